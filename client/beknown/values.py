@@ -1,0 +1,68 @@
+"""What may be a property: plain JSON values, finite, bounded in depth and length. One table for every runtime.
+
+    str                     kept; cut at MAX_STRING characters
+    bool, int, None         kept
+    float                   kept if finite; NaN and infinities become None, as in posthog-js
+    list, tuple, set        list
+    dict                    dict; keys become text
+    has .isoformat()        its ISO 8601 text (date, time, datetime)
+    anything else           refused, with its type and place
+
+Rules:
+- Pure, and the only door: nothing reaches ``json.dumps`` that has not passed here. MicroPython's writes
+  *invalid JSON* for NaN, sets and objects, without an error.
+- ``bool`` is asked before ``int``: on MicroPython a bool is not an int, on CPython it is.
+- A refused property costs that property, never its event.
+"""
+
+from .errors import BadValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAX_DEPTH = 20  # MicroPython's json.dumps overflows its stack near 200 levels; no real property is this deep
+MAX_STRING = 65535  # posthog-js cuts here as well (properties_string_max_length)
+MAX_ITEMS = 10000  # values in one property, all levels together
+
+_INFINITY = float("inf")
+
+
+def plain(value: "Any", where: str = "value") -> "Any":
+    """Give ``value`` as plain JSON data; raise BadValue naming the place ``where`` it cannot be."""
+    return _plain(value, where, MAX_DEPTH, [MAX_ITEMS])
+
+
+def plain_properties(properties: "Any", what: str = "properties") -> "tuple[dict[str, Any], list[str]]":
+    """Give the usable part of a property bag, and one sentence for each property that was left out."""
+    if properties is None:
+        return {}, []
+    if not isinstance(properties, dict):
+        return {}, [f"{what} must be an object of names and values, not {type(properties).__name__}; ignored."]
+    kept: "dict[str, Any]" = {}
+    complaints = []
+    for name, value in properties.items():
+        try:
+            kept[str(name)] = plain(value, f"{what}.{name}")
+        except BadValue as refusal:
+            complaints.append(str(refusal))
+    return kept, complaints
+
+
+def _plain(value: "Any", where: str, depth: int, budget: "list[int]") -> "Any":
+    budget[0] -= 1
+    if depth < 0 or budget[0] < 0:
+        raise BadValue(f"{where} is too deep or too large (over {MAX_DEPTH} levels or {MAX_ITEMS} values); left out.")
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return value[:MAX_STRING]
+    if isinstance(value, float):
+        return value if -_INFINITY < value < _INFINITY else None
+    if isinstance(value, dict):
+        return {str(name): _plain(inner, f"{where}.{name}", depth - 1, budget) for name, inner in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(inner, f"{where}[]", depth - 1, budget) for inner in value]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    raise BadValue(f"{where} is a {type(value).__name__}, which cannot be sent; left out. Pass text, a number or a list.")

@@ -1,0 +1,147 @@
+"""The contract between page and server: names, limits, the cookie, the batch. Shared by both sides.
+
+Rules:
+- Pure. The server imports this file too, so a name or a limit is written down once.
+- No order is assumed in any object: MicroPython's dict keeps none.
+- Times are whole milliseconds since 1970 (``ms``); on the wire, ISO 8601 in UTC.
+
+The cookie ``bk_<key>`` is eight fields joined by dots, of fixed size but for the last:
+
+    1 . revision . device . a|i . session id . session start . last activity . distinct id
+
+``1`` is the format; ``a`` anonymous, ``i`` identified; numbers are hexadecimal. The revision counts changes of
+identity or session: of two copies (cookie and localStorage, two tabs, two subdomains) the higher one is newer.
+The host percent-encodes the whole value when it writes the cookie, and decodes it when it reads.
+"""
+
+from .errors import BadId, BadState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERSION = "0.1.0"
+LIBRARY = "beknown"  # the value of $lib on every event of this client
+
+STORAGE_PREFIX = "bk_"  # cookie, localStorage and sessionStorage names begin with it, then the project's key
+
+MAX_ID = 200  # characters in a distinct id (posthog-server §1.8)
+MAX_NAME = 200  # characters in an event's name (posthog-server §1.8)
+MAX_BATCH_EVENTS = 100  # events in one request of ours; the server takes more
+MAX_BATCH_BYTES = 48000  # fetch(keepalive) and sendBeacon share 64 KiB per page; this leaves room for a second one
+
+# Ids that many people share: claims with them would glue strangers together. The union of PostHog's two lists,
+# Segment's and Mixpanel's, and what Python prints for things that are not ids. Compared in lower case, trimmed,
+# with one pair of quotes removed.
+JUNK_IDS = (
+    "-1 [] {} anon anonymous anonymous-user anonymous_user backend distinct_id distinctid email false guest id "
+    "jsnull jsproxy jsundefined lmy47d n/a na nan nil none not_authenticated null system true undefined unknown "
+    "user $posthog_cookieless"
+).split()
+
+
+def checked_id(value: "Any") -> str:
+    """Give a distinct id as text; raise BadId, which says what was passed and what to pass instead.
+
+    Whole numbers become text, as in every PostHog client; booleans, objects, blanks, placeholders (``JUNK_IDS``),
+    NUL bytes and ids over ``MAX_ID`` characters are refused.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise BadId(_advice(value, "is not text"))
+    if is_junk(value):
+        raise BadId(_advice(value, "is a placeholder that many people would share"))
+    if len(value) > MAX_ID:
+        raise BadId(_advice(value[:40] + "…", f"is longer than {MAX_ID} characters"))
+    return value.strip()
+
+
+def is_junk(text: str) -> bool:
+    """Tell whether a text can be nobody's id: blank, a placeholder, only zeros and dashes, or a printed object."""
+    bare = text.strip().lower()
+    if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
+        bare = bare[1:-1].strip()
+    if not bare.replace("0", "").replace("-", ""):
+        return True  # "", "0", "---", the all-zero UUID (Segment blocks ^[0-]*$)
+    printed_object = bare.startswith("[object ") or (bare.startswith("<") and bare.endswith(">"))
+    return bare in JUNK_IDS or printed_object or "\0" in bare
+
+
+def _advice(value: "Any", why: str) -> str:
+    return (
+        f"the distinct id {value!r} {why}. Events under it would merge strangers into one person. "
+        "Pass the user's own, lasting id from your database, after log-in."
+    )
+
+
+def cookie_name(key: str) -> str:
+    """Give the name of the identity cookie (and of the localStorage entry) for a project's key."""
+    return STORAGE_PREFIX + key
+
+
+def pack_cookie(fields: "dict[str, Any]") -> str:
+    """Give the cookie's text for the fields that ``unpack_cookie`` answers with."""
+    return ".".join(
+        [
+            "1",
+            "%x" % fields["revision"],
+            fields["device"],
+            "i" if fields["identified"] else "a",
+            fields["session"],
+            "%x" % int(fields["started"]),
+            "%x" % int(fields["active"]),
+            fields["distinct_id"],
+        ]
+    )
+
+
+def unpack_cookie(text: str) -> "dict[str, Any]":
+    """Give ``revision device identified session started active distinct_id`` of a cookie's (decoded) text.
+
+    Raises BadState if the text is not a cookie of ours: another format, a damaged number, an empty id.
+    """
+    parts = text.split(".", 7)
+    if len(parts) != 8 or parts[0] != "1" or parts[3] not in ("a", "i") or not parts[2] or not parts[7]:
+        raise BadState("the stored identity is damaged or not ours; the visitor starts afresh.")
+    try:
+        revision, started, active = int(parts[1], 16), int(parts[5], 16), int(parts[6], 16)
+    except ValueError:
+        raise BadState("the stored identity holds a damaged number; the visitor starts afresh.") from None
+    return {
+        "revision": revision,
+        "device": parts[2],
+        "identified": parts[3] == "i",
+        "session": parts[4],
+        "started": started,
+        "active": active,
+        "distinct_id": parts[7],
+    }
+
+
+def iso(ms: float) -> str:
+    """Give ISO 8601 text in UTC with milliseconds, such as ``2026-11-23T22:28:20.000Z``, for a time in ms.
+
+    Written out (Howard Hinnant's days-to-civil) because MicroPython has no datetime and its gmtime has an epoch
+    of its own on some ports.
+    """
+    whole = int(ms)
+    days, rest = whole // 86400000, whole % 86400000
+    z = days + 719468
+    era = z // 146097
+    day_of_era = z - era * 146097
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month_shifted = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * month_shifted + 2) // 5 + 1
+    month = month_shifted + 3 if month_shifted < 10 else month_shifted - 9
+    year = year_of_era + era * 400 + (1 if month <= 2 else 0)
+    seconds, millis = rest // 1000, rest % 1000
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (
+        year, month, day, seconds // 3600, seconds // 60 % 60, seconds % 60, millis,
+    )  # fmt: skip
+
+
+def batch(key: str, events: "list[dict[str, Any]]", now: float) -> "dict[str, Any]":
+    """Give the body of one delivery on PostHog's wire: ``api_key``, ``batch``, ``sent_at`` (posthog-js §6.2)."""
+    return {"api_key": key, "batch": events, "sent_at": iso(now)}
