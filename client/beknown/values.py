@@ -15,6 +15,9 @@ Rules:
 - A refused property costs that property, never its event.
 """
 
+import hashlib
+import json
+
 from .errors import BadValue
 
 TYPE_CHECKING = False
@@ -65,4 +68,20 @@ def _plain(value: "Any", where: str, depth: int, budget: "list[int]") -> "Any":
         return [_plain(inner, f"{where}[]", depth - 1, budget) for inner in value]
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    raise BadValue(f"{where} is a {type(value).__name__}, which cannot be sent; left out. Pass text, a number or a list.")
+    raise BadValue(
+        f"{where} is a {type(value).__name__}, which cannot be sent; left out. Pass text, a number or a list."
+    )
+
+
+def fingerprint(value: "Any") -> str:
+    """Give a short text that is equal for equal plain values, whatever the order of their keys."""
+    return "%x" % (int.from_bytes(hashlib.sha256(canonical(value).encode()).digest()[:8], "big"))
+
+
+def canonical(value: "Any") -> str:
+    """Give plain data as one text with sorted keys (MicroPython's json.dumps has no sort_keys)."""
+    if isinstance(value, dict):
+        return "{" + ",".join([json.dumps(name) + ":" + canonical(value[name]) for name in sorted(value)]) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join([canonical(inner) for inner in value]) + "]"
+    return json.dumps(value)

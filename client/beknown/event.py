@@ -1,0 +1,133 @@
+"""One event as it leaves the page: what is known about page, visitor and session, under the caller's properties.
+
+Rules:
+- Pure. The page's facts come from the host, the call's from its journal entry.
+- Later wins: browser and page < registered < the caller's own < what only we may say (ids, session, library).
+- Names are posthog-js's (posthog-js §5.3), so that its users' dashboards and exports keep working.
+- A name that starts with ``$`` and is empty or unknown is left out rather than sent as null.
+"""
+
+from . import wire
+from .ids import derived
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .state import State
+
+# Marketing parameters kept from the page's address (posthog-js §5.3)
+CAMPAIGN = (
+    "utm_source utm_medium utm_campaign utm_content utm_term gad_source mc_cid gclid gclsrc dclid gbraid wbraid "
+    "fbclid msclkid twclid li_fat_id igshid ttclid rdt_cid epik qclid sccid irclid _kx"
+).split()
+
+
+def split_url(url: str) -> "tuple[str, str, str]":
+    """Give host (with port), path and query of an absolute address; three empty texts if it is none."""
+    _, separator, rest = url.partition("://")
+    if not separator:
+        return "", "", ""
+    rest = rest.partition("#")[0]
+    rest, _, query = rest.partition("?")
+    host, slash, path = rest.partition("/")
+    return host.rpartition("@")[2], slash + path or "/", query
+
+
+def page_properties(entry: "dict[str, Any]") -> "dict[str, Any]":
+    """Give what a journal entry says of the page: address, referrer, title, viewport."""
+    url, referrer = entry.get("url", ""), entry.get("referrer", "")
+    host, path, query = split_url(url)
+    found: "dict[str, Any]" = {
+        "$current_url": url,
+        "$host": host,
+        "$pathname": path,
+        "$referrer": referrer or "$direct",
+        "$referring_domain": split_url(referrer)[0] or "$direct",
+        "title": entry.get("title", ""),
+    }
+    viewport = entry.get("viewport")
+    if viewport:
+        found["$viewport_width"], found["$viewport_height"] = viewport
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name in CAMPAIGN and value:
+            found[name] = unquote(value)
+    return {name: value for name, value in found.items() if value != ""}
+
+
+def browser_properties(facts: "dict[str, Any]") -> "dict[str, Any]":
+    """Give what the host knows of browser and screen, under posthog-js's names."""
+    language = facts.get("language", "")
+    screen = facts.get("screen") or [None, None]
+    found = {
+        "$raw_user_agent": facts.get("agent", "")[:1000],
+        "$browser_language": language,
+        "$browser_language_prefix": language.partition("-")[0],
+        "$timezone": facts.get("timezone"),
+        "$screen_width": screen[0],
+        "$screen_height": screen[1],
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def first_touch(page: "dict[str, Any]") -> "dict[str, Any]":
+    """Give the ``$initial_*`` person properties of a visitor whose first page this is."""
+    names = ["$current_url", "$host", "$pathname", "$referrer", "$referring_domain"]
+    return {"$initial_" + name.lstrip("$"): page[name] for name in names + list(CAMPAIGN) if name in page}
+
+
+def build(
+    name: str,
+    *,
+    call: str,
+    entry: "dict[str, Any]",
+    state: "State",
+    facts: "dict[str, Any]",
+    properties: "dict[str, Any]",
+    top: "dict[str, Any] | None" = None,
+    number: int = 0,
+) -> "dict[str, Any]":
+    """Give the event that one call makes, on PostHog's wire. ``top`` holds ``$set`` and ``$set_once``.
+
+    ``number`` tells several events of one call apart: the first has the call's id, the next ids derived from it.
+    """
+    found = browser_properties(facts)
+    found.update(page_properties(entry))
+    found.update(state.registered)
+    found.update(properties)
+    found.update(
+        {
+            "$lib": wire.LIBRARY,
+            "$lib_version": wire.VERSION,
+            "$device_id": state.identity.device,
+            "$is_identified": state.identity.identified,
+            "$process_person_profile": state.identity.identified or bool(top),
+            "$session_id": state.session.id,
+            "$window_id": entry.get("window", ""),
+        }
+    )
+    event: "dict[str, Any]" = {
+        "uuid": call if number == 0 else derived(call, f"event {number}"),
+        "event": name,
+        "distinct_id": state.identity.distinct_id,
+        "timestamp": wire.iso(entry["at"]),
+        "properties": found,
+    }
+    event.update(top or {})
+    return event
+
+
+def unquote(text: str) -> str:
+    """Give a query value without its percent signs and pluses; bytes that are no UTF-8 stay as they came."""
+    pieces = text.replace("+", " ").split("%")
+    raw = pieces[0].encode()
+    for piece in pieces[1:]:
+        try:
+            raw += bytes([int(piece[:2], 16)]) + piece[2:].encode()
+        except ValueError:
+            raw += b"%" + piece.encode()
+    try:
+        return raw.decode()
+    except UnicodeError:
+        return text

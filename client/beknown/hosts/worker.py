@@ -1,0 +1,74 @@
+"""The core in a Web Worker: one function, JSON text in and JSON text out.
+
+worker.js calls ``handle`` with a message and carries out the effects it answers with:
+
+    {"start": {"key", "facts", "stored", "seed"}}     first, once
+    {"calls": [[call id, text], ...], "stored": [cookie, local]?}
+    {"stored": [cookie, local]}                        another tab changed what is stored
+    {"answer": {"status", "retry_after", "detail"}}    to the last "send"
+    {"wake": true}  {"online": true}
+
+Beside the tracker's effects it answers with ["send", body] and ["wake", ms from now].
+
+Rules:
+- Everything crosses the border as one JSON text: whole numbers beyond 32 bits are truncated there, undefined
+  becomes an object that raises on repr, and a proxy would have to be freed by hand.
+- The clock and the dice are read here and nowhere deeper.
+"""
+
+import json
+import random
+import time
+
+from ..tracker import Tracker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Worker:
+    """Holds the tracker between messages."""
+
+    def __init__(self) -> None:
+        self.tracker: "Tracker | None" = None
+
+    def handle(self, text: str) -> str:
+        """Run one message and give the effects, both as JSON text."""
+        message = json.loads(text)
+        now = time.time() * 1000
+        if "start" in message:
+            start = message["start"]
+            self.tracker = Tracker(start["key"], start["facts"], start["stored"], seed=start["seed"])
+        tracker = self.tracker
+        if tracker is None:
+            raise RuntimeError('the first message must be {"start": ...}')
+        if message.get("stored"):
+            tracker.follow(message["stored"])
+        for call, entry in message.get("calls", []):
+            tracker.take(call, entry)
+        if "answer" in message:
+            answer = message["answer"]
+            tracker.answered(
+                answer["status"],
+                now,
+                chance=random.random(),
+                retry_after=answer["retry_after"],
+                detail=answer["detail"],
+            )
+        if "online" in message:
+            tracker.retry_now()
+        return json.dumps(self._effects(tracker, now))
+
+    def _effects(self, tracker: Tracker, now: float) -> "list[list[Any]]":
+        body = tracker.request(now)
+        effects = tracker.effects()
+        if body is not None:
+            effects.append(["send", body])
+        wake = tracker.wake_at()
+        if wake is not None:
+            effects.append(["wake", max(wake - now, 0)])
+        return effects
+
+
+handle = Worker().handle

@@ -1,0 +1,95 @@
+"""What is kept between pages: identity and session (in the cookie), everything else (in localStorage).
+
+    cookie   wire.pack_cookie(...)             small, of fixed size, read by the site's own servers
+    local    the cookie's text, a line break, and JSON: {"registered", "first", "sent"}
+
+Rules:
+- Pure: this file makes and reads texts; the host puts them where they belong.
+- Of two copies the one with the higher revision is newer; in a tie the cookie wins, because it alone is shared
+  with the site's other subdomains. The revision grows with every change of identity and every new session.
+- localStorage's first line repeats the cookie, so that either store alone is enough.
+- Damaged text is BadState, never a crash; the caller starts afresh with what is whole.
+"""
+
+import json
+
+from . import wire
+from .errors import BadState
+from .identity import Identity
+from .session import Session, touched
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class State:
+    """Identity, session and the visitor's own properties, with the revision that orders copies."""
+
+    def __init__(self, identity: Identity, session: Session, revision: int = 0) -> None:
+        self.identity = identity
+        self.session = session
+        self.revision = revision
+        self.registered: "dict[str, Any]" = {}  # register(): rides on every event until reset()
+        self.first: "dict[str, Any]" = {}  # first touch: becomes $initial_* of the person
+        self.sent = ""  # fingerprint of the person properties sent last, so that repeats stay silent
+
+    def become(self, identity: Identity) -> None:
+        """Take over a new identity: a new revision."""
+        self.identity = identity
+        self.revision += 1
+
+    def touch(self, at: float, call: str) -> "Session":
+        """Give the session of a call at ``at`` (ms), begun anew if the last one is over."""
+        before = self.session.id
+        self.session = touched(self.session, at, call)
+        if self.session.id != before:
+            self.revision += 1
+        return self.session
+
+    def cookie(self) -> str:
+        """Give the text for the cookie."""
+        return wire.pack_cookie(
+            {
+                "revision": self.revision,
+                "device": self.identity.device,
+                "identified": self.identity.identified,
+                "session": self.session.id,
+                "started": self.session.started,
+                "active": self.session.active,
+                "distinct_id": self.identity.distinct_id,
+            }
+        )
+
+    def local(self) -> str:
+        """Give the text for localStorage."""
+        rest = {"registered": self.registered, "first": self.first, "sent": self.sent}
+        return self.cookie() + "\n" + json.dumps(rest)
+
+    def follow(self, cookie: str) -> bool:
+        """Take identity and session from a cookie's text if it is as new as ours or newer; tell whether it was."""
+        fields = wire.unpack_cookie(cookie)
+        if fields["revision"] < self.revision:
+            return False
+        if fields["revision"] == self.revision and fields["active"] < self.session.active:
+            fields["active"] = self.session.active  # another tab's copy of the same session, a moment older
+        self.revision = fields["revision"]
+        self.identity = Identity(fields["device"], fields["distinct_id"], fields["identified"])
+        self.session = Session(fields["session"], fields["started"], fields["active"])
+        return True
+
+    def follow_local(self, local: str) -> None:
+        """Take the properties from localStorage's text, and the identity too where it is newer than ours."""
+        cookie, _, rest = local.partition("\n")
+        try:
+            kept = json.loads(rest)
+            self.registered, self.first, self.sent = kept["registered"], kept["first"], kept["sent"]
+        except (ValueError, KeyError, TypeError):
+            raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None
+        if wire.unpack_cookie(cookie)["revision"] > self.revision:
+            self.follow(cookie)
+
+
+def fresh(id: str) -> State:
+    """Give the state of a first visit: one id for device and visitor, no session yet."""
+    return State(Identity(id, id), Session("", 0, 0), -1)

@@ -1,0 +1,284 @@
+"""The tracker: takes the page's calls one by one, and answers with effects for the host to carry out.
+
+    take(call) -> identity and session move on -> events wait in the outbox -> request() -> answered()
+
+The effects, each a list with its name first:
+
+    ["journal", call id, text]    write this text over the call's journal entry: its events, ready to send
+    ["store", cookie, local]      keep these two texts
+    ["done", [call ids]]          remove these journal entries: the server has them, or there is nothing to send
+    ["say", level, text]          tell the page's author, in the console
+
+Rules:
+- Pure: ``now`` and ``chance`` are arguments, effects and the time to wake up are answers.
+- A call's outcome depends on the stored state and its journal entry alone. Whoever runs it again (the next page,
+  another tab, the server) makes the same events with the same ids; the server keeps one.
+- Effects come in this order, so that a crash between any two of them loses nothing and repeats nothing: events are
+  journalled before the state that follows from them is stored; the state is stored before a call that made no
+  events is forgotten.
+- One wall: no error of ours leaves ``take``. A call that cannot be done is explained in the console.
+"""
+
+import json
+
+from . import event, identity, outbox, retry, state, values, wire
+from .errors import BadCall, BeknownError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Entry = dict[str, Any]
+    Effect = list[Any]
+
+LINGER = 500  # ms between two requests: the first event leaves at once, what follows travels together
+
+
+class Tracker:
+    """One visitor on one page. ``facts`` are the host's: agent, language, timezone, screen."""
+
+    def __init__(self, key: str, facts: "dict[str, Any]", stored: "list[str]", *, seed: str) -> None:
+        self.key = key
+        self.facts = facts
+        self.state = state.fresh(seed)
+        self.outbox = outbox.Outbox()
+        self._effects: "list[Effect]" = []
+        self._done: "list[str]" = []
+        self._written = ""  # what the host's store holds, as far as we know
+        self._in_flight = 0  # calls in the request that awaits its answer
+        self._most = wire.MAX_BATCH_EVENTS
+        self._tries = 0
+        self._not_before = 0.0
+        self._stopped = False
+        self.follow(stored)
+
+    # The page's calls ---------------------------------------------------------------------------------------
+
+    def take(self, call: str, text: str) -> None:
+        """Run one journal entry: a call of this page, or what an earlier page left behind. Never raises."""
+        try:
+            entry = json.loads(text)
+            if "events" in entry:
+                self._take_over(call, entry)
+                return
+            events = self._run(call, entry)
+        except BadCall as refusal:
+            self._say("error", str(refusal))
+            events = []
+        except Exception as surprise:  # the wall: whatever happens in here, the page goes on
+            self._say("error", f"a call could not be understood and was dropped: {surprise!r}")
+            events = []
+        self._keep(call, events)
+
+    def _run(self, call: str, entry: "Entry") -> "list[dict[str, Any]]":
+        run = CALLS.get(entry["call"])
+        if run is None:
+            raise BadCall(f"there is no call named {entry['call']!r}; ignored.")
+        self.state.touch(entry["at"], call)
+        if not self.state.first:
+            self.state.first = event.first_touch(event.page_properties(entry))
+        return run(self, call, entry, *entry["args"])
+
+    def _take_over(self, call: str, entry: "Entry") -> None:
+        """Queue what an earlier page had made of a call, and the state it had not lived to store."""
+        self.state.follow(entry["stored"])
+        self._done += self.outbox.add(call, [json.dumps(each) for each in entry["events"]])
+
+    def _keep(self, call: str, events: "list[dict[str, Any]]") -> None:
+        if not events:
+            self._done.append(call)
+            return
+        texts = [json.dumps(each) for each in events]
+        after = json.dumps(self.state.cookie())
+        self._effects.append(["journal", call, f'{{"events": [{",".join(texts)}], "stored": {after}}}'])
+        self._done += self.outbox.add(call, texts)
+
+    # What each call does ------------------------------------------------------------------------------------
+
+    def capture(
+        self, call: str, entry: "Entry", name: "Any" = None, properties: "Any" = None, options: "Any" = None
+    ) -> "list[dict[str, Any]]":
+        """capture(event, properties, options): something happened."""
+        if not isinstance(name, str) or not name.strip():
+            raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
+        top = self._person_properties((options or {}).get("$set"), (options or {}).get("$set_once"))
+        return [self._event(name[: wire.MAX_NAME], call, entry, properties, top)]
+
+    def pageview(self, call: str, entry: "Entry", how: str = "load", before: str = "") -> "list[dict[str, Any]]":
+        """The page was shown (``how`` = load), or a script moved on to another address of the same document."""
+        if how == "load":
+            return [self._event("$pageview", call, entry)]
+        if event.split_url(entry["url"])[1] == event.split_url(before)[1]:
+            return []  # only the query or the fragment changed: the same page, as posthog-js counts
+        return [self._event("$pageview", call, entry, {"navigation_type": how})]
+
+    def identify(
+        self, call: str, entry: "Entry", user: "Any" = None, set: "Any" = None, set_once: "Any" = None
+    ) -> "list[dict[str, Any]]":
+        """identify(id, set, set_once): this visitor is that user of yours."""
+        after, how, link = identity.identify(self.state.identity, wire.checked_id(user), call)
+        top = self._person_properties(set, set_once)
+        if how == "repeat":
+            return self._person_event(call, entry, top)
+        self.state.become(after)
+        self.state.sent = values.fingerprint(top)
+        first = dict(self.state.first) if how == "claim" else {}
+        first.update(top.get("$set_once", {}))
+        if first:
+            top["$set_once"] = first
+        if how == "switch":
+            self._say("warn", "identify() named another user without a reset() before it. Call reset() at log-out.")
+        return [self._event("$identify", call, entry, link, top)]
+
+    def set_person_properties(
+        self, call: str, entry: "Entry", set: "Any" = None, set_once: "Any" = None
+    ) -> "list[dict[str, Any]]":
+        """set_person_properties(set, set_once): something about the person, whoever they are."""
+        return self._person_event(call, entry, self._person_properties(set, set_once))
+
+    def reset(self, call: str, entry: "Entry", options: "Any" = None) -> "list[dict[str, Any]]":
+        """reset({device, keep}): the user has gone; whoever comes next is somebody else."""
+        wanted = options if isinstance(options, dict) else {}
+        keep = wanted.get("keep") or []
+        self.state.become(identity.reset(self.state.identity, call, device=wanted.get("device") is True))
+        self.state.session.id = ""  # the next call begins a new session
+        self.state.registered = {name: self.state.registered[name] for name in keep if name in self.state.registered}
+        self.state.first, self.state.sent = {}, ""
+        return []
+
+    def register(self, call: str, entry: "Entry", properties: "Any" = None) -> "list[dict[str, Any]]":
+        """register(properties): put these on every event from now on."""
+        self.state.registered.update(self._plain(properties, "register()"))
+        return []
+
+    def register_once(self, call: str, entry: "Entry", properties: "Any" = None) -> "list[dict[str, Any]]":
+        """register_once(properties): the same, for names that are not registered yet."""
+        for name, value in self._plain(properties, "register_once()").items():
+            self.state.registered.setdefault(name, value)
+        return []
+
+    def unregister(self, call: str, entry: "Entry", name: "Any" = None) -> "list[dict[str, Any]]":
+        """unregister(name): no longer."""
+        self.state.registered.pop(name, None)
+        return []
+
+    def _event(
+        self,
+        name: str,
+        call: str,
+        entry: "Entry",
+        properties: "Any" = None,
+        top: "dict[str, Any] | None" = None,
+    ) -> "dict[str, Any]":
+        found = self._plain(properties, "properties")
+        return event.build(
+            name, call=call, entry=entry, state=self.state, facts=self.facts, properties=found, top=top
+        )
+
+    def _person_event(self, call: str, entry: "Entry", top: "dict[str, Any]") -> "list[dict[str, Any]]":
+        fingerprint = values.fingerprint(top)
+        if not top or fingerprint == self.state.sent:
+            return []
+        self.state.sent = fingerprint
+        return [self._event("$set", call, entry, None, top)]
+
+    def _person_properties(self, set: "Any", set_once: "Any") -> "dict[str, Any]":
+        found = {"$set": self._plain(set, "set"), "$set_once": self._plain(set_once, "set_once")}
+        return {name: bag for name, bag in found.items() if bag}
+
+    def _plain(self, properties: "Any", what: str) -> "dict[str, Any]":
+        kept, complaints = values.plain_properties(properties, what)
+        for complaint in complaints:
+            self._say("warn", complaint)
+        return kept
+
+    # Delivery -----------------------------------------------------------------------------------------------
+
+    def request(self, now: float) -> "str | None":
+        """Give the body of the request to send now, or None; then ``answered`` must follow, or nothing more goes."""
+        if self._stopped or self._in_flight or not len(self.outbox) or now < self._not_before:
+            return None
+        head = self.outbox.head(self._most, wire.MAX_BATCH_BYTES)
+        self._in_flight = len(head)
+        self._not_before = now + LINGER
+        events = ",".join([text for _, texts in head for text in texts])
+        return f'{{"api_key": {json.dumps(self.key)}, "batch": [{events}], "sent_at": "{wire.iso(now)}"}}'
+
+    def answered(self, status: int, now: float, *, chance: float, retry_after: float = 0, detail: str = "") -> None:
+        """Take the answer to the last request: HTTP status (0: none came), Retry-After in ms, the server's words."""
+        count, self._in_flight = self._in_flight, 0
+        what = retry.verdict(status)
+        if what == retry.SPLIT and count > 1:
+            self._most = max(count // 2, 1)
+        elif what == retry.WAIT:
+            self._tries += 1
+            self._stopped = retry.gives_up(self._tries, status)
+            self._not_before = now + retry.wait(self._tries, chance, retry_after)
+        elif what == retry.STOP:
+            self._stopped = True
+            self._say("error", advice(status, detail))
+        else:
+            if what != retry.SENT:
+                self._say("error", f"the server refused {count} calls and they were dropped: {detail or status}")
+            self._tries = 0
+            self._done += self.outbox.remove_head(count)
+
+    def wake_at(self) -> "float | None":
+        """Give the time (ms) at which ``request`` has something to send, or None if nothing waits for a time."""
+        if self._stopped or self._in_flight or not len(self.outbox):
+            return None
+        return self._not_before
+
+    def retry_now(self) -> None:
+        """Try again at once: the browser came back online."""
+        self._stopped, self._tries, self._not_before = False, 0, 0.0
+
+    # Between core and host ----------------------------------------------------------------------------------
+
+    def follow(self, stored: "list[str]") -> None:
+        """Take over what another tab or page stored: [cookie, local], either possibly empty."""
+        cookie, local = stored
+        try:
+            if cookie:
+                self.state.follow(cookie)
+            if local:
+                self.state.follow_local(local)
+        except BeknownError as damage:
+            self._say("warn", str(damage))
+        self._written = cookie + local
+
+    def effects(self) -> "list[Effect]":
+        """Give what the host must do now, in this order, and forget it."""
+        found, self._effects = self._effects, []
+        cookie, local = self.state.cookie(), self.state.local()
+        if cookie + local != self._written:
+            self._written = cookie + local
+            found.append(["store", cookie, local])
+        if self._done:
+            found.append(["done", self._done])
+            self._done = []
+        return found
+
+    def _say(self, level: str, text: str) -> None:
+        self._effects.append(["say", level, text])
+
+
+CALLS: "dict[str, Callable[..., list[dict[str, Any]]]]" = {
+    "capture": Tracker.capture,
+    "pageview": Tracker.pageview,
+    "identify": Tracker.identify,
+    "set_person_properties": Tracker.set_person_properties,
+    "reset": Tracker.reset,
+    "register": Tracker.register,
+    "register_once": Tracker.register_once,
+    "unregister": Tracker.unregister,
+}
+
+
+def advice(status: int, detail: str) -> str:
+    """Tell the page's author which attribute of the tag to mend."""
+    said = f" The server says: {detail}" if detail else ""
+    if status == 404:
+        return f"the collector is not at this address (404). Mend data-api, or where beknown.js comes from.{said}"
+    return f"the collector refused this site's key ({status}). Mend data-key in the beknown tag.{said}"

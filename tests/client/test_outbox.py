@@ -1,0 +1,63 @@
+"""Oldest first, and gone only when the server has them."""
+
+from beknown import outbox
+from beknown.outbox import Outbox
+
+
+def filled(count):
+    box = Outbox()
+    for number in range(count):
+        box.add(f"c{number}", [f'"{number}"'])
+    return box
+
+
+def test_the_oldest_calls_come_first_and_stay_until_removed():
+    box = filled(3)
+    assert [call for call, _ in box.head(2, 1000)] == ["c0", "c1"]
+    assert len(box) == 3
+    assert box.remove_head(2) == ["c0", "c1"]
+    assert [call for call, _ in box.head(9, 1000)] == ["c2"]
+
+
+def test_a_call_that_waits_already_is_not_queued_twice():
+    box = filled(1)
+    box.add("c0", ['"again"'])
+    assert box.head(9, 1000) == [("c0", ['"0"'])]
+    box.remove_head(1)
+    box.add("c0", ['"later"'])
+    assert len(box) == 1
+
+
+def test_a_request_is_bounded_in_events_and_in_bytes_not_characters():
+    assert len(filled(5).head(9, 8)) == 2
+    box = Outbox()
+    box.add("a", ['"é"'])
+    box.add("b", ['"é"'])
+    assert len(box.head(9, 10)) == 2
+    assert len(box.head(9, 9)) == 1
+
+
+def test_one_call_too_large_for_any_request_still_goes():
+    box = Outbox()
+    box.add("big", ["x" * 100])
+    assert len(box.head(1, 10)) == 1
+
+
+def test_the_events_of_one_call_are_never_parted():
+    box = Outbox()
+    box.add("a", ["1"])
+    box.add("b", ["2", "3"])
+    assert [call for call, _ in box.head(2, 1000)] == ["a"]
+
+
+def test_beyond_the_limit_the_oldest_go_and_are_counted():
+    box = filled(outbox.MAX_CALLS)
+    assert box.add("new", ["1"]) == ["c0"]
+    assert (len(box), box.dropped) == (outbox.MAX_CALLS, 1)
+
+
+def test_removing_nothing_removes_nothing():
+    box = filled(1)
+    assert box.remove_head(0) == []
+    assert box.remove_head(-1) == []
+    assert len(box) == 1

@@ -1,0 +1,440 @@
+"""The tracker as its hosts use it: calls in, effects out, a server that answers or does not."""
+
+import json
+
+from beknown import ids, session, tracker, wire
+
+SEED = "01a20a91-ae05-7e94-aea9-36f6d0ff238a"
+START = 1795473649157
+HALF = 0.5
+
+
+class Page:
+    """A page and its browser's storage, without a browser."""
+
+    def __init__(self, stored=None, at=START):
+        self.stored = stored or ["", ""]
+        self.journal = {}
+        self.said = []
+        self.at = at
+        self.count = 0
+        self.tracker = tracker.Tracker("bk_test", {}, self.stored, seed=SEED)
+
+    def call(self, name, *args, after=1000):
+        self.at += after
+        self.count += 1
+        call = ids.uuid7(self.at, bytes([self.count] * 10))
+        entry = {"call": name, "args": list(args), "at": self.at, "url": "https://a.example/x", "window": "w"}
+        self.journal[call] = json.dumps(entry)
+        self.tracker.take(call, self.journal[call])
+        self.carry_out()
+        return call
+
+    def carry_out(self):
+        for effect in self.tracker.effects():
+            if effect[0] == "journal":
+                self.journal[effect[1]] = effect[2]
+            elif effect[0] == "store":
+                self.stored = effect[1:]
+            elif effect[0] == "done":
+                for call in effect[1]:
+                    self.journal.pop(call, None)
+            else:
+                self.said.append(effect[2])
+
+    def send(self):
+        """Give the events of the next request, in order; empty if there is nothing to send now."""
+        self.at += tracker.LINGER
+        body = self.tracker.request(self.at)
+        return json.loads(body)["batch"] if body else []
+
+    def answer(self, status=200, **more):
+        self.tracker.answered(status, self.at, chance=HALF, **more)
+        self.carry_out()
+
+    def next_page(self):
+        """Leave for another page of the site: Python dies, storage and journal stay."""
+        page = Page(self.stored, self.at)
+        page.count = self.count
+        page.journal = self.journal
+        for call in sorted(self.journal):
+            page.tracker.take(call, self.journal[call])
+        page.carry_out()
+        return page
+
+    @property
+    def identity(self):
+        return self.tracker.state.identity
+
+
+def test_a_first_capture_is_filed_under_the_visitors_one_id():
+    page = Page()
+    call = page.call("capture", "signup_clicked", {"plan": "pro"})
+    (event,) = page.send()
+    assert event["uuid"] == call
+    assert event["event"] == "signup_clicked"
+    assert event["distinct_id"] == event["properties"]["$device_id"] == SEED
+    assert event["properties"]["plan"] == "pro"
+    assert event["timestamp"] == wire.iso(START + 1000)
+
+
+def test_sign_up_claims_the_anonymous_id_and_what_follows_is_the_users():
+    page = Page()
+    page.call("capture", "before")
+    page.call("identify", "ada", {"plan": "pro"}, {"source": "ad"})
+    page.call("capture", "after")
+    before, identify, after = page.send()
+    assert before["distinct_id"] == SEED
+    assert identify["event"] == "$identify"
+    assert identify["distinct_id"] == after["distinct_id"] == "ada"
+    assert identify["properties"]["$anon_distinct_id"] == SEED
+    assert identify["$set"] == {"plan": "pro"}
+    assert identify["$set_once"]["source"] == "ad"
+    assert identify["$set_once"]["$initial_host"] == "a.example"
+    assert after["properties"]["$device_id"] == SEED
+    assert (before["properties"]["$is_identified"], after["properties"]["$is_identified"]) == (False, True)
+
+
+def test_identifying_again_says_something_only_if_properties_changed():
+    page = Page()
+    page.call("identify", "ada", {"plan": "pro", "seats": 2})
+    page.call("identify", "ada")
+    page.call("identify", "ada", {"seats": 2, "plan": "pro"})
+    page.call("identify", "ada", {"plan": "free"})
+    assert [event["event"] for event in page.send()] == ["$identify", "$set"]
+
+
+def test_a_second_user_without_reset_is_split_from_the_first():
+    page = Page()
+    page.call("identify", "ada")
+    page.call("identify", "bob")
+    _, second = page.send()
+    assert second["distinct_id"] == "bob"
+    assert "$anon_distinct_id" not in second["properties"]
+    assert second["properties"]["$previous_user"] == "switched"
+    assert second["properties"]["$device_id"] != SEED
+    assert "reset()" in page.said[0]
+
+
+def test_log_out_starts_an_anonymous_visitor_and_session_on_the_same_device():
+    page = Page()
+    page.call("identify", "ada")
+    page.call("reset")
+    page.call("capture", "next")
+    identify, after = page.send()
+    assert after["distinct_id"] not in ("ada", SEED)
+    assert after["properties"]["$device_id"] == SEED
+    assert after["properties"]["$session_id"] != identify["properties"]["$session_id"]
+
+
+def test_reset_of_the_device_leaves_nothing_in_common():
+    page = Page()
+    page.call("identify", "ada")
+    page.call("reset", {"device": True})
+    page.call("capture", "next")
+    after = page.send()[1]
+    assert after["properties"]["$device_id"] == after["distinct_id"] != SEED
+
+
+def test_reset_forgets_registered_properties_save_those_named():
+    page = Page()
+    page.call("register", {"theme": "dark", "cart": 3})
+    page.call("reset", {"keep": ["theme", "unknown"]})
+    page.call("capture", "next")
+    properties = page.send()[0]["properties"]
+    assert properties["theme"] == "dark"
+    assert "cart" not in properties
+
+
+def test_registered_properties_ride_on_every_event_of_this_and_later_pages():
+    page = Page()
+    page.call("register", {"plan": "pro"})
+    page.call("register_once", {"plan": "free", "source": "ad"})
+    page = page.next_page()
+    page.call("capture", "one")
+    page.call("unregister", "plan")
+    page.call("capture", "two")
+    one, two = page.send()
+    assert (one["properties"]["plan"], one["properties"]["source"]) == ("pro", "ad")
+    assert "plan" not in two["properties"]
+
+
+def test_junk_ids_are_refused_loudly_and_change_nothing():
+    page = Page()
+    for junk in (None, "", "null", "undefined", "[object Object]", True, {}, 0, SEED):
+        page.call("identify", junk)
+    assert page.send() == []
+    assert page.identity.distinct_id == SEED
+    assert len(page.said) == 9
+    assert page.journal == {}
+
+
+def test_a_capture_without_a_name_is_explained_and_dropped():
+    page = Page()
+    for nothing in (None, "", "  ", 5, {}):
+        page.call("capture", nothing)
+    assert page.send() == []
+    assert len(page.said) == 5
+    assert page.journal == {}
+
+
+def test_damaged_entries_and_unknown_calls_cost_only_themselves():
+    page = Page()
+    for text in (
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"call": "capture"}',
+        '{"call": "nonsense", "args": [], "at": 1}',
+        '{"events": 5}',
+    ):
+        page.tracker.take(ids.uuid7(START, bytes(10)), text)
+    page.carry_out()
+    assert len(page.said) == 7
+    page.call("capture", "still_here")
+    assert [event["event"] for event in page.send()] == ["still_here"]
+
+
+def test_the_state_reaches_the_next_page():
+    page = Page()
+    page.call("identify", "ada")
+    page.send()
+    page.answer()
+    later = page.next_page()
+    later.call("capture", "later")
+    (event,) = later.send()
+    assert event["distinct_id"] == "ada"
+    assert event["properties"]["$device_id"] == SEED
+
+
+def test_either_store_alone_is_enough():
+    page = Page()
+    page.call("register", {"plan": "pro"})
+    page.call("identify", "ada")
+    cookie, local = page.stored
+    for stored in ([cookie, ""], ["", local]):
+        assert Page(stored).identity.distinct_id == "ada"
+
+
+def test_of_two_stores_the_newer_wins_and_in_a_tie_the_cookie():
+    page = Page()
+    page.call("capture", "x")
+    old = page.stored
+    page.call("identify", "ada")
+    new = page.stored
+    assert Page([old[0], new[1]]).identity.distinct_id == "ada"
+    assert Page([new[0], old[1]]).identity.distinct_id == "ada"
+    bob = new[0].replace("ada", "bob")
+    assert Page([bob, new[1]]).identity.distinct_id == "bob"
+
+
+def test_damaged_stores_start_afresh_with_what_is_whole():
+    page = Page()
+    page.call("identify", "ada")
+    cookie, local = page.stored
+    assert Page(["garbage", local]).identity.distinct_id == "ada"
+    assert Page([cookie, "garbage"]).identity.distinct_id == "ada"
+    assert Page(["garbage", "garbage"]).identity.distinct_id == SEED
+
+
+def test_another_tabs_identity_is_followed_before_the_next_event():
+    here, there = Page(), Page()
+    here.call("capture", "x")
+    there.tracker.follow(here.stored)
+    there.call("identify", "ada")
+    here.tracker.follow(there.stored)
+    here.call("capture", "y")
+    assert here.send()[1]["distinct_id"] == "ada"
+
+
+def test_what_a_page_leaves_unsent_is_sent_by_the_next_as_it_was_captured():
+    page = Page()
+    page.call("capture", "anonymous")
+    page.call("identify", "ada")
+    page.call("capture", "identified")
+    made = page.send()
+    page = page.next_page()
+    page.call("reset")
+    page.call("capture", "later")
+    again = page.send()
+    assert [event["uuid"] for event in again[:3]] == [event["uuid"] for event in made]
+    assert [event["distinct_id"] for event in again[:3]] == [SEED, "ada", "ada"]
+    assert again[3]["distinct_id"] not in (SEED, "ada")
+
+
+def test_a_page_left_before_python_ran_is_run_by_the_next_one():
+    before, after = Page(), Page()
+    before.call("capture", "anonymous")
+    raw = {}
+    for number, (name, args) in enumerate([("capture", ["one"]), ("identify", ["ada"]), ("capture", ["two"])]):
+        entry = {"call": name, "args": args, "at": START + number, "url": "", "window": "w"}
+        raw[ids.uuid7(START + number, bytes(10))] = json.dumps(entry)
+    after.journal = raw
+    after = after.next_page()
+    events = after.send()
+    assert [(event["event"], event["distinct_id"]) for event in events] == [
+        ("one", SEED),
+        ("$identify", "ada"),
+        ("two", "ada"),
+    ]
+
+
+def test_a_crash_between_journal_and_store_keeps_the_identity():
+    page = Page()
+    page.call("capture", "x")
+    before = page.stored
+    page.call("identify", "ada")
+    page.stored = before
+    page = page.next_page()
+    page.call("capture", "y")
+    assert [event["distinct_id"] for event in page.send()] == [SEED, "ada", "ada"]
+    assert wire.unpack_cookie(page.stored[0])["distinct_id"] == "ada"
+
+
+def test_running_the_same_calls_twice_makes_the_same_events():
+    first, second = Page(), Page()
+    for page in (first, second):
+        page.call("capture", "a", {"n": 1})
+        page.call("identify", "ada")
+        page.call("identify", "bob")
+        page.call("reset")
+        page.call("capture", "b")
+    assert first.send() == second.send()
+    assert first.stored[0] == second.stored[0]
+
+
+def test_nothing_leaves_the_journal_before_the_server_has_it():
+    page = Page()
+    call = page.call("capture", "x")
+    page.send()
+    for status in (0, 500, 503, 429, 408):
+        page.answer(status)
+        assert list(page.journal) == [call]
+        page.at = page.tracker.wake_at()
+        assert page.send()
+    page.answer(200)
+    assert page.journal == {}
+
+
+def test_one_request_at_a_time_and_order_is_kept():
+    page = Page()
+    page.call("capture", "one")
+    assert [event["event"] for event in page.send()] == ["one"]
+    page.call("identify", "ada")
+    page.call("capture", "two")
+    assert page.send() == []
+    page.answer(200)
+    assert [event["event"] for event in page.send()] == ["$identify", "two"]
+
+
+def test_the_first_event_leaves_at_once_and_what_follows_lingers():
+    page = Page()
+    page.call("capture", "one")
+    assert page.tracker.wake_at() == 0
+    page.send()
+    page.answer(200)
+    page.call("capture", "two", after=0)
+    assert page.tracker.request(page.at) is None
+    assert page.tracker.wake_at() == page.at + tracker.LINGER
+
+
+def test_the_servers_wish_to_wait_is_kept():
+    page = Page()
+    page.call("capture", "one")
+    page.send()
+    page.answer(503, retry_after=60000)
+    assert page.tracker.wake_at() == page.at + 60000
+
+
+def test_a_wrong_key_stops_with_one_message_that_names_the_attribute():
+    page = Page()
+    page.call("capture", "one")
+    page.send()
+    page.answer(401, detail="no project has this key")
+    page.call("capture", "two")
+    assert page.send() == []
+    assert page.tracker.wake_at() is None
+    assert len(page.said) == 1
+    assert "data-key" in page.said[0]
+    assert "no project has this key" in page.said[0]
+
+
+def test_a_wrong_address_names_the_other_attribute():
+    assert "data-api" in tracker.advice(404, "")
+
+
+def test_a_body_that_is_too_large_is_halved_until_it_fits():
+    page = Page()
+    for number in range(4):
+        page.call("capture", f"e{number}")
+    sizes = []
+    for status in (413, 413, 200, 413, 200, 200):
+        sizes.append(len(page.send()))
+        page.answer(status)
+    assert sizes == [4, 2, 1, 1, 1, 1]
+    assert len(page.said) == 1
+    assert page.journal == {}
+
+
+def test_unusable_events_are_dropped_with_the_servers_reason():
+    page = Page()
+    page.call("capture", "one")
+    page.send()
+    page.answer(400, detail="too odd")
+    assert page.journal == {}
+    assert "too odd" in page.said[0]
+
+
+def test_a_blocked_page_goes_quiet_and_returns_when_it_is_online():
+    page = Page()
+    page.call("capture", "one")
+    tries = 0
+    while page.tracker.wake_at() is not None:
+        page.at = max(page.at, page.tracker.wake_at())
+        assert page.send()
+        page.answer(0)
+        tries += 1
+    assert 2 <= tries <= 5
+    assert page.said == []
+    page.tracker.retry_now()
+    assert len(page.send()) == 1
+
+
+def test_a_session_is_shared_by_calls_close_in_time_and_not_beyond():
+    page = Page()
+    page.call("capture", "one")
+    page.call("capture", "two", after=session.IDLE)
+    page.call("capture", "three", after=session.IDLE + 1)
+    one, two, three = [event["properties"]["$session_id"] for event in page.send()]
+    assert one == two != three
+
+
+def test_a_page_view_is_counted_on_load_and_when_the_path_changes():
+    page = Page()
+    page.call("pageview", "load")
+    page.call("pageview", "pushState", "https://a.example/x?tab=1")
+    page.call("pageview", "pushState", "https://a.example/other")
+    events = page.send()
+    assert [event["event"] for event in events] == ["$pageview", "$pageview"]
+    assert events[1]["properties"]["navigation_type"] == "pushState"
+
+
+def test_person_properties_are_sent_once_and_again_after_a_reset():
+    page = Page()
+    page.call("set_person_properties", {"plan": "pro"})
+    page.call("set_person_properties", {"plan": "pro"})
+    page.call("set_person_properties")
+    page.call("reset")
+    page.call("set_person_properties", {"plan": "pro"})
+    events = page.send()
+    assert [event["event"] for event in events] == ["$set", "$set"]
+    assert events[0]["$set"] == {"plan": "pro"}
+
+
+def test_a_property_that_cannot_travel_is_named_and_the_event_goes():
+    page = Page()
+    page.call("capture", "x", {"good": 1})
+    page.call("capture", "y", "not an object")
+    assert len(page.send()) == 2
+    assert "object" in page.said[0]

@@ -1,0 +1,120 @@
+"""The contract: ids that are nobody's, the cookie, ISO times."""
+
+import json
+
+from beknown import wire
+from beknown.errors import BadId, BadState
+
+FIELDS = {
+    "revision": 17,
+    "device": "01a20a91-ae05-7e94-aea9-36f6d0ff238a",
+    "identified": True,
+    "session": "01a20a91-ae05-7c98-8084-dd20ec1765a8",
+    "started": 1795473649157,
+    "active": 1795473650000,
+    "distinct_id": "ada.lovelace@example.com",
+}
+
+
+def refused(value):
+    try:
+        wire.checked_id(value)
+    except BadId as refusal:
+        return str(refusal)
+    raise AssertionError("accepted: " + repr(value))
+
+
+def test_every_spelling_of_every_placeholder_is_refused():
+    for junk in wire.JUNK_IDS:
+        for spelling in (
+            junk,
+            junk.upper(),
+            junk[0].upper() + junk[1:],
+            f" {junk} ",
+            f'"{junk}"',
+            f"'{junk}'",
+            f'" {junk} "',
+        ):
+            assert "merge strangers" in refused(spelling)
+
+
+def test_blanks_zeros_dashes_and_printed_objects_are_refused():
+    printed = ("[object Object]", "[object Window]", "<JsProxy 5>", "<User object at 0x7f>", "<function f>")
+    for junk in ("", " ", "\t\n", '""', "0", "000", "-", "--", "00000000-0000-0000-0000-000000000000") + printed:
+        refused(junk)
+
+
+def test_what_is_not_text_is_refused_and_whole_numbers_become_text():
+    for junk in (None, True, False, 1.5, [], {}, ["ada"]):
+        refused(junk)
+    assert wire.checked_id(42) == "42"
+    refused(0)
+
+
+def test_too_long_ids_and_zero_bytes_are_refused():
+    refused("x" * (wire.MAX_ID + 1))
+    refused("a\0b")
+    assert wire.checked_id("x" * wire.MAX_ID) == "x" * wire.MAX_ID
+
+
+def test_real_ids_pass_trimmed():
+    for good in (
+        "ada@example.com",
+        "user-456",
+        "7",
+        "10",
+        "-15",
+        "Nancy",
+        "None of your business",
+        "ünïcode",
+        "a.b.c",
+    ):
+        assert wire.checked_id(" " + good + " ") == good
+
+
+def test_the_cookie_reads_back_what_was_packed():
+    assert wire.unpack_cookie(wire.pack_cookie(FIELDS)) == FIELDS
+
+
+def test_an_id_with_dots_survives_the_cookie():
+    fields = dict(FIELDS)
+    fields["distinct_id"] = "1.2..3."
+    assert wire.unpack_cookie(wire.pack_cookie(fields))["distinct_id"] == "1.2..3."
+
+
+def test_the_cookie_is_small():
+    assert len(wire.pack_cookie(FIELDS)) < 160
+
+
+def test_damaged_cookies_are_told_apart():
+    good = wire.pack_cookie(FIELDS)
+    for damaged in (
+        "",
+        "x",
+        "2" + good[1:],
+        good.replace(".11.", ".zz."),
+        "1.0..a...",
+        "1.0.d.x.s.0.0.id",
+        '{"distinct_id": "a"}',
+    ):
+        try:
+            wire.unpack_cookie(damaged)
+        except BadState:
+            continue
+        raise AssertionError("accepted: " + damaged)
+
+
+def test_times_are_iso_8601_in_utc_with_milliseconds():
+    assert wire.iso(0) == "1970-01-01T00:00:00.000Z"
+    assert wire.iso(951782400000) == "2000-02-29T00:00:00.000Z"
+    assert wire.iso(1795473649157.9) == "2026-11-23T22:40:49.157Z"
+    assert wire.iso(4107542399999) == "2100-02-28T23:59:59.999Z"
+
+
+def test_a_batch_is_what_posthogs_wire_calls_one():
+    body = wire.batch("bk_key", [{"event": "a"}], 0)
+    assert json.loads(json.dumps(body)) == {
+        "api_key": "bk_key",
+        "batch": [{"event": "a"}],
+        "sent_at": "1970-01-01T00:00:00.000Z",
+    }
