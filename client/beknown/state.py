@@ -83,8 +83,9 @@ class State:
         cookie, _, rest = local.partition("\n")
         try:
             kept = json.loads(rest)
-            self.registered, self.first, self.sent = kept["registered"], kept["first"], kept["sent"]
-        except (ValueError, KeyError, TypeError):
+            self.registered, self.first = kept.get("registered", {}), kept.get("first", {})
+            self.sent = kept.get("sent", "")
+        except (ValueError, AttributeError):
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None
         if wire.unpack_cookie(cookie)["revision"] > self.revision:
             self.follow(cookie)

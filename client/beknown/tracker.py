@@ -7,6 +7,7 @@ The effects, each a list with its name first:
     ["journal", call id, text]    write this text over the call's journal entry: its events, ready to send
     ["store", cookie, local]      keep these two texts
     ["done", [call ids]]          remove these journal entries: the server has them, or there is nothing to send
+    ["stopped"]                   nothing more will be sent from this page (wrong key, no server): flush() is over
     ["say", level, text]          tell the page's author, in the console
 
 Rules:
@@ -22,7 +23,7 @@ Rules:
 import json
 
 from . import event, identity, outbox, retry, state, values, wire
-from .errors import BadCall, BeknownError
+from .errors import BadCall, BadState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -213,10 +214,11 @@ class Tracker:
             self._most = max(count // 2, 1)
         elif what == retry.WAIT:
             self._tries += 1
-            self._stopped = retry.gives_up(self._tries, status)
+            if retry.gives_up(self._tries, status):
+                self._stop()
             self._not_before = now + retry.wait(self._tries, chance, retry_after)
         elif what == retry.STOP:
-            self._stopped = True
+            self._stop()
             self._say("error", advice(status, detail))
         else:
             if what != retry.SENT:
@@ -238,15 +240,13 @@ class Tracker:
 
     def follow(self, stored: "list[str]") -> None:
         """Take over what another tab or page stored: [cookie, local], either possibly empty."""
-        cookie, local = stored
-        try:
-            if cookie:
-                self.state.follow(cookie)
-            if local:
-                self.state.follow_local(local)
-        except BeknownError as damage:
-            self._say("warn", str(damage))
-        self._written = cookie + local
+        for text, read in zip(stored, (self.state.follow, self.state.follow_local)):
+            try:
+                if text:
+                    read(text)
+            except BadState as damage:
+                self._say("warn", str(damage))
+        self._written = "".join(stored)
 
     def effects(self) -> "list[Effect]":
         """Give what the host must do now, in this order, and forget it."""
@@ -259,6 +259,10 @@ class Tracker:
             found.append(["done", self._done])
             self._done = []
         return found
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._effects.append(["stopped"])
 
     def _say(self, level: str, text: str) -> None:
         self._effects.append(["say", level, text])

@@ -16,6 +16,7 @@ class Page:
         self.stored = stored or ["", ""]
         self.journal = {}
         self.said = []
+        self.stopped = False
         self.at = at
         self.count = 0
         self.tracker = tracker.Tracker("bk_test", {}, self.stored, seed=SEED)
@@ -39,8 +40,10 @@ class Page:
             elif effect[0] == "done":
                 for call in effect[1]:
                     self.journal.pop(call, None)
-            else:
+            elif effect[0] == "say":
                 self.said.append(effect[2])
+            else:
+                self.stopped = effect == ["stopped"]
 
     def send(self):
         """Give the events of the next request, in order; empty if there is nothing to send now."""
@@ -355,6 +358,7 @@ def test_a_wrong_key_stops_with_one_message_that_names_the_attribute():
     page.call("capture", "two")
     assert page.send() == []
     assert page.tracker.wake_at() is None
+    assert page.stopped
     assert len(page.said) == 1
     assert "data-key" in page.said[0]
     assert "no project has this key" in page.said[0]
@@ -396,6 +400,7 @@ def test_a_blocked_page_goes_quiet_and_returns_when_it_is_online():
         page.answer(0)
         tries += 1
     assert 2 <= tries <= 5
+    assert page.stopped
     assert page.said == []
     page.tracker.retry_now()
     assert len(page.send()) == 1

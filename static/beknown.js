@@ -1,0 +1,254 @@
+// beknown.js: the stub. What must happen on the page's own thread, and nothing else.
+//
+//   page call -> journal (localStorage) -> Python (the worker; until it is up, the server's) -> effects -> storage
+//
+// Rules:
+// - No tracking logic: every decision is Python's (client/beknown). The stub takes calls, keeps them, hands them to
+//   whichever Python is there, and carries out what it answers: store, journal, done, say.
+// - A call is in the journal before it returns, and leaves it when the server has its events. A page may vanish at any
+//   moment: the next one finds the journal and goes on.
+// - Nothing here throws into the page, blocks it, or runs before it is needed. Storage may be blocked (private mode,
+//   sandboxed frames, policies): every access may throw, and memory is the last resort.
+// - Names in the journal and in messages are the ones that client/beknown/tracker.py and hosts/worker.py document.
+(() => {
+  const tag = document.currentScript;
+  const option = (name, otherwise) => tag.getAttribute("data-" + name) || otherwise;
+  const key = option("key");
+  const base = tag.src.slice(0, tag.src.lastIndexOf("/")); // the folder this script came from, on any origin or path
+  const api = option("api", base);
+  const globalName = option("global", "beknown");
+  const say = (level, text) => console[level]("[beknown] " + text);
+  const attempt = (action) => {
+    try {
+      return action();
+    } catch {
+      // blocked or full storage
+    }
+  };
+
+  const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
+  if (earlier && earlier.ready && earlier.get_distinct_id) {
+    say("warn", "The tag is on this page twice; the second copy does nothing. Remove one.");
+    return;
+  }
+  if (!key) say("error", "The tag has no data-key, so nothing is counted. Add data-key with your project's key.");
+
+  // Storage -------------------------------------------------------------------------------------------------------
+
+  const name = "bk_" + key;
+  let memory = ""; // the identity, where neither cookie nor localStorage can be had
+  let seen; // the identity as we last wrote or reported it; anything else was written by another tab
+
+  const read = (from) => attempt(() => localStorage.getItem(from)) || "";
+  const keep = (at, text) => attempt(() => localStorage.setItem(at, text));
+  const cookie = () =>
+    attempt(() => decodeURIComponent(("; " + document.cookie).split("; " + name + "=")[1].split(";")[0])) || "";
+  const identity = () => cookie() || read(name).split("\n")[0] || memory;
+  const stored = () => [cookie() || memory, read(name)];
+  const store = (text, local) => {
+    const domain = option("cookie-domain");
+    attempt(() => {
+      document.cookie =
+        name + "=" + encodeURIComponent(text) + "; path=/; max-age=34560000; samesite=lax" + // 400 days, browsers' most
+        (domain ? "; domain=" + domain : "") + (location.protocol == "https:" ? "; secure" : "");
+    });
+    keep(name, local);
+    memory = text;
+    seen = identity();
+  };
+
+  let stamp = 0;
+  let count = 0;
+  // A UUIDv7 whose 12 bits after the time count the calls of one millisecond, so that ids sort in call order.
+  const uuid = () => {
+    const now = Math.max(Date.now(), stamp);
+    count = now == stamp ? count + 1 : 0;
+    stamp = now;
+    const random = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => (byte + 256).toString(16).slice(1));
+    const time = now.toString(16).padStart(12, "0");
+    return (
+      time.slice(0, 8) + "-" + time.slice(8) + "-7" + (count + 4096).toString(16).slice(-3) +
+      "-b" + random[0] + random[1][0] + "-" + random.slice(2).join("")
+    );
+  };
+
+  const tabName = name + ".window";
+  const tab = attempt(() => sessionStorage.getItem(tabName)) || uuid();
+  attempt(() => sessionStorage.setItem(tabName, tab));
+
+  // The journal ---------------------------------------------------------------------------------------------------
+
+  const places = {}; // call id -> its key in localStorage
+  const unsent = new Map(); // call id -> text, for every call the server does not have yet
+  let queue = []; // ids in `unsent` that no Python has been handed yet
+
+  const adopt = (id, text, place) => {
+    places[id] = place;
+    unsent.set(id, text);
+    queue.push(id);
+  };
+  // What earlier pages left: this tab's at once; another tab's only when it is too old to be on its way there.
+  const adoptJournal = () =>
+    attempt(() => {
+      for (const place of Object.keys(localStorage).sort()) {
+        const [prefix, id, owner] = place.split("~");
+        if (prefix == name && (owner == tab || Date.now() - parseInt(id.replace("-", ""), 16) > 3e4))
+          adopt(id, read(place), place);
+      }
+    });
+
+  let waiting; // a hand-over is scheduled
+  let viewport;
+  const call = (what, args, at) => {
+    if (!key) return;
+    try {
+      const id = uuid();
+      const text = JSON.stringify({
+        call: what, args: [...args], at: at || Date.now(), url: location.href, referrer: document.referrer,
+        title: document.title, viewport: (viewport ||= [innerWidth, innerHeight]), window: tab, // asking twice costs layout
+      });
+      adopt(id, text, name + "~" + id + "~" + tab);
+      keep(places[id], text);
+      waiting ||= Promise.resolve().then(handOver);
+    } catch (error) {
+      say("error", what + "() could not be taken: " + error); // a cycle, a BigInt: JSON cannot hold it
+    }
+  };
+
+  // Python --------------------------------------------------------------------------------------------------------
+
+  let worker; // Python in this browser, once it is up
+  let running; // a request to Python on the server awaits its answer
+  let runs = option("first", "server") == "server"; // may the server's Python take calls?
+  let settled = []; // flush() promises
+
+  const facts = () => ({
+    agent: navigator.userAgent, language: navigator.language, screen: [screen.width, screen.height],
+    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+  });
+  const calls = (ids) => ids.map((id) => [id, unsent.get(id)]);
+  const post = (message) => worker.postMessage(JSON.stringify(message));
+  const runBody = (ids) => JSON.stringify({ api_key: key, facts: facts(), stored: stored(), calls: calls(ids) });
+
+  const handOver = () => {
+    waiting = 0;
+    if (!queue.length || running) return;
+    if (worker) {
+      const message = { calls: calls(queue) };
+      if (identity() != seen) (message.stored = stored()), (seen = identity());
+      queue = [];
+      post(message);
+    } else if (runs) {
+      const ids = queue;
+      queue = [];
+      running = fetch(api + "/run", { method: "POST", body: runBody(ids), keepalive: true })
+        .then((answer) => (answer.ok ? answer.json() : Promise.reject()))
+        .then((answer) => carryOut(answer.effects))
+        .catch(() => {
+          runs = 0; // the worker takes them
+          queue = [...ids, ...queue];
+        })
+        .then(() => {
+          running = 0;
+          handOver();
+        });
+    }
+  };
+
+  const carryOut = (effects) => {
+    for (const [effect, one, two] of effects) {
+      if (effect == "store") {
+        if (identity() == seen || !worker) store(one, two);
+        else (seen = identity()), post({ stored: stored() }); // another tab was faster: Python looks again
+      } else if (effect == "journal") {
+        unsent.set(one, two);
+        keep(places[one], two);
+      } else if (effect == "done") {
+        for (const id of one) {
+          unsent.delete(id);
+          attempt(() => localStorage.removeItem(places[id]));
+          delete places[id];
+        }
+      } else if (effect == "say") say(one, two);
+      else if (effect == "stopped") stopped = 1;
+    }
+    settle();
+  };
+  let stopped;
+  const settle = () => {
+    if (!unsent.size || stopped) settled.splice(0).forEach((resolve) => resolve());
+  };
+
+  let up;
+  const ready = new Promise((resolve) => (up = resolve));
+  const start = () =>
+    attempt(() => {
+      const assets = base + "__BEKNOWN_VERSION_PATH__";
+      const url = assets + "/worker.js";
+      // A worker must be of the page's own origin; across origins, a blob that imports the script is.
+      const own = url.startsWith(location.origin + "/")
+        ? url
+        : URL.createObjectURL(new Blob([`importScripts(${JSON.stringify(url)})`]));
+      const starting = new Worker(own);
+      starting.onmessage = async ({ data }) => {
+        const message = JSON.parse(data);
+        if (!message.ready) return carryOut(message);
+        while (running) await running; // the server's Python answers first, then this one goes on from what it stored
+        worker = starting;
+        seen = identity();
+        post({ start: { key, facts: facts(), stored: stored(), seed: uuid() }, calls: calls(queue) });
+        queue = [];
+        up(message.ready);
+      };
+      starting.postMessage(JSON.stringify({ base: assets, api }));
+    });
+
+  // The page ------------------------------------------------------------------------------------------------------
+
+  const part = (from, to) => () => identity().split(".").slice(from, to).join(".");
+  const beknown = {
+    get_distinct_id: part(7),
+    get_device_id: part(2, 3),
+    get_session_id: part(4, 5),
+    flush: () => new Promise((resolve) => settled.push(resolve) && settle()),
+    ready,
+  };
+  for (const what of "capture identify reset register register_once unregister set_person_properties".split(" "))
+    beknown[what] = (...args) => call(what, args);
+  window[globalName] = beknown;
+  if (!key) return;
+
+  seen = identity();
+  if (!seen) {
+    const seed = uuid();
+    const first = `1.0.${seed}.a..0.0.${seed}`; // wire.pack_cookie of a visitor never seen before
+    store(first, first + "\n{}");
+  }
+  adoptJournal();
+  if (option("pageviews") != "off") {
+    let here = location.href;
+    const moved = (how) => {
+      if (here != location.href) call("pageview", [how, here]);
+      here = location.href;
+    };
+    call("pageview", []);
+    for (const how of ["pushState", "replaceState"]) {
+      const original = history[how];
+      history[how] = function (...args) {
+        original.apply(this, args);
+        moved(how);
+      };
+    }
+    addEventListener("popstate", () => moved("popstate"));
+  }
+  if (Array.isArray(earlier)) for (const [what, args, at] of earlier) beknown[what] && call(what, args, at);
+
+  addEventListener("pagehide", () => {
+    if (unsent.size && !running) attempt(() => navigator.sendBeacon(api + "/run", runBody([...unsent.keys()])));
+  });
+  addEventListener("online", () => worker && post({ online: 1 }));
+  const idle = () => (window.requestIdleCallback || setTimeout)(start);
+  if (option("load") == "eager") start();
+  else if (document.readyState == "complete") idle();
+  else addEventListener("load", idle);
+})();

@@ -1,0 +1,46 @@
+// worker.js: Python's host in a Web Worker. Starts the runtime, passes messages on, and carries out the two effects
+// that need no page: "send" (one request at a time) and "wake" (one timer). The rest goes to the stub.
+//
+// Rules:
+// - Messages are JSON texts in both directions; what they hold is documented in client/beknown/hosts/worker.py.
+// - startPython(base) is the runtime's (micropython.js or pyodide.js); it gives Python's handle(text) -> text.
+import { startPython } from "./micropython.js";
+
+let api;
+let timer;
+let handle;
+
+const answer = (text) => {
+  const rest = [];
+  for (const effect of JSON.parse(handle(text))) {
+    if (effect[0] == "send") setTimeout(send, 0, effect[1]); // after the page has been told what to journal
+    else if (effect[0] == "wake") {
+      clearTimeout(timer);
+      timer = setTimeout(answer, effect[1], '{"wake": 1}');
+    } else rest.push(effect);
+  }
+  if (rest.length) postMessage(JSON.stringify(rest));
+};
+
+const send = async (body) => {
+  const result = { status: 0, retry_after: 0, detail: "" };
+  try {
+    // text/plain needs no preflight across origins; keepalive lets it outlive the page.
+    const response = await fetch(api + "/e/", { method: "POST", body, keepalive: body.length < 6e4 });
+    result.status = response.status;
+    result.retry_after = (parseFloat(response.headers.get("Retry-After")) || 0) * 1000;
+    if (response.status != 200) result.detail = (await response.json()).detail || "";
+  } catch {
+    // No answer (offline, blocked), or one that is no JSON: the status says enough.
+  }
+  answer(JSON.stringify({ answer: result }));
+};
+
+onmessage = async ({ data }) => {
+  const setting = JSON.parse(data);
+  api = setting.api;
+  onmessage = ({ data }) => answer(data);
+  const python = await startPython(setting.base);
+  handle = python.handle;
+  postMessage(JSON.stringify({ ready: { runtime: python.runtime, version: python.version } }));
+};
