@@ -1,0 +1,224 @@
+"""A real Chromium, a real collector process, and sites that embed the tag as customers do.
+
+Only loopback addresses are contacted. Each test has a project database of its own and a browser profile of its own;
+everything started here is stopped here, by its process id.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
+
+KEY = "bk_browsertests"
+SECRET = "bks_browsertests_secret"
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+PATIENCE = 15.0  # seconds; these machines are shared, and slow is not wrong
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def until(question: Any, what: str, patience: float = PATIENCE) -> Any:
+    """Ask until the answer is true, and give it."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"waited {patience:.0f} s in vain: {what}")
+
+
+class Collector:
+    """One `beknown` server process and what its JSON API tells."""
+
+    def __init__(self, folder: Path, command: str = "serve") -> None:
+        self.folder = folder
+        self.command = command
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        database = f"sqlite:///{self.folder / 'beknown.db'}"
+        arguments = [sys.executable, "-m", "beknown_server", self.command, "--port", str(self.port)]
+        environment = {"BEKNOWN_KEY": KEY, "BEKNOWN_SECRET_KEY": SECRET, "PATH": "/usr/bin:/bin"}
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*arguments, "--database", database], env=environment, cwd=self.folder, stdout=log, stderr=log
+            )
+        until(self.is_ready, f"the collector to start; it says: {self.log()[-2000:]}")
+
+    def is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()
+        try:
+            return httpx.get(self.url + "/healthz/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+
+    def api(self, path: str, **query: Any) -> Any:
+        answer = httpx.get(
+            self.url + "/api/" + path, params=query, headers={"Authorization": f"Bearer {SECRET}"}, timeout=30
+        )
+        assert answer.status_code == 200, (path, answer.status_code, answer.text[:500])
+        return answer.json()
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Give what is stored, oldest call first."""
+        rows = self.api("events", limit=1000)["results"]
+        rows.sort(key=lambda row: (row["timestamp"], row["uuid"]))
+        return [row for row in rows if name in (None, row["event"])]
+
+    def wait_for(self, name: str, count: int = 1) -> list[dict[str, Any]]:
+        """Give the events of a name once at least ``count`` have arrived."""
+        return until(
+            lambda: found if len(found := self.events(name)) >= count else None,
+            f"{count} x {name}; stored: {[row['event'] for row in self.events()]}",
+        )
+
+    def person(self, distinct_id: str) -> dict[str, Any]:
+        return self.api(f"persons/{distinct_id}")
+
+
+class Site:
+    """A customer's website on an origin of its own: pages are added by path, with the headers they need."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, tuple[str, dict[str, str]]] = {}
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body, headers = site.pages.get(self.path.split("?")[0], ("", {}))
+                content = body.encode()
+                self.send_response(200 if body else 404)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Length", str(len(content)))
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.elsewhere = self.url.replace("127.0.0.1", "localhost")  # the same pages as another site
+        self.thread = Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def add(self, path: str, tag: str, *, script: str = "", title: str = "", headers: dict[str, str] | None = None) -> str:
+        html = f"<!doctype html><html><head><title>{title or path}</title>{tag}</head><body><h1>{path}</h1>"
+        self.pages[path] = (html + (f"<script>{script}</script>" if script else "") + "</body></html>", headers or {})
+        return self.url + path
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+class Browser:
+    """A Chromium with one profile: it can be closed and opened again, as people do."""
+
+    def __init__(self, playwright: Playwright, profile: Path) -> None:
+        self.playwright = playwright
+        self.profile = profile
+        self.context: BrowserContext | None = None
+        self.said: list[str] = []  # what beknown wrote to the console
+        self.errors: list[str] = []  # exceptions that reached a page
+        self.open()
+
+    def open(self) -> None:
+        self.context = self.playwright.chromium.launch_persistent_context(
+            str(self.profile), executable_path=CHROMIUM, args=FLAGS, headless=True
+        )
+        self.context.set_default_timeout(PATIENCE * 1000)
+
+    def page(self) -> Page:
+        assert self.context is not None
+        page = self.context.new_page()
+        page.on("console", lambda message: self.said.append(message.text) if "[beknown]" in message.text else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        return page
+
+    def close(self) -> None:
+        if self.context is not None:
+            self.context.close()
+            self.context = None
+
+
+def tag(collector: Collector, **attributes: str) -> str:
+    """Give the tag as `beknown snippet` prints it, with more data- attributes."""
+    more = "".join(f' data-{name.replace("_", "-")}="{value}"' for name, value in attributes.items() if name != "key")
+    return f'<script async src="{collector.url}/beknown.js" data-key="{attributes.get("key", KEY)}"{more}></script>'
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[Collector]:
+    running = Collector(tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    running = Site()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def browser(playwright: Playwright, tmp_path: Path) -> Iterator[Browser]:
+    running = Browser(playwright, tmp_path / "profile")
+    yield running
+    running.close()
+    assert running.errors == []
+
+
+@contextmanager
+def another_browser(playwright: Playwright, folder: Path) -> Iterator[Browser]:
+    """A second person's browser."""
+    running = Browser(playwright, folder)
+    try:
+        yield running
+    finally:
+        running.close()

@@ -1,0 +1,103 @@
+"""A page may be left at any moment: what it asked for reaches the server, once, by the next page at the latest."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Route
+
+from .conftest import Browser, Collector, Site, tag, until
+
+GO = "beknown.capture('clicked'); beknown.identify('ada', {plan: 'pro'}); location.href = '/next'"
+
+
+def journey(collector: Collector) -> list[tuple[str, str]]:
+    return [
+        (event["event"], event["distinct_id"])
+        for event in collector.events()
+        if event["event"] in ("clicked", "$identify", "arrived")
+    ]
+
+
+@pytest.mark.parametrize("moment", ["not-started", "starting", "started"])
+@pytest.mark.parametrize("first", ["server", "page"])
+def test_identify_and_a_full_page_navigation_lose_nothing(
+    collector: Collector, site: Site, browser: Browser, moment: str, first: str
+) -> None:
+    home, arrived = site.add("/", tag(collector, first=first)), site.add("/next", tag(collector, first=first))
+    page = browser.page()
+    if moment != "started":
+
+        def hold(route: Route) -> None:
+            if moment == "starting":  # the worker runs, but its runtime does not arrive
+                if route.request.url.endswith(".wasm"):
+                    return
+                route.continue_()
+
+        page.route("**/v/**", hold)
+    page.goto(home, wait_until="load")
+    page.wait_for_function("window.beknown")
+    if moment == "started":
+        page.evaluate("beknown.ready")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.evaluate(GO)
+    page.wait_for_url(arrived)
+    page.unroute_all(behavior="ignoreErrors")
+    page.reload()
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('arrived')")
+    page.evaluate("beknown.flush()")
+    collector.wait_for("arrived")
+    assert journey(collector) == [("clicked", visitor), ("$identify", "ada"), ("arrived", "ada")]
+    ada = collector.person("ada")
+    assert sorted(ada["distinct_ids"]) == sorted([visitor, "ada"])
+
+
+def test_a_server_that_is_down_gets_everything_once_it_is_back(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    home = site.add("/", tag(collector))
+    page = browser.page()
+    page.goto(home)
+    page.evaluate("beknown.ready")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    collector.stop()
+    page.evaluate("beknown.capture('clicked'); beknown.identify('ada')")
+    time.sleep(0.5)
+    collector.start()
+    page.goto(home)
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('arrived')")
+    collector.wait_for("arrived")
+    until(lambda: len(journey(collector)) == 3, "three events")
+    assert journey(collector) == [("clicked", visitor), ("$identify", "ada"), ("arrived", "ada")]
+
+
+def test_a_closed_tab_is_finished_by_the_next_visit(collector: Collector, site: Site, browser: Browser) -> None:
+    home = site.add("/", tag(collector, first="page"))
+    page = browser.page()
+    page.route("**/run", lambda route: route.abort())
+    page.goto(home)
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('clicked')")
+    page.close()
+    page = browser.page()
+    page.goto(home)
+    page.evaluate("beknown.ready")
+    # Another tab's entries are adopted once they are too old to be on their way: pretend that half a minute passed.
+    page.add_init_script("const real = Date.now; Date.now = () => real() + 31000")
+    page.reload()
+    page.evaluate("beknown.ready")
+    assert len(collector.wait_for("clicked")) == 1
+
+
+def test_a_thousand_captures_leave_in_order_and_once(collector: Collector, site: Site, browser: Browser) -> None:
+    page = browser.page()
+    page.goto(site.add("/", tag(collector)))
+    page.wait_for_function("window.beknown")
+    page.evaluate("for (let n = 0; n < 900; n++) beknown.capture('burst', {n})")
+    page.evaluate("beknown.flush()")
+    burst = collector.wait_for("burst", 900)
+    assert [event["properties"]["n"] for event in burst] == list(range(900))
+    assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('~')).length") == 0

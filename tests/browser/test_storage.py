@@ -1,0 +1,90 @@
+"""Storage that is blocked: nothing reaches the page, and the id lasts as long as it can."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Browser, Collector, Site, tag
+
+# The faults are the subject here, so they are staged: what a browser does when a setting or a sandbox forbids storage.
+NO_COOKIES = """
+Object.defineProperty(Document.prototype, 'cookie', {get() { return '' }, set() {}});
+"""
+NO_LOCAL_STORAGE = """
+Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('blocked', 'SecurityError') }});
+"""
+FULL_LOCAL_STORAGE = """
+Storage.prototype.setItem = function () { throw new DOMException('full', 'QuotaExceededError') };
+"""
+COOKIES_THAT_THROW = """
+Object.defineProperty(Document.prototype, 'cookie', {
+  get() { throw new DOMException('sandboxed', 'SecurityError') }, set() { throw new DOMException('sandboxed', 'SecurityError') },
+});
+"""
+NO_SESSION_STORAGE = """
+Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('blocked', 'SecurityError') }});
+"""
+
+
+@pytest.mark.parametrize("first", ["server", "page"])
+@pytest.mark.parametrize(
+    ("blocked", "id_lasts"),
+    [
+        ([NO_COOKIES], True),
+        ([COOKIES_THAT_THROW], True),
+        ([NO_LOCAL_STORAGE], True),
+        ([FULL_LOCAL_STORAGE], True),
+        ([NO_SESSION_STORAGE], True),
+        ([NO_COOKIES, NO_LOCAL_STORAGE], False),
+        ([COOKIES_THAT_THROW, NO_LOCAL_STORAGE, NO_SESSION_STORAGE], False),
+    ],
+    ids=["cookies", "throwing-cookies", "local", "full-local", "session", "cookies+local", "everything"],
+)
+def test_blocked_storage_never_shows_in_the_page(
+    collector: Collector, site: Site, browser: Browser, blocked: list[str], id_lasts: bool, first: str
+) -> None:
+    home = site.add("/", tag(collector, first=first))
+    page = browser.page()
+    page.add_init_script("".join(blocked))
+    page.goto(home)
+    page.wait_for_function("window.beknown")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    assert len(visitor) == 36
+    page.evaluate("beknown.capture('one'); beknown.identify('ada'); beknown.capture('two')")
+    page.evaluate("beknown.flush()")
+    assert page.evaluate("beknown.get_distinct_id()") == "ada"
+    page.reload()
+    page.wait_for_function("window.beknown")
+    assert (page.evaluate("beknown.get_distinct_id()") == "ada") is id_lasts
+    page.evaluate("beknown.capture('three')")
+    page.evaluate("beknown.flush()")
+    collector.wait_for("three")
+    events = {event["event"]: event["distinct_id"] for event in collector.events() if event["event"] != "$pageview"}
+    assert events["one"] == visitor
+    assert events["two"] == "ada"
+    assert (events["three"] == "ada") is id_lasts
+    assert [event["event"] for event in collector.events()].count("two") == 1
+
+
+def test_a_browser_whose_own_settings_block_all_storage_is_still_counted(
+    collector: Collector, site: Site, playwright, tmp_path: Path
+) -> None:
+    profile = tmp_path / "blocked"
+    (profile / "Default").mkdir(parents=True)
+    settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (profile / "Default" / "Preferences").write_text(json.dumps(settings))
+    browser = Browser(playwright, profile)
+    try:
+        page = browser.page()
+        page.goto(site.add("/", tag(collector)))
+        page.wait_for_function("window.beknown")
+        assert page.evaluate("navigator.cookieEnabled") is False
+        page.evaluate("beknown.capture('seen')")
+        page.evaluate("beknown.flush()")
+        collector.wait_for("seen")
+        assert browser.errors == []
+    finally:
+        browser.close()
