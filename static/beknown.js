@@ -213,8 +213,10 @@
     flush: () => new Promise((resolve) => settled.push(resolve) && settle()),
     ready,
   };
-  for (const what of "capture identify reset register register_once unregister set_person_properties".split(" "))
-    beknown[what] = (...args) => call(what, args);
+  const names =
+    "capture identify alias group reset register register_once register_for_session unregister " +
+    "set_person_properties unset_person_properties";
+  for (const what of names.split(" ")) beknown[what] = (...args) => call(what, args);
   window[globalName] = beknown;
   if (!key) return;
 

@@ -88,13 +88,17 @@ def build(
     top: "dict[str, Any] | None" = None,
     number: int = 0,
 ) -> "dict[str, Any]":
-    """Give the event that one call makes, on PostHog's wire. ``top`` holds ``$set`` and ``$set_once``.
+    """Give the event that one call makes, on PostHog's wire. ``top`` holds ``$set`` and ``$set_once``;
+    any ``top``, even an empty one, makes the event about a person.
 
     ``number`` tells several events of one call apart: the first has the call's id, the next ids derived from it.
     """
     found = browser_properties(facts)
     found.update(page_properties(entry))
     found.update(state.registered)
+    found.update(state.of_session)
+    if state.groups:
+        found["$groups"] = dict(state.groups)
     found.update(properties)
     found.update(
         {
@@ -102,7 +106,7 @@ def build(
             "$lib_version": wire.VERSION,
             "$device_id": state.identity.device,
             "$is_identified": state.identity.identified,
-            "$process_person_profile": state.identity.identified or bool(top),
+            "$process_person_profile": state.identity.identified or top is not None or bool(state.groups),
             "$session_id": state.session.id,
             "$window_id": entry.get("window", ""),
         }

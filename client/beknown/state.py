@@ -1,7 +1,7 @@
 """What is kept between pages: identity and session (in the cookie), everything else (in localStorage).
 
     cookie   wire.pack_cookie(...)             small, of fixed size, read by the site's own servers
-    local    the cookie's text, a line break, and JSON: {"registered", "first", "sent"}
+    local    the cookie's text, a line break, and JSON of everything in KEPT
 
 Rules:
 - Pure: this file makes and reads texts; the host puts them where they belong.
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# What localStorage keeps beside the cookie's text
+KEPT: "dict[str, type]" = {"registered": dict, "of_session": dict, "groups": dict, "first": dict, "sent": str}
+
+
 class State:
     """Identity, session and the visitor's own properties, with the revision that orders copies."""
 
@@ -31,6 +35,8 @@ class State:
         self.session = session
         self.revision = revision
         self.registered: "dict[str, Any]" = {}  # register(): rides on every event until reset()
+        self.of_session: "dict[str, Any]" = {}  # register_for_session(): until the session ends
+        self.groups: "dict[str, str]" = {}  # group(): type -> key
         self.first: "dict[str, Any]" = {}  # first touch: becomes $initial_* of the person
         self.sent = ""  # fingerprint of the person properties sent last, so that repeats stay silent
 
@@ -39,12 +45,19 @@ class State:
         self.identity = identity
         self.revision += 1
 
+    def forget_user(self, keep: "list[str]") -> None:
+        """Forget what was the last user's; registered properties named in ``keep`` stay, and the session ends."""
+        self.session = Session("", 0, 0)
+        self.registered = {name: self.registered[name] for name in keep if name in self.registered}
+        self.of_session, self.groups, self.first, self.sent = {}, {}, {}, ""
+
     def touch(self, at: float, call: str) -> "Session":
         """Give the session of a call at ``at`` (ms), begun anew if the last one is over."""
         before = self.session.id
         self.session = touched(self.session, at, call)
         if self.session.id != before:
             self.revision += 1
+            self.of_session = {}
         return self.session
 
     def cookie(self) -> str:
@@ -63,8 +76,7 @@ class State:
 
     def local(self) -> str:
         """Give the text for localStorage."""
-        rest = {"registered": self.registered, "first": self.first, "sent": self.sent}
-        return self.cookie() + "\n" + json.dumps(rest)
+        return self.cookie() + "\n" + json.dumps({name: getattr(self, name) for name in KEPT})
 
     def follow(self, cookie: str) -> bool:
         """Take identity and session from a cookie's text if it is as new as ours or newer; tell whether it was."""
@@ -83,8 +95,9 @@ class State:
         cookie, _, rest = local.partition("\n")
         try:
             kept = json.loads(rest)
-            self.registered, self.first = kept.get("registered", {}), kept.get("first", {})
-            self.sent = kept.get("sent", "")
+            for name, kind in KEPT.items():
+                value = kept.get(name)
+                setattr(self, name, value if isinstance(value, kind) else kind())
         except (ValueError, AttributeError):
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None
         if wire.unpack_cookie(cookie)["revision"] > self.revision:

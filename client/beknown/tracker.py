@@ -22,12 +22,11 @@ Rules:
 
 import json
 
-from . import event, identity, outbox, retry, state, values, wire
+from . import calls, event, outbox, retry, state, wire
 from .errors import BadCall, BadState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     Entry = dict[str, Any]
@@ -72,14 +71,18 @@ class Tracker:
             events = []
         self._keep(call, events)
 
-    def _run(self, call: str, entry: "Entry") -> "list[dict[str, Any]]":
-        run = CALLS.get(entry["call"])
+    def _run(self, id: str, entry: "Entry") -> "list[dict[str, Any]]":
+        run = calls.CALLS.get(entry["call"])
         if run is None:
             raise BadCall(f"there is no call named {entry['call']!r}; ignored.")
-        self.state.touch(entry["at"], call)
+        self.state.touch(entry["at"], id)
         if not self.state.first:
             self.state.first = event.first_touch(event.page_properties(entry))
-        return run(self, call, entry, *entry["args"])
+        call = calls.Call(id, entry, self.state, self.facts)
+        events = run(call, *entry["args"])
+        for level, text in call.said:
+            self._say(level, text)
+        return events
 
     def _take_over(self, call: str, entry: "Entry") -> None:
         """Queue what an earlier page had made of a call, and the state it had not lived to store."""
@@ -94,105 +97,6 @@ class Tracker:
         after = json.dumps(self.state.cookie())
         self._effects.append(["journal", call, f'{{"events": [{",".join(texts)}], "stored": {after}}}'])
         self._done += self.outbox.add(call, texts)
-
-    # What each call does ------------------------------------------------------------------------------------
-
-    def capture(
-        self, call: str, entry: "Entry", name: "Any" = None, properties: "Any" = None, options: "Any" = None
-    ) -> "list[dict[str, Any]]":
-        """capture(event, properties, options): something happened."""
-        if not isinstance(name, str) or not name.strip():
-            raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
-        top = self._person_properties((options or {}).get("$set"), (options or {}).get("$set_once"))
-        return [self._event(name[: wire.MAX_NAME], call, entry, properties, top)]
-
-    def pageview(self, call: str, entry: "Entry", how: str = "load", before: str = "") -> "list[dict[str, Any]]":
-        """The page was shown (``how`` = load), or a script moved on to another address of the same document."""
-        if how == "load":
-            return [self._event("$pageview", call, entry)]
-        if event.split_url(entry["url"])[1] == event.split_url(before)[1]:
-            return []  # only the query or the fragment changed: the same page, as posthog-js counts
-        return [self._event("$pageview", call, entry, {"navigation_type": how})]
-
-    def identify(
-        self, call: str, entry: "Entry", user: "Any" = None, set: "Any" = None, set_once: "Any" = None
-    ) -> "list[dict[str, Any]]":
-        """identify(id, set, set_once): this visitor is that user of yours."""
-        after, how, link = identity.identify(self.state.identity, wire.checked_id(user), call)
-        top = self._person_properties(set, set_once)
-        if how == "repeat":
-            return self._person_event(call, entry, top)
-        self.state.become(after)
-        self.state.sent = values.fingerprint(top)
-        first = dict(self.state.first) if how == "claim" else {}
-        first.update(top.get("$set_once", {}))
-        if first:
-            top["$set_once"] = first
-        if how == "switch":
-            self._say("warn", "identify() named another user without a reset() before it. Call reset() at log-out.")
-        return [self._event("$identify", call, entry, link, top)]
-
-    def set_person_properties(
-        self, call: str, entry: "Entry", set: "Any" = None, set_once: "Any" = None
-    ) -> "list[dict[str, Any]]":
-        """set_person_properties(set, set_once): something about the person, whoever they are."""
-        return self._person_event(call, entry, self._person_properties(set, set_once))
-
-    def reset(self, call: str, entry: "Entry", options: "Any" = None) -> "list[dict[str, Any]]":
-        """reset({device, keep}): the user has gone; whoever comes next is somebody else."""
-        wanted = options if isinstance(options, dict) else {}
-        keep = wanted.get("keep") or []
-        self.state.become(identity.reset(self.state.identity, call, device=wanted.get("device") is True))
-        self.state.session.id = ""  # the next call begins a new session
-        self.state.registered = {name: self.state.registered[name] for name in keep if name in self.state.registered}
-        self.state.first, self.state.sent = {}, ""
-        return []
-
-    def register(self, call: str, entry: "Entry", properties: "Any" = None) -> "list[dict[str, Any]]":
-        """register(properties): put these on every event from now on."""
-        self.state.registered.update(self._plain(properties, "register()"))
-        return []
-
-    def register_once(self, call: str, entry: "Entry", properties: "Any" = None) -> "list[dict[str, Any]]":
-        """register_once(properties): the same, for names that are not registered yet."""
-        for name, value in self._plain(properties, "register_once()").items():
-            self.state.registered.setdefault(name, value)
-        return []
-
-    def unregister(self, call: str, entry: "Entry", name: "Any" = None) -> "list[dict[str, Any]]":
-        """unregister(name): no longer."""
-        self.state.registered.pop(name, None)
-        return []
-
-    def _event(
-        self,
-        name: str,
-        call: str,
-        entry: "Entry",
-        properties: "Any" = None,
-        top: "dict[str, Any] | None" = None,
-    ) -> "dict[str, Any]":
-        found = self._plain(properties, "properties")
-        return event.build(
-            name, call=call, entry=entry, state=self.state, facts=self.facts, properties=found, top=top
-        )
-
-    def _person_event(self, call: str, entry: "Entry", top: "dict[str, Any]") -> "list[dict[str, Any]]":
-        fingerprint = values.fingerprint(top)
-        if not top or fingerprint == self.state.sent:
-            return []
-        self.state.sent = fingerprint
-        return [self._event("$set", call, entry, None, top)]
-
-    def _person_properties(self, set: "Any", set_once: "Any") -> "dict[str, Any]":
-        found = {"$set": self._plain(set, "set"), "$set_once": self._plain(set_once, "set_once")}
-        return {name: bag for name, bag in found.items() if bag}
-
-    def _plain(self, properties: "Any", what: str) -> "dict[str, Any]":
-        kept, complaints = values.plain_properties(properties, what)
-        for complaint in complaints:
-            self._say("warn", complaint)
-        return kept
 
     # Delivery -----------------------------------------------------------------------------------------------
 
@@ -266,18 +170,6 @@ class Tracker:
 
     def _say(self, level: str, text: str) -> None:
         self._effects.append(["say", level, text])
-
-
-CALLS: "dict[str, Callable[..., list[dict[str, Any]]]]" = {
-    "capture": Tracker.capture,
-    "pageview": Tracker.pageview,
-    "identify": Tracker.identify,
-    "set_person_properties": Tracker.set_person_properties,
-    "reset": Tracker.reset,
-    "register": Tracker.register,
-    "register_once": Tracker.register_once,
-    "unregister": Tracker.unregister,
-}
 
 
 def advice(status: int, detail: str) -> str:

@@ -443,3 +443,65 @@ def test_a_property_that_cannot_travel_is_named_and_the_event_goes():
     page.call("capture", "y", "not an object")
     assert len(page.send()) == 2
     assert "object" in page.said[0]
+
+
+def test_an_alias_names_another_id_of_the_same_visitor():
+    page = Page()
+    page.call("identify", "ada")
+    page.call("alias", "ada@example.com")
+    page.call("alias", "ada")
+    page.call("alias", "null")
+    _, event = page.send()
+    assert (event["event"], event["distinct_id"]) == ("$create_alias", "ada")
+    assert event["properties"]["alias"] == "ada@example.com"
+    assert len(page.said) == 2
+
+
+def test_a_group_is_told_once_and_rides_on_every_event_until_reset():
+    page = Page()
+    page.call("group", "company", "acme", {"size": 5})
+    page.call("group", "company", "acme")
+    page.call("capture", "one")
+    page.call("reset")
+    page.call("capture", "two")
+    page.call("group", "", "acme")
+    page.call("group", "company")
+    told, one, two = page.send()
+    assert told["event"] == "$groupidentify"
+    assert told["properties"]["$group_set"] == {"size": 5}
+    assert one["properties"]["$groups"] == {"company": "acme"}
+    assert one["properties"]["$process_person_profile"] is True
+    assert "$groups" not in two["properties"]
+    assert len(page.said) == 2
+
+
+def test_what_is_registered_for_a_session_ends_with_it():
+    page = Page()
+    page.call("register_for_session", {"entered_by": "ad"})
+    page.call("capture", "one")
+    page.call("capture", "two", after=session.IDLE + 1)
+    one, two = page.send()
+    assert one["properties"]["entered_by"] == "ad"
+    assert "entered_by" not in two["properties"]
+
+
+def test_person_properties_can_be_unset_and_then_set_again():
+    page = Page()
+    page.call("set_person_properties", {"plan": "pro"})
+    page.call("unset_person_properties", ["plan", "", 5])
+    page.call("unset_person_properties", [])
+    page.call("set_person_properties", {"plan": "pro"})
+    events = page.send()
+    assert [event["event"] for event in events] == ["$set"] * 3
+    assert events[1]["properties"]["$unset"] == ["plan"]
+
+
+def test_two_visitors_share_nothing_through_their_stored_texts():
+    one, other = Page(), Page()
+    one.call("register", {"plan": "pro"})
+    other.call("capture", "x")
+    assert "plan" not in other.send()[0]["properties"]
+    restored = [Page([page.stored[0], ""]) for page in (one, one)]
+    restored[0].call("register", {"n": 1})
+    restored[1].call("capture", "y")
+    assert "n" not in restored[1].send()[0]["properties"]

@@ -1,0 +1,202 @@
+"""What each call of the page does: a function from (the call, its arguments) to the events it makes.
+
+Rules:
+- Pure. A call sees its journal entry, the visitor's state and the page's facts; it changes the state and answers
+  with events. It raises BadCall, in words for the page's author, when it cannot be done.
+- Names and arguments are the public surface (design: contract.md).
+- Whatever is minted here is derived from the call's id: run again anywhere, a call makes the same events.
+"""
+
+from . import event, identity, values, wire
+from .errors import BadCall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .state import State
+
+    Properties = dict[str, Any]
+    Events = list[dict[str, Any]]
+
+
+class Call:
+    """One call being run: its id, its journal entry, the state it finds, and what it tells the page's author."""
+
+    def __init__(self, id: str, entry: "Properties", state: "State", facts: "Properties") -> None:
+        self.id = id
+        self.entry = entry
+        self.state = state
+        self.facts = facts
+        self.said: "list[tuple[str, str]]" = []
+
+    def event(self, name: str, properties: "Any" = None, top: "Properties | None" = None) -> "Properties":
+        """Give one event of this call, with the caller's properties as far as they can travel."""
+        return event.build(
+            name,
+            call=self.id,
+            entry=self.entry,
+            state=self.state,
+            facts=self.facts,
+            properties=self.plain(properties, "properties"),
+            top=top,
+        )
+
+    def plain(self, properties: "Any", what: str) -> "Properties":
+        """Give the usable part of a property bag; complain about the rest."""
+        kept, complaints = values.plain_properties(properties, what)
+        self.said += [("warn", complaint) for complaint in complaints]
+        return kept
+
+    def person(self, set: "Any", set_once: "Any") -> "Properties":
+        """Give ``$set`` and ``$set_once`` for the top of an event, each only if it says something."""
+        found = {"$set": self.plain(set, "set"), "$set_once": self.plain(set_once, "set_once")}
+        return {name: bag for name, bag in found.items() if bag}
+
+
+# Events -----------------------------------------------------------------------------------------------------------
+
+
+def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "Any" = None) -> "Events":
+    """capture(event, properties, options): something happened. Options: ``$set``, ``$set_once``."""
+    if not isinstance(name, str) or not name.strip():
+        raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
+    wanted = options if isinstance(options, dict) else {}
+    top = call.person(wanted.get("$set"), wanted.get("$set_once"))
+    return [call.event(name[: wire.MAX_NAME], properties, top or None)]
+
+
+def pageview(call: Call, how: str = "load", before: str = "") -> "Events":
+    """The page was shown (``how`` = load), or a script moved on to another address of the same document."""
+    if how == "load":
+        return [call.event("$pageview")]
+    if event.split_url(call.entry["url"])[1] == event.split_url(before)[1]:
+        return []  # only the query or the fragment changed: the same page, as posthog-js counts
+    return [call.event("$pageview", {"navigation_type": how})]
+
+
+# Who it is --------------------------------------------------------------------------------------------------------
+
+
+def identify(call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" = None) -> "Events":
+    """identify(id, set, set_once): this visitor is that user of yours."""
+    state = call.state
+    after, how, link = identity.identify(state.identity, wire.checked_id(user), call.id)
+    top = call.person(set, set_once)
+    if how == "repeat":
+        return _person_event(call, top)
+    state.become(after)
+    state.sent = values.fingerprint(top)
+    if how == "claim":
+        first = dict(state.first)
+        first.update(top.get("$set_once", {}))
+        if first:
+            top["$set_once"] = first
+    else:
+        call.said.append(
+            ("warn", "identify() named another user without reset() before it. Call reset() at log-out.")
+        )
+    return [call.event("$identify", link, top)]
+
+
+def alias(call: Call, other: "Any" = None) -> "Events":
+    """alias(id): that id is another name of this visitor, used where this one is not at hand."""
+    other = wire.checked_id(other)
+    if other == call.state.identity.distinct_id:
+        raise BadCall(
+            f"alias({other!r}) names the visitor's own id; there is nothing to link. Did you mean identify()?"
+        )
+    return [call.event("$create_alias", {"alias": other}, {})]
+
+
+def reset(call: Call, options: "Any" = None) -> "Events":
+    """reset({device, keep}): the user has gone; whoever comes next is somebody else."""
+    wanted = options if isinstance(options, dict) else {}
+    keep = wanted.get("keep") or []
+    state = call.state
+    state.become(identity.reset(state.identity, call.id, device=wanted.get("device") is True))
+    state.forget_user(keep)
+    return []
+
+
+def group(call: Call, kind: "Any" = None, key: "Any" = None, properties: "Any" = None) -> "Events":
+    """group(type, key, properties): from now on this visitor acts for that company, team or the like."""
+    if not (isinstance(kind, str) and kind and isinstance(key, (str, int)) and key != ""):
+        raise BadCall(f"group() needs a type and a key, as in group('company', 'acme'), not {kind!r} and {key!r}.")
+    bag = call.plain(properties, "group properties")
+    known = call.state.groups.get(kind) == str(key)
+    call.state.groups[kind] = str(key)
+    if known and not bag:
+        return []
+    about: "Properties" = {"$group_type": kind, "$group_key": str(key)}
+    if bag:
+        about["$group_set"] = bag
+    return [call.event("$groupidentify", about)]
+
+
+def set_person_properties(call: Call, set: "Any" = None, set_once: "Any" = None) -> "Events":
+    """set_person_properties(set, set_once): something about the person, whoever they are."""
+    return _person_event(call, call.person(set, set_once))
+
+
+def unset_person_properties(call: Call, names: "Any" = None) -> "Events":
+    """unset_person_properties(names): forget these about the person."""
+    wanted = [name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str) and name]
+    if not wanted:
+        return []
+    call.state.sent = ""
+    return [call.event("$set", {"$unset": wanted}, {})]
+
+
+def _person_event(call: Call, top: "Properties") -> "Events":
+    fingerprint = values.fingerprint(top)
+    if not top or fingerprint == call.state.sent:
+        return []
+    call.state.sent = fingerprint
+    return [call.event("$set", None, top)]
+
+
+# What rides on every event ----------------------------------------------------------------------------------------
+
+
+def register(call: Call, properties: "Any" = None) -> "Events":
+    """register(properties): put these on every event from now on, until reset()."""
+    call.state.registered.update(call.plain(properties, "register()"))
+    return []
+
+
+def register_once(call: Call, properties: "Any" = None) -> "Events":
+    """register_once(properties): the same, for names that are not registered yet."""
+    for name, value in call.plain(properties, "register_once()").items():
+        call.state.registered.setdefault(name, value)
+    return []
+
+
+def register_for_session(call: Call, properties: "Any" = None) -> "Events":
+    """register_for_session(properties): the same, until the session ends."""
+    call.state.of_session.update(call.plain(properties, "register_for_session()"))
+    return []
+
+
+def unregister(call: Call, name: "Any" = None) -> "Events":
+    """unregister(name): no longer."""
+    call.state.registered.pop(name, None)
+    call.state.of_session.pop(name, None)
+    return []
+
+
+CALLS: "dict[str, Callable[..., Events]]" = {
+    "alias": alias,
+    "capture": capture,
+    "group": group,
+    "identify": identify,
+    "pageview": pageview,
+    "register": register,
+    "register_for_session": register_for_session,
+    "register_once": register_once,
+    "reset": reset,
+    "set_person_properties": set_person_properties,
+    "unregister": unregister,
+    "unset_person_properties": unset_person_properties,
+}
