@@ -242,6 +242,8 @@
       };
     }
     addEventListener("popstate", () => moved("popstate"));
+    addEventListener("pagehide", () => call("pageleave", []));
+    addEventListener("pageshow", (shown) => shown.persisted && call("pageview", [])); // back from the bfcache
   }
   if (Array.isArray(earlier)) for (const [what, args, at] of earlier) beknown[what] && call(what, args, at);
 

@@ -9,6 +9,7 @@ Rules:
 
 from . import event, identity, values, wire
 from .errors import BadCall
+from .state import newest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Call:
         self.entry = entry
         self.state = state
         self.facts = facts
+        self.tab: str = entry.get("window", "")
         self.said: "list[tuple[str, str]]" = []
 
     def event(self, name: str, properties: "Any" = None, top: "Properties | None" = None) -> "Properties":
@@ -69,11 +71,37 @@ def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "
 
 def pageview(call: Call, how: str = "load", before: str = "") -> "Events":
     """The page was shown (``how`` = load), or a script moved on to another address of the same document."""
-    if how == "load":
-        return [call.event("$pageview")]
-    if event.split_url(call.entry["url"])[1] == event.split_url(before)[1]:
+    path = event.split_url(call.entry["url"])[1]
+    if how != "load" and path == event.split_url(before)[1]:
         return []  # only the query or the fragment changed: the same page, as posthog-js counts
-    return [call.event("$pageview", {"navigation_type": how})]
+    properties = _leave(call)
+    call.state.shown[call.tab] = [call.id, path, call.entry["at"]]
+    newest(call.state.shown)
+    if how != "load":
+        properties["navigation_type"] = how
+    return [call.event("$pageview", properties)]
+
+
+def pageleave(call: Call) -> "Events":
+    """The page is being left, or put away where it may never come back."""
+    shown = call.state.shown.get(call.tab)
+    if not shown:
+        return []
+    event = call.event("$pageleave", _leave(call))
+    event["properties"]["$pageview_id"] = shown[0]
+    return [event]
+
+
+def _leave(call: Call) -> "Properties":
+    """Give what the tab showed until now, as posthog-js names it, and forget it."""
+    id, path, at = call.state.shown.pop(call.tab, (None, "", 0))
+    if id is None:
+        return {}
+    return {
+        "$prev_pageview_id": id,
+        "$prev_pageview_pathname": path,
+        "$prev_pageview_duration": (call.entry["at"] - at) / 1000,
+    }
 
 
 # Who it is --------------------------------------------------------------------------------------------------------
@@ -191,6 +219,7 @@ CALLS: "dict[str, Callable[..., Events]]" = {
     "capture": capture,
     "group": group,
     "identify": identify,
+    "pageleave": pageleave,
     "pageview": pageview,
     "register": register,
     "register_for_session": register_for_session,

@@ -22,6 +22,8 @@ CAMPAIGN = (
     "fbclid msclkid twclid li_fat_id igshid ttclid rdt_cid epik qclid sccid irclid _kx"
 ).split()
 
+TOUCH = ["$current_url", "$host", "$pathname", "$referrer", "$referring_domain"] + list(CAMPAIGN)
+
 
 def split_url(url: str) -> "tuple[str, str, str]":
     """Give host (with port), path and query of an absolute address; three empty texts if it is none."""
@@ -73,8 +75,15 @@ def browser_properties(facts: "dict[str, Any]") -> "dict[str, Any]":
 
 def first_touch(page: "dict[str, Any]") -> "dict[str, Any]":
     """Give the ``$initial_*`` person properties of a visitor whose first page this is."""
-    names = ["$current_url", "$host", "$pathname", "$referrer", "$referring_domain"]
-    return {"$initial_" + name.lstrip("$"): page[name] for name in names + list(CAMPAIGN) if name in page}
+    return {"$initial_" + name.lstrip("$"): page[name] for name in TOUCH if name in page}
+
+
+def session_entry(page: "dict[str, Any]") -> "dict[str, Any]":
+    """Give the ``$session_entry_*`` properties of a session that begins on this page (posthog-js §5.3)."""
+    found = {"$session_entry_" + name.lstrip("$"): page[name] for name in TOUCH if name in page}
+    if "$session_entry_current_url" in found:
+        found["$session_entry_url"] = found.pop("$session_entry_current_url")
+    return found
 
 
 def build(
@@ -95,11 +104,16 @@ def build(
     """
     found = browser_properties(facts)
     found.update(page_properties(entry))
+    found.update(state.entry)
     found.update(state.registered)
     found.update(state.of_session)
     if state.groups:
         found["$groups"] = dict(state.groups)
     found.update(properties)
+    tab = entry.get("window", "")
+    shown = state.shown.get(tab)
+    if shown:
+        found["$pageview_id"] = shown[0]
     found.update(
         {
             "$lib": wire.LIBRARY,
@@ -108,7 +122,8 @@ def build(
             "$is_identified": state.identity.identified,
             "$process_person_profile": state.identity.identified or top is not None or bool(state.groups),
             "$session_id": state.session.id,
-            "$window_id": entry.get("window", ""),
+            "$window_id": tab,
+            "$sequence": state.count(tab),
         }
     )
     event: "dict[str, Any]" = {

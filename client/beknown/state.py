@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 
 # What localStorage keeps beside the cookie's text
-KEPT: "dict[str, type]" = {"registered": dict, "of_session": dict, "groups": dict, "first": dict, "sent": str}
+KEPT: "dict[str, type]" = {
+    "registered": dict,
+    "of_session": dict,
+    "groups": dict,
+    "first": dict,
+    "sent": str,
+    "entry": dict,
+    "shown": dict,
+    "counts": dict,
+}
+MAX_TABS = 8  # tabs whose last page and count of events are remembered
 
 
 class State:
@@ -38,6 +48,9 @@ class State:
         self.of_session: "dict[str, Any]" = {}  # register_for_session(): until the session ends
         self.groups: "dict[str, str]" = {}  # group(): type -> key
         self.first: "dict[str, Any]" = {}  # first touch: becomes $initial_* of the person
+        self.entry: "dict[str, Any]" = {}  # the page this session began on: $session_entry_* of every event
+        self.shown: "dict[str, list[Any]]" = {}  # tab -> [id, path, ms] of the page view it shows
+        self.counts: "dict[str, int]" = {}  # tab -> events made so far: gaps in $sequence are losses
         self.sent = ""  # fingerprint of the person properties sent last, so that repeats stay silent
 
     def become(self, identity: Identity) -> None:
@@ -49,7 +62,7 @@ class State:
         """Forget what was the last user's; registered properties named in ``keep`` stay, and the session ends."""
         self.session = Session("", 0, 0)
         self.registered = {name: self.registered[name] for name in keep if name in self.registered}
-        self.of_session, self.groups, self.first, self.sent = {}, {}, {}, ""
+        self.of_session, self.groups, self.first, self.sent, self.entry = {}, {}, {}, "", {}
 
     def touch(self, at: float, call: str) -> "Session":
         """Give the session of a call at ``at`` (ms), begun anew if the last one is over."""
@@ -57,8 +70,15 @@ class State:
         self.session = touched(self.session, at, call)
         if self.session.id != before:
             self.revision += 1
-            self.of_session = {}
+            self.of_session, self.entry = {}, {}
         return self.session
+
+    def count(self, tab: str) -> int:
+        """Give the number of the next event of a tab, from 1."""
+        number = self.counts.get(tab, 0) + 1
+        self.counts[tab] = number
+        newest(self.counts)
+        return number
 
     def cookie(self) -> str:
         """Give the text for the cookie."""
@@ -102,6 +122,12 @@ class State:
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None
         if wire.unpack_cookie(cookie)["revision"] > self.revision:
             self.follow(cookie)
+
+
+def newest(by_tab: "dict[str, Any]") -> None:
+    """Keep what belongs to the newest MAX_TABS tabs (their ids sort by time)."""
+    while len(by_tab) > MAX_TABS:
+        del by_tab[min(by_tab)]
 
 
 def fresh(id: str) -> State:

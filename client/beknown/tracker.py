@@ -76,8 +76,10 @@ class Tracker:
         if run is None:
             raise BadCall(f"there is no call named {entry['call']!r}; ignored.")
         self.state.touch(entry["at"], id)
-        if not self.state.first:
-            self.state.first = event.first_touch(event.page_properties(entry))
+        if not self.state.first or not self.state.entry:
+            page = event.page_properties(entry)
+            self.state.first = self.state.first or event.first_touch(page)
+            self.state.entry = self.state.entry or event.session_entry(page)
         call = calls.Call(id, entry, self.state, self.facts)
         events = run(call, *entry["args"])
         for level, text in call.said:

@@ -505,3 +505,45 @@ def test_two_visitors_share_nothing_through_their_stored_texts():
     restored[0].call("register", {"n": 1})
     restored[1].call("capture", "y")
     assert "n" not in restored[1].send()[0]["properties"]
+
+
+def test_a_page_left_says_how_long_it_was_shown():
+    page = Page()
+    view = page.call("pageview")
+    page.call("capture", "read")
+    page.call("pageview", "pushState", "https://a.example/before", after=4000)
+    page.call("pageleave", after=2500)
+    page.call("pageleave")
+    first, read, second, left = [event["properties"] for event in page.send()]
+    assert "$prev_pageview_id" not in first
+    assert first["$pageview_id"] == read["$pageview_id"] == second["$prev_pageview_id"] == view
+    assert second["$prev_pageview_duration"] == 5.0
+    assert second["$prev_pageview_pathname"] == "/x"
+    assert left["$prev_pageview_duration"] == 2.5
+    assert left["$pageview_id"] == left["$prev_pageview_id"] == second["$pageview_id"]
+
+
+def test_events_of_a_tab_are_numbered_without_gaps_over_its_pages():
+    page = Page()
+    page.call("capture", "one")
+    page.call("register", {"a": 1})
+    page.call("capture", "two")
+    page = page.next_page()
+    page.call("capture", "three")
+    assert [event["properties"]["$sequence"] for event in page.send()] == [1, 2, 3]
+
+
+def test_a_session_remembers_the_page_it_began_on():
+    page = Page()
+    page.call("capture", "one")
+    page.call("capture", "two", after=session.IDLE + 1)
+    one, two = [event["properties"] for event in page.send()]
+    assert one["$session_entry_url"] == two["$session_entry_url"] == "https://a.example/x"
+    assert one["$session_entry_referrer"] == "$direct"
+
+
+def test_only_the_newest_tabs_are_remembered():
+    visitor = tracker.state.fresh(SEED)
+    for number in range(20):
+        visitor.count(f"{number:02}")
+    assert sorted(visitor.counts) == [f"{number:02}" for number in range(12, 20)]
