@@ -28,10 +28,10 @@
 
   const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
   if (earlier && earlier.ready && earlier.get_distinct_id) {
-    say("warn", "The tag is on this page twice; the second copy does nothing. Remove one.");
+    say("warn", "This page has the tag twice; remove one.");
     return;
   }
-  if (!key) say("error", "The tag has no data-key, so nothing is counted. Add data-key with your project's key.");
+  if (!key) say("error", "The tag has no data-key: nothing is counted.");
 
   // Storage -------------------------------------------------------------------------------------------------------
 
@@ -64,12 +64,9 @@
     const now = Math.max(Date.now(), stamp);
     count = now == stamp ? count + 1 : 0;
     stamp = now;
-    const random = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => (byte + 256).toString(16).slice(1));
-    const time = now.toString(16).padStart(12, "0");
-    return (
-      time.slice(0, 8) + "-" + time.slice(8) + "-7" + (count + 4096).toString(16).slice(-3) +
-      "-b" + random[0] + random[1][0] + "-" + random.slice(2).join("")
-    );
+    const hex = (number, width) => number.toString(16).padStart(width, 0);
+    const random = hex(crypto.getRandomValues(new BigUint64Array(1))[0], 16);
+    return (hex(now, 12) + 7 + hex(count, 3) + "b" + random.slice(1)).replace(/(.{8})(....)(....)(....)/, "$1-$2-$3-$4-");
   };
 
   const tabName = name + ".window";
