@@ -7,7 +7,7 @@ Rules:
 - Whatever is minted here is derived from the call's id: run again anywhere, a call makes the same events.
 """
 
-from . import event, identity, values, wire
+from . import event, guard, identity, values, wire
 from .errors import BadCall
 from .state import newest
 
@@ -64,9 +64,19 @@ def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "
     """capture(event, properties, options): something happened. Options: ``$set``, ``$set_once``."""
     if not isinstance(name, str) or not name.strip():
         raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
+    state, at = call.state, call.entry["at"]
+    state.bucket, allowed = guard.draw(state.bucket or guard.full(at), at)
+    if not allowed:
+        return _runaway(call) if state.bucket[2] == 1 else []
     wanted = options if isinstance(options, dict) else {}
     top = call.person(wanted.get("$set"), wanted.get("$set_once"))
     return [call.event(name[: wire.MAX_NAME], properties, top or None)]
+
+
+def _runaway(call: Call) -> "Events":
+    text = f"more than {guard.BURST} events at once ({guard.RATE} a second after that); the rest is dropped."
+    call.said.append(("error", "capture() in a loop? This page made " + text))
+    return [call.event("$$client_ingestion_warning", {"$$client_ingestion_warning_message": text})]
 
 
 def pageview(call: Call, how: str = "load", before: str = "") -> "Events":

@@ -33,6 +33,7 @@ KEPT: "dict[str, type]" = {
     "entry": dict,
     "shown": dict,
     "counts": dict,
+    "bucket": list,
 }
 MAX_TABS = 8  # tabs whose last page and count of events are remembered
 
@@ -51,6 +52,7 @@ class State:
         self.entry: "dict[str, Any]" = {}  # the page this session began on: $session_entry_* of every event
         self.shown: "dict[str, list[Any]]" = {}  # tab -> [id, path, ms] of the page view it shows
         self.counts: "dict[str, int]" = {}  # tab -> events made so far: gaps in $sequence are losses
+        self.bucket: "list[float]" = []  # guard.py's; empty until the first capture
         self.sent = ""  # fingerprint of the person properties sent last, so that repeats stay silent
 
     def become(self, identity: Identity) -> None:

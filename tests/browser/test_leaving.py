@@ -92,12 +92,12 @@ def test_a_closed_tab_is_finished_by_the_next_visit(collector: Collector, site: 
     assert len(collector.wait_for("clicked")) == 1
 
 
-def test_a_thousand_captures_leave_in_order_and_once(collector: Collector, site: Site, browser: Browser) -> None:
+def test_a_burst_of_captures_leaves_in_order_and_once(collector: Collector, site: Site, browser: Browser) -> None:
     page = browser.page()
     page.goto(site.add("/", tag(collector)))
     page.wait_for_function("window.beknown")
-    page.evaluate("for (let n = 0; n < 900; n++) beknown.capture('burst', {n})")
+    page.evaluate("for (let n = 0; n < 90; n++) beknown.capture('burst', {n})")
     page.evaluate("beknown.flush()")
-    burst = collector.wait_for("burst", 900)
-    assert [event["properties"]["n"] for event in burst] == list(range(900))
+    burst = collector.wait_for("burst", 90)
+    assert [event["properties"]["n"] for event in burst] == list(range(90))
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('~')).length") == 0

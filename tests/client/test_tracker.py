@@ -547,3 +547,20 @@ def test_only_the_newest_tabs_are_remembered():
     for number in range(20):
         visitor.count(f"{number:02}")
     assert sorted(visitor.counts) == [f"{number:02}" for number in range(12, 20)]
+
+
+def test_a_capture_in_a_loop_is_stopped_told_once_and_recovers():
+    page = Page()
+    for _ in range(130):
+        page.call("capture", "loop", after=0)
+    page.tracker._most = 1000
+    events = page.send()
+    assert [event["event"] for event in events].count("loop") == 100
+    assert [event["event"] for event in events].count("$$client_ingestion_warning") == 1
+    assert len(page.said) == 1
+    page.answer()
+    page = page.next_page()
+    page.call("capture", "still_too_much", after=0)
+    page.call("identify", "ada", after=0)
+    page.call("capture", "later", after=1000)
+    assert [event["event"] for event in page.send()] == ["$identify", "later"]
