@@ -553,15 +553,15 @@ def test_a_capture_in_a_loop_is_stopped_told_once_and_recovers():
     page = Page()
     for _ in range(130):
         page.call("capture", "loop", after=0)
-    events = page.send()
-    page.answer()
-    events += page.send()
-    assert [event["event"] for event in events].count("loop") == 100
-    assert [event["event"] for event in events].count("$$client_ingestion_warning") == 1
     assert len(page.said) == 1
-    page.answer()
     page = page.next_page()
     page.call("capture", "still_too_much", after=0)
     page.call("identify", "ada", after=0)
     page.call("capture", "later", after=1000)
-    assert [event["event"] for event in page.send()] == ["$identify", "later"]
+    names = []
+    while events := page.send():
+        names += [event["event"] for event in events]
+        page.answer()
+    assert names.count("loop") == 100
+    assert names.count("$$client_ingestion_warning") == 1
+    assert names[101:] == ["$identify", "later"]
