@@ -1,0 +1,210 @@
+"""The JSON API and the live stream: what the dashboard shows, for programs.
+
+Rules:
+- ``Authorization: Bearer <secret key>`` opens it; the dashboard's own session does too, for reading.
+- Times are ISO 8601 in UTC. Lists are newest first, and ``next`` is the cursor of the following page or null.
+- Every answer is made by a function that knows no request (``event_json``, ``person_json`` ...), so that the
+  stream, the calls and the tests speak of the same shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, NoReturn
+
+import orjson
+from beknown.wire import iso
+from flask import Blueprint, Response, current_app, get_template_attribute, request, stream_with_context
+from flask.typing import ResponseReturnValue
+
+from . import access, live
+from .display import became
+from .errors import NotFound, TooBusy, Unauthorized, Unusable
+from .site import current_site, now_ms
+from .store import Explanation, Person, Project, Row, Warning
+
+MAX_LIMIT = 1000
+THREADS_KEPT = 6  # threads of a process that no live view may take: for ingestion and pages
+
+bp = Blueprint("api", __name__, url_prefix="/api")
+bp.after_request(access.guarded)
+
+
+def project() -> Project:
+    """Give the project that this request may read; raises Unauthorized."""
+    key = access.bearer()
+    found = current_site().store.project_by_secret_key(key, now=now_ms()) if key else access.session_project()
+    if found is None:
+        raise Unauthorized(
+            "unknown_secret_key" if key else "missing_secret_key",
+            "the key opens no project." if key else "this call needs a key.",
+            fix="Send the header Authorization: Bearer <secret key>; the write key (bk_...) opens nothing here.",
+        )
+    return found
+
+
+@bp.get("/events")
+def events() -> ResponseReturnValue:
+    """Answer with stored events, newest first, by event name, distinct id or person."""
+    site, mine = current_site(), project()
+    limit = _whole("limit", default=100, least=1, most=MAX_LIMIT)
+    person_id = None
+    if request.args.get("person"):
+        known = site.store.person(mine.id, request.args["person"])
+        if known is None:
+            return _json({"results": [], "next": None})
+        person_id = known.person_id
+    rows = site.store.recent(
+        mine.id,
+        limit=limit,
+        before=_whole("before", default=None, least=0),
+        event=request.args.get("event") or None,
+        distinct_id=request.args.get("distinct_id") or None,
+        person_id=person_id,
+    )
+    return _json({"results": [event_json(row) for row in rows], "next": rows[-1].seq if len(rows) == limit else None})
+
+
+@bp.get("/persons")
+def persons() -> ResponseReturnValue:
+    """Answer with people, the most recently seen first."""
+    limit = _whole("limit", default=50, least=1, most=MAX_LIMIT)
+    people = current_site().store.people(project().id, search=request.args.get("search", ""), limit=limit)
+    return _json({"results": [person_json(person) for person in people]})
+
+
+@bp.get("/persons/<path:any_id>")
+def person(any_id: str) -> ResponseReturnValue:
+    """Answer with the person that an id belongs to."""
+    return _json(person_json(_person(any_id)))
+
+
+@bp.get("/persons/<path:any_id>/explain")
+def explain(any_id: str) -> ResponseReturnValue:
+    """Answer with the links that make one person of these ids, and those that were refused."""
+    mine = project()
+    explanation = current_site().store.explain(mine.id, any_id)
+    return _json(explanation_json(explanation or _nobody(any_id)))
+
+
+@bp.get("/warnings")
+def warnings() -> ResponseReturnValue:
+    """Answer with every refusal, counted, with an example and the fix."""
+    return _json({"results": [warning_json(warning) for warning in current_site().store.warnings(project().id)]})
+
+
+@bp.get("/live", endpoint="live")
+def stream() -> ResponseReturnValue:
+    """Answer with server-sent events: one per stored event from now on, or from ``after`` / ``Last-Event-ID`` on.
+
+    ``q`` filters by text; ``format=html`` gives the dashboard's rows instead of JSON.
+    """
+    mine = project()
+    feed = _feed(mine)
+    if not feed.enter():
+        raise TooBusy(
+            "too_many_viewers",
+            f"{feed.viewers} live views are open in this process already.",
+            fix="Close one, or give the server more threads (--threads): each live view keeps one.",
+        )
+    draw = _drawing(mine) if request.args.get("format") == "html" else _as_json
+    start = live.place_of(request.headers.get("Last-Event-ID"), request.args.get("after"))
+    text = live.frames(feed, feed.head() if start is None else start, request.args.get("q", "").strip(), draw)
+    response = Response(stream_with_context(text), mimetype="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold rows back until its buffer is full
+    response.call_on_close(feed.leave)
+    return response
+
+
+def event_json(row: Row) -> dict[str, Any]:
+    """Give an event as the API writes it."""
+    return {
+        "uuid": row.uuid,
+        "event": row.event,
+        "timestamp": iso(row.timestamp),
+        "distinct_id": row.distinct_id,
+        "person_id": row.person.person_id,
+        "properties": row.properties,
+    }
+
+
+def person_json(person: Person) -> dict[str, Any]:
+    """Give a person as the API writes it."""
+    return {
+        "person_id": person.person_id,
+        "name": person.name,
+        "distinct_ids": list(person.distinct_ids),
+        "is_identified": person.is_identified,
+        "properties": person.properties,
+        "first_seen": iso(person.first_seen),
+        "last_seen": iso(person.last_seen),
+        "event_count": person.event_count,
+    }
+
+
+def explanation_json(explanation: Explanation) -> dict[str, Any]:
+    """Give the links of a person as the API writes them."""
+    return {
+        "links": [{**asdict(link), "at": iso(link.at)} for link in explanation.links],
+        "refused": [{**asdict(link), "at": iso(link.at)} for link in explanation.refused],
+    }
+
+
+def warning_json(warning: Warning) -> dict[str, Any]:
+    """Give a counted refusal as the API writes it."""
+    return {**asdict(warning), "first_seen": iso(warning.first_seen), "last_seen": iso(warning.last_seen)}
+
+
+def _person(any_id: str) -> Person:
+    return current_site().store.person(project().id, any_id) or _nobody(any_id)
+
+
+def _nobody(any_id: str) -> NoReturn:
+    raise NotFound("unknown_person", f"nobody was seen under the id {any_id[:80]!r}.", fix="Look for it in /people.")
+
+
+def _feed(mine: Project) -> live.Feed:
+    site = current_site()
+
+    def recent(**options: Any) -> list[Row]:
+        return site.store.recent(mine.id, **options)
+
+    most_viewers = max(1, site.settings.threads - THREADS_KEPT)
+    feeds: dict[int, live.Feed] = current_app.extensions.setdefault("beknown.live", {})
+    return feeds.setdefault(mine.id, live.Feed(recent, most_viewers=most_viewers, is_stopping=site.is_stopping))
+
+
+def _as_json(row: Row) -> str:
+    return orjson.dumps(event_json(row)).decode()
+
+
+def _drawing(mine: Project) -> Callable[[Row], str]:
+    draw = get_template_attribute("beknown/parts.html", "event")
+    store = current_site().store
+
+    def drawn(row: Row) -> str:
+        joined = became(row)
+        if joined is not None:  # rare, and asked once per viewer: the page renames the rows that this visitor left
+            visitor = store.person(mine.id, joined)
+            joined = joined if visitor is not None and visitor.person_id == row.person.person_id else None
+        return str(draw(row, joined=joined))
+
+    return drawn
+
+
+def _whole(name: str, *, default: int | None, least: int, most: int = 2**63 - 1) -> Any:
+    text = request.args.get(name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not least <= int(text[:19]) <= most or len(text) > 19:
+        raise Unusable(
+            "bad_parameter",
+            f"{name}={text[:40]!r} is not a whole number from {least} to {most}.",
+            fix="Mend the parameter.",
+        )
+    return int(text)
+
+
+def _json(answer: Any) -> Response:
+    return Response(orjson.dumps(answer), mimetype="application/json")

@@ -1,0 +1,188 @@
+"""How things are written for a person: labels, initials, places, times. The templates' filters, all of them.
+
+Rules:
+- Pure: no clock, no database, no Flask. Times are whole milliseconds since 1970 and written in UTC; a page with
+  JavaScript rewrites them in the reader's zone.
+- A value from outside may be anything JSON can hold; every function answers with text whatever it is given.
+- Nothing here escapes HTML: Jinja does, for every value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from beknown.wire import iso
+
+HUES = 10  # the classes hue-0 ... hue-9 of dashboard.css
+MAX_WRITTEN = 600  # characters of one value; the API has the whole of it
+
+# Names on the wire that a reader should not have to know.
+LABELS = {
+    "$pageview": "Page view",
+    "$pageleave": "Page leave",
+    "$screen": "Screen",
+    "$identify": "Identified",
+    "$create_alias": "Alias",
+    "$merge_dangerously": "Merged",
+    "$set": "Properties set",
+    "$autocapture": "Click",
+    "$rageclick": "Rage click",
+    "$groupidentify": "Group",
+    "$exception": "Exception",
+}
+
+KINDS = {
+    "$pageview": "page",
+    "$screen": "page",
+    "$pageleave": "leave",
+    "$identify": "identify",
+    "$create_alias": "identify",
+    "$merge_dangerously": "identify",
+    "$set": "identify",
+}
+
+# The rules of identity.py, in words that stand after an id.
+REASONS = {
+    "claim": "Linked by identify",
+    "alias": "Linked as an alias",
+    "forced_merge": "Merged by an operator",
+    "already_linked": "Linked again; nothing changed",
+    "junk_id": "Refused: a placeholder that many people would share",
+    "same_id": "Refused: both ids are the same",
+    "not_allowed": "Refused: the project does not let pages force a merge",
+    "unsigned": "Refused: the claim was not signed",
+    "already_identified": "Refused: it belongs to another identified person",
+}
+
+
+class Happened(Protocol):
+    """The part of a stored event that is needed to tell whether somebody was recognised by it."""
+
+    @property
+    def event(self) -> str: ...
+    @property
+    def distinct_id(self) -> str: ...
+    @property
+    def properties(self) -> dict[str, Any]: ...
+
+
+def label(event: str) -> str:
+    """Give the words for an event's name: those of LABELS, else the name itself."""
+    return LABELS.get(event, event)
+
+
+def kind(event: str) -> str:
+    """Give which of the five symbols an event is shown with: page, leave, identify or custom."""
+    return KINDS.get(event, "custom")
+
+
+def became(row: Happened) -> str | None:
+    """Give the anonymous id that this event asks to tie to its distinct id, or None; the store knows if it did."""
+    anonymous = row.properties.get("$anon_distinct_id")
+    if row.event != "$identify" or not isinstance(anonymous, str) or anonymous == row.distinct_id:
+        return None
+    return anonymous
+
+
+def visitor(distinct_id: str) -> str:
+    """Give the short name of somebody known only by an anonymous id: ``Visitor 1a2b``."""
+    return "Visitor " + distinct_id.replace("-", "")[-4:]
+
+
+def initials(name: str) -> str:
+    """Give one or two letters that stand for a name or an e-mail address."""
+    words = [word for word in name.split("@")[0].replace(".", " ").replace("_", " ").split() if word[0].isalnum()]
+    if not words:
+        return name[:1].upper() or "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+def hue(person_id: str) -> int:
+    """Give the colour class of a person: always the same one, evenly spread."""
+    return hashlib.sha256(person_id.encode("utf-8", "replace")).digest()[0] % HUES
+
+
+def place(properties: dict[str, Any]) -> str:
+    """Give where an event happened: the path of its page, or its screen, or nothing."""
+    for name in ("$pathname", "$screen_name"):
+        if isinstance(properties.get(name), str):
+            return str(properties[name])
+    url = properties.get("$current_url")
+    if not isinstance(url, str):
+        return ""
+    try:
+        return urlsplit(url).path or "/"
+    except ValueError:  # a page's address is whatever the page says it is
+        return url
+
+
+def own_first(properties: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Give the properties with the site's own before those that every event carries (``$...``), each by name."""
+    return sorted(properties.items(), key=lambda item: (item[0].startswith("$"), item[0]))
+
+
+def written(value: Any) -> str:
+    """Give a property's value as one line of text, cut at MAX_WRITTEN characters."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= MAX_WRITTEN else text[:MAX_WRITTEN] + "…"
+
+
+def sentence(code: str) -> str:
+    """Give a code such as ``junk_id`` as words with a capital."""
+    words = code.replace("_", " ").replace("-", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def reason(rule: str) -> str:
+    """Give the words for the rule that linked an id or refused to."""
+    return REASONS.get(rule, sentence(rule))
+
+
+def grouped(number: float) -> str:
+    """Give a whole number with thin spaces between thousands."""
+    return f"{number:,.0f}".replace(",", "\u2009")
+
+
+def short(number: float) -> str:
+    """Give a count that fits a badge: ``999``, ``12k``, ``3M``."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.0f}{unit}"
+    return str(int(number))
+
+
+def duration(ms: int) -> str:
+    """Give a length of time in its largest unit: ``42 s``, ``7 min``, ``3 h``."""
+    seconds = ms // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+
+
+def clock(ms: int) -> str:
+    """Give the time of day in UTC: ``14:05:09``."""
+    return _moment(ms).strftime("%H:%M:%S")
+
+
+def day_and_clock(ms: int) -> str:
+    """Give day and time in UTC: ``23 Nov, 14:05 UTC``."""
+    moment = _moment(ms)
+    return f"{moment.day} {moment:%b, %H:%M} UTC"
+
+
+def _moment(ms: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(ms // 1000, UTC)
+    except (OverflowError, OSError, ValueError):  # a device's clock may claim any year
+        return datetime.fromtimestamp(0, UTC)
+
+
+FILTERS: Iterable[Callable[..., Any]] = (
+    label, kind, became, visitor, initials, hue, place, own_first, written, sentence, reason,
+    grouped, short, duration, iso, clock, day_and_clock,
+)  # fmt: skip

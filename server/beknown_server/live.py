@@ -1,0 +1,162 @@
+"""The live stream: events as they arrive, to any number of viewers, at the price of one question per process.
+
+Rules:
+- One thread per project and process asks the store for what came after the last row, every POLL_SECONDS, and only
+  while somebody is watching. It asks the store, not this process's memory: an event may have arrived elsewhere.
+- A viewer's place is a ``seq``, the order of arrival. Whoever comes back with an older one (``Last-Event-ID``)
+  gets what lies between from the store, so a dropped connection leaves no gap and repeats nothing.
+- A stream ends after STREAM_SECONDS and the browser comes back by itself: a session that was closed stays closed.
+- A viewer holds a thread of the server. Beyond the limit it is refused, because ingestion needs threads too.
+- A process that was asked to end lets its viewers go at once; they come back to the next one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from .display import label, place
+from .store import Row
+
+POLL_SECONDS = 0.2  # well inside "within a second"; five cheap indexed reads a second
+PAGE = 500  # rows per question, when there are many
+KEPT = 2000  # rows that late viewers get without asking the store
+HEARTBEAT_SECONDS = 15  # proxies close a silent connection after 30 to 60 s
+STREAM_SECONDS = 600
+
+Recent = Callable[..., list[Row]]
+
+
+class Feed:
+    """The newest rows of one project, shared by everybody who watches it in this process.
+
+    ``recent(after=seq, limit=n)`` answers with rows beyond ``seq``, oldest first; without ``after``, newest first.
+    """
+
+    def __init__(self, recent: Recent, *, most_viewers: int, is_stopping: Callable[[], bool]) -> None:
+        self._recent = recent
+        self._most_viewers = most_viewers
+        self._is_stopping = is_stopping
+        self._changed = threading.Condition()
+        self._rows: deque[Row] = deque()
+        self._floor = 0  # rows beyond this seq are all in _rows
+        self._head = 0  # the newest seq that was read
+        self._viewers = 0
+        self._poller: threading.Thread | None = None
+
+    @property
+    def viewers(self) -> int:
+        """How many are watching."""
+        return self._viewers
+
+    def enter(self) -> bool:
+        """Count one viewer more and see that somebody polls; False, and nothing counted, if there are too many."""
+        with self._changed:
+            if self._viewers >= self._most_viewers:
+                return False
+            self._viewers += 1
+            if self._poller is None:
+                self._start()
+            return True
+
+    def leave(self) -> None:
+        """Count one viewer less; after the last one the polling stops."""
+        with self._changed:
+            self._viewers -= 1
+            self._changed.notify_all()
+
+    def head(self) -> int:
+        """Give the seq of the newest row."""
+        with self._changed:
+            return self._head
+
+    def after(self, seq: int, *, wait_seconds: float) -> list[Row] | None:
+        """Give rows beyond ``seq``, oldest first, waiting for one; [] if none came, None if polling ended."""
+        with self._changed:
+            if self._poller and self._head <= seq:
+                self._changed.wait(wait_seconds)
+            if self._poller is None:
+                return None
+            if seq >= self._floor:
+                return [row for row in self._rows if row.seq > seq]
+        return self._recent(after=seq, limit=PAGE)
+
+    def _start(self) -> None:
+        newest = self._recent(limit=1)
+        self._rows.clear()
+        self._head = self._floor = newest[0].seq if newest else 0
+        self._poller = threading.Thread(target=self._poll, name="beknown-live", daemon=True)
+        self._poller.start()
+
+    def _poll(self) -> None:
+        try:
+            while self._goes_on():
+                rows = self._recent(after=self._head, limit=PAGE)
+                if rows:
+                    self._add(rows)
+                if len(rows) < PAGE:
+                    time.sleep(POLL_SECONDS)
+        finally:  # whatever ended it, no viewer may wait for ever: each leaves, comes back, and starts it anew
+            with self._changed:
+                if self._poller is threading.current_thread():
+                    self._poller = None
+                self._changed.notify_all()
+
+    def _goes_on(self) -> bool:
+        with self._changed:
+            goes_on = self._viewers > 0 and not self._is_stopping()
+            if not goes_on:
+                self._poller = None  # in one step with the question, so that a new viewer starts a new one
+            return goes_on
+
+    def _add(self, rows: list[Row]) -> None:
+        with self._changed:
+            self._rows.extend(rows)
+            self._head = rows[-1].seq
+            while len(self._rows) > KEPT:
+                self._floor = self._rows.popleft().seq
+            self._changed.notify_all()
+
+
+def matches(row: Row, query: str) -> bool:
+    """Tell whether a row's event, person, id or page contains the text, whatever its case."""
+    if not query:
+        return True
+    texts = (row.event, label(row.event), row.person.name, row.distinct_id, place(row.properties))
+    return any(query.casefold() in text.casefold() for text in texts)
+
+
+def frames(feed: Feed, after: int, query: str, draw: Callable[[Row], str]) -> Iterator[str]:
+    """Give the stream's text for one viewer: a frame per row that matches, its ``id`` the row's seq.
+
+    A row that does not match still moves the place on, so that coming back does not search it again.
+    """
+    yield ": beknown\nretry: 1000\n\n"
+    ends = time.monotonic() + STREAM_SECONDS
+    while time.monotonic() < ends:
+        rows = feed.after(after, wait_seconds=HEARTBEAT_SECONDS)
+        if rows is None:
+            return
+        if not rows:
+            yield ": still here\n\n"
+            continue
+        after = rows[-1].seq
+        shown = [row for row in rows if matches(row, query)]
+        yield "".join([_frame(row.seq, draw(row)) for row in shown]) or f"id: {after}\n\n"
+
+
+def _frame(seq: int, text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # in a stream, a bare CR ends a line as well
+    lines = "".join([f"data: {line}\n" for line in text.split("\n")])
+    return f"id: {seq}\n{lines}\n"
+
+
+def place_of(last_event_id: str | None, after: str | None) -> int | None:
+    """Give where a viewer goes on: its ``Last-Event-ID``, else the ``after`` of the address, else None (from now)."""
+    for text in (last_event_id, after):
+        with suppress(ValueError, TypeError):
+            return max(0, int(text))  # type: ignore[arg-type]
+    return None

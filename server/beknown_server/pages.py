@@ -1,0 +1,266 @@
+"""What a person looks at: log-in, overview, live, people, one person, warnings, settings.
+
+Rules:
+- Drawn on the server and whole without JavaScript; htmx swaps a part of the same page when a filter changes.
+- Every page but the log-in needs a session; every POST carries its CSRF token (``access.py``).
+- A page asks the store and hands rows to a template; how a value is written is decided in ``display.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+
+from . import access, display, live
+from .site import current_site, now_ms
+from .store import Explanation, Person, Row
+
+DAY_MS = 24 * 3600 * 1000
+NOW_MS = 5 * 60 * 1000  # somebody seen within five minutes is on the site now
+FIRST_ROWS = 50  # rows in the first paint of the live view
+SEARCHED = 500  # newest rows that a filter looks through for the first paint; the stream goes on from there
+PAGE = 50
+TIMELINE = 200
+JOINS = ("claim", "alias", "forced_merge")  # the rules of identity.py that make one person of two ids
+
+OPEN = {"pages.log_in", "pages.log_in_form"}
+
+bp = Blueprint("pages", __name__, template_folder="templates")
+bp.after_request(access.guarded)
+
+
+@bp.record_once
+def _prepare(state: BlueprintSetupState) -> None:
+    for written in display.FILTERS:
+        state.app.jinja_env.filters[written.__name__] = written
+    state.app.extensions["beknown.doors"] = Doors(access.WrongKeys(), access.Links())
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What the log-in remembers in this process."""
+
+    wrong_keys: access.WrongKeys
+    links: access.Links
+
+
+@bp.before_request
+def _needs_session() -> ResponseReturnValue | None:
+    if request.endpoint in OPEN:
+        return None
+    g.project = access.session_project()
+    if g.project is None:
+        wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("pages.log_in_form", next=wanted))
+    if request.method == "POST" and not access.csrf_is_right():
+        return render_template("beknown/login.html", next="", complaint="This form was too old. Log in again."), 400
+    return None
+
+
+@bp.context_processor
+def _surroundings() -> dict[str, object]:
+    mine = g.get("project")
+    if mine is None:
+        return {"csrf": access.csrf, "is_demo": "demo" in current_app.blueprints}
+    warned = sum(warning.count for warning in current_site().store.warnings(mine.id))
+    return {"csrf": access.csrf, "project": mine, "warned": warned, "section": str(request.endpoint).split(".")[-1]}
+
+
+@bp.get("/login")
+def log_in_form() -> ResponseReturnValue:
+    """Show the log-in, or open the project at once for a signed link (``?token=``)."""
+    wanted = access.safe_next(request.args.get("next"), url_for("pages.overview"))
+    token = request.args.get("token")
+    if token and access.session_project() is None:
+        project_id = _doors().links.open(token, secret=access.secret())
+        if project_id is None:
+            return _login(wanted, "This link was used already or is too old. Log in with the secret key."), 400
+        access.sign_in(project_id, now=now_ms())
+    if access.session_project() is not None:
+        return redirect(wanted)
+    return _login(wanted, "")
+
+
+@bp.post("/login")
+def log_in() -> ResponseReturnValue:
+    """Open the project whose secret key was typed."""
+    wanted = access.safe_next(request.form.get("next"), url_for("pages.overview"))
+    now, address, wrong_keys = now_ms(), access.address(), _doors().wrong_keys
+    wait = wrong_keys.wait_ms(address, now=now)
+    if wait:
+        minutes = wait // 60000 + 1
+        page = _login(wanted, f"Too many wrong keys from this address. Try again in {minutes} min.")
+        return page, 429, {"Retry-After": str(wait // 1000 + 1)}
+    if not access.csrf_is_right():
+        return _login(wanted, "This form was too old, or cookies are blocked. Try again."), 400
+    mine = current_site().store.project_by_secret_key(request.form.get("secret_key", "").strip(), now=now)
+    if mine is None:
+        wrong_keys.add(address, now=now)
+        return _login(
+            wanted, "This key opens no project. It begins with bks_; the write key opens nothing here."
+        ), 401
+    access.sign_in(mine.id, now=now)
+    return redirect(wanted, 303)
+
+
+@bp.post("/logout")
+def log_out() -> ResponseReturnValue:
+    """Close the session of this browser."""
+    access.sign_out()
+    return redirect(url_for("pages.log_in_form"), 303)
+
+
+@bp.get("/overview")
+def overview() -> ResponseReturnValue:
+    """Show the last 24 hours in four numbers, and the newest events, or how to send the first."""
+    store, now = current_site().store, now_ms()
+    day = store.counts(g.project.id, now - DAY_MS)
+    before = store.counts(g.project.id, now - 2 * DAY_MS).events - day.events
+    return render_template(
+        "beknown/overview.html",
+        day=day,
+        now=store.counts(g.project.id, now - NOW_MS),
+        change=round(100 * (day.events - before) / before) if before else None,
+        rows=store.recent(g.project.id, limit=10),
+        tag_src=_tag_src(),
+    )
+
+
+@bp.get("/live", endpoint="live")
+def live_view() -> ResponseReturnValue:
+    """Show the newest events; the page's script goes on from here with ``/api/live``."""
+    query = request.args.get("q", "").strip()[:200]
+    newest = current_site().store.recent(g.project.id, limit=SEARCHED if query else FIRST_ROWS)
+    return render_template(
+        "beknown/live.html",
+        q=query,
+        rows=[row for row in newest if live.matches(row, query)][:FIRST_ROWS],
+        cursor=newest[0].seq if newest else 0,
+    )
+
+
+@bp.get("/people")
+def people() -> ResponseReturnValue:
+    """Show everyone who was seen, or those whom a search finds, most recent first."""
+    search = request.args.get("search", "").strip()[:200]
+    before = request.args.get("before", type=int)
+    found = current_site().store.people(g.project.id, search=search, limit=PAGE, before=before)
+    return render_template(
+        "beknown/people.html", search=search, people=found, next=found[-1].last_seen if len(found) == PAGE else None
+    )
+
+
+@bp.get("/people/<path:any_id>")
+def person(any_id: str) -> ResponseReturnValue:
+    """Show one person: what they did, visit by visit, their properties, and why their ids are one."""
+    store = current_site().store
+    found = store.person(g.project.id, any_id)
+    if found is None:
+        detail = f"Nobody has been seen under the id {any_id[:80]!r}."
+        return render_template("beknown/sorry.html", title="Nobody found", detail=detail), 404
+    before = request.args.get("before", type=int)
+    rows = store.recent(g.project.id, limit=TIMELINE, before=before, person_id=found.person_id)
+    explanation = store.explain(g.project.id, found.distinct_ids[0]) or Explanation([], [])
+    return render_template(
+        "beknown/person.html",
+        person=found,
+        visits=visits_of(rows),
+        known_ids=known_ids(found, explanation),
+        refused=refused_links(explanation),
+        next=rows[-1].seq if len(rows) == TIMELINE else None,
+    )
+
+
+@bp.get("/warnings")
+def warnings() -> ResponseReturnValue:
+    """Show every refusal, counted, with an example and the fix."""
+    return render_template("beknown/warnings.html", warnings=current_site().store.warnings(g.project.id))
+
+
+@bp.get("/settings")
+def settings() -> ResponseReturnValue:
+    """Show the tag to paste and the keys."""
+    return render_template("beknown/settings.html", tag_src=_tag_src())
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The events of one session, newest first; ``session_id`` is None for events that came from a server."""
+
+    session_id: str | None
+    rows: list[Row]
+
+    @property
+    def started(self) -> int:
+        return min(row.timestamp for row in self.rows)
+
+    @property
+    def lasted(self) -> int:
+        return max(row.timestamp for row in self.rows) - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class KnownId:
+    """An id, the words for why it belongs to the person (or was refused), and when that was decided."""
+
+    distinct_id: str
+    reason: str
+    at: int | None
+
+
+def visits_of(rows: Sequence[Row]) -> list[Visit]:
+    """Give the rows by session, the session with the newest row first; rows without one stay where they are."""
+    visits: list[Visit] = []
+    by_session: dict[str, Visit] = {}
+    for row in rows:
+        visit = by_session.get(row.session_id) if row.session_id else None
+        if visit is None and visits and not row.session_id and visits[-1].session_id is None:
+            visit = visits[-1]
+        if visit is None:
+            visit = Visit(row.session_id, [])
+            visits.append(visit)
+            if row.session_id:
+                by_session[row.session_id] = visit
+        visit.rows.append(row)
+    return visits
+
+
+def known_ids(found: Person, explanation: Explanation) -> list[KnownId]:
+    """Give each id of a person with why it is theirs: the link that joined it, else that it is where they began."""
+    joined = {link.distinct_id: link for link in reversed(explanation.links) if link.rule in JOINS}
+    reached = {link.to: link for link in reversed(explanation.links) if link.rule in JOINS}
+    known = [KnownId(found.distinct_ids[0], "The user's own id" if found.is_identified else "Where it began", None)]
+    for distinct_id in found.distinct_ids[1:]:
+        link = joined.get(distinct_id) or reached.get(distinct_id)
+        known.append(KnownId(distinct_id, display.reason(link.rule) if link else "Linked", link.at if link else None))
+    return known
+
+
+def refused_links(explanation: Explanation) -> list[KnownId]:
+    """Give the links that were asked for and refused, with the reason."""
+    return [
+        KnownId(f"{link.distinct_id} → {link.to}", display.reason(link.rule), link.at) for link in explanation.refused
+    ]
+
+
+def login_link(project_id: int, base: str) -> str:
+    """Give an address that logs in once: for the demo, which prints it. Needs an application context."""
+    token = _doors().links.make(project_id, secret=access.secret())
+    return f"{base}/login?token={token}"
+
+
+def _login(wanted: str, complaint: str) -> str:
+    return render_template("beknown/login.html", next=wanted, complaint=complaint)
+
+
+def _doors() -> Doors:
+    doors: Doors = current_app.extensions["beknown.doors"]
+    return doors
+
+
+def _tag_src() -> str:
+    return request.url_root.rstrip("/") + "/beknown.js"
