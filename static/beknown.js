@@ -12,11 +12,11 @@
 // - Names in the journal and in messages are the ones that client/beknown/tracker.py and hosts/worker.py document.
 (() => {
   const tag = document.currentScript;
-  const option = (name, otherwise) => tag.getAttribute("data-" + name) || otherwise;
-  const key = option("key");
+  const options = tag.dataset; // the data- attributes, camelCased; Python reads the ones that are not the stub's
+  const key = options.key;
   const base = tag.src.slice(0, tag.src.lastIndexOf("/")); // the folder this script came from, on any origin or path
-  const api = option("api", base);
-  const globalName = option("global", "beknown");
+  const api = options.api || base;
+  const globalName = options.global || "beknown";
   const say = (level, text) => console[level]("[beknown] " + text);
   const attempt = (action) => {
     try {
@@ -27,10 +27,8 @@
   };
 
   const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
-  if (earlier && earlier.ready && earlier.get_distinct_id) {
-    say("warn", "This page has the tag twice; remove one.");
-    return;
-  }
+  const queued = Array.isArray(earlier) && earlier;
+  if (earlier?.flush && !queued) return say("warn", "This page has the tag twice; remove one.");
   if (!key) say("error", "The tag has no data-key: nothing is counted.");
 
   // Storage -------------------------------------------------------------------------------------------------------
@@ -46,7 +44,7 @@
   const identity = () => cookie() || read(name).split("\n")[0] || memory;
   const stored = () => [cookie() || memory, read(name)];
   const store = (text, local) => {
-    const domain = option("cookie-domain");
+    const domain = options.cookieDomain;
     attempt(() => {
       document.cookie =
         name + "=" + encodeURIComponent(text) + "; path=/; max-age=34560000; samesite=lax" + // 400 days, browsers' most
@@ -116,16 +114,16 @@
 
   let worker; // Python in this browser, once it is up
   let running; // a request to Python on the server awaits its answer
-  let runs = option("first", "server") == "server"; // may the server's Python take calls?
+  let runs = options.first != "page"; // may the server's Python take calls?
   let settled = []; // flush() promises
 
   const facts = () => ({
     agent: navigator.userAgent, language: navigator.language, screen: [screen.width, screen.height],
-    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone), driven: navigator.webdriver,
   });
   const calls = (ids) => ids.map((id) => [id, unsent.get(id)]);
   const post = (message) => worker.postMessage(JSON.stringify(message));
-  const runBody = (ids) => JSON.stringify({ api_key: key, facts: facts(), stored: stored(), calls: calls(ids) });
+  const runBody = (ids) => JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids) });
 
   const handOver = () => {
     waiting = 0;
@@ -193,7 +191,7 @@
         while (running) await running; // the server's Python answers first, then this one goes on from what it stored
         worker = starting;
         seen = identity();
-        post({ start: { key, facts: facts(), stored: stored(), seed: uuid() }, calls: calls(queue) });
+        post({ start: { key, facts: facts(), options, stored: stored(), seed: uuid() }, calls: calls(queue) });
         queue = [];
         up(message.ready);
       };
@@ -224,7 +222,7 @@
     store(first, first + "\n{}");
   }
   adoptJournal();
-  if (option("pageviews") != "off") {
+  if (options.pageviews != "off") {
     let here = location.href;
     const moved = (how) => {
       if (here != location.href) call("pageview", [how, here]);
@@ -242,14 +240,14 @@
     addEventListener("pagehide", () => call("pageleave", []));
     addEventListener("pageshow", (shown) => shown.persisted && call("pageview", [])); // back from the bfcache
   }
-  if (Array.isArray(earlier)) for (const [what, args, at] of earlier) beknown[what] && call(what, args, at);
+  for (const [what, args, at] of queued || []) beknown[what] && call(what, args, at);
 
   addEventListener("pagehide", () => {
     if (unsent.size && !running) attempt(() => navigator.sendBeacon(api + "/run", runBody([...unsent.keys()])));
   });
   addEventListener("online", () => worker && post({ online: 1 }));
   const idle = () => (window.requestIdleCallback || setTimeout)(start);
-  if (option("load") == "eager") start();
+  if (options.load == "eager") start();
   else if (document.readyState == "complete") idle();
   else addEventListener("load", idle);
 })();

@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 class Call:
     """One call being run: its id, its journal entry, the state it finds, and what it tells the page's author."""
 
-    def __init__(self, id: str, entry: "Properties", state: "State", facts: "Properties") -> None:
+    def __init__(
+        self, id: str, entry: "Properties", state: "State", facts: "Properties", options: "Properties"
+    ) -> None:
         self.id = id
         self.entry = entry
         self.state = state
         self.facts = facts
+        self.options = options
         self.tab: str = entry.get("window", "")
         self.said: "list[tuple[str, str]]" = []
 
@@ -41,6 +44,7 @@ class Call:
             entry=self.entry,
             state=self.state,
             facts=self.facts,
+            options=self.options,
             properties=self.plain(properties, "properties"),
             top=top,
         )

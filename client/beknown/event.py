@@ -8,6 +8,7 @@ Rules:
 """
 
 from . import wire
+from .filter import filtered
 from .ids import derived
 
 TYPE_CHECKING = False
@@ -94,6 +95,7 @@ def build(
     state: "State",
     facts: "dict[str, Any]",
     properties: "dict[str, Any]",
+    options: "dict[str, Any] | None" = None,
     top: "dict[str, Any] | None" = None,
     number: int = 0,
 ) -> "dict[str, Any]":
@@ -110,6 +112,7 @@ def build(
     if state.groups:
         found["$groups"] = dict(state.groups)
     found.update(properties)
+    found = filtered(found, options or {})
     tab = entry.get("window", "")
     shown = state.shown.get(tab)
     if shown:

@@ -24,6 +24,7 @@ import json
 
 from . import calls, event, outbox, retry, state, wire
 from .errors import BadCall, BadState
+from .filter import ignores
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,11 +37,25 @@ LINGER = 500  # ms between two requests: the first event leaves at once, what fo
 
 
 class Tracker:
-    """One visitor on one page. ``facts`` are the host's: agent, language, timezone, screen."""
+    """One visitor on one page.
 
-    def __init__(self, key: str, facts: "dict[str, Any]", stored: "list[str]", *, seed: str) -> None:
+    ``facts`` are the host's: agent, language, timezone, screen, driven (by a program). ``options`` are the tag's
+    data- attributes (filter.py). ``seed`` is the id of a visitor who is in no store yet.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        facts: "dict[str, Any]",
+        stored: "list[str]",
+        *,
+        seed: str,
+        options: "dict[str, Any] | None" = None,
+    ) -> None:
         self.key = key
         self.facts = facts
+        self.options = options or {}
+        self._deaf = ignores(facts, self.options)
         self.state = state.fresh(seed)
         self.outbox = outbox.Outbox()
         self._effects: "list[Effect]" = []
@@ -75,12 +90,14 @@ class Tracker:
         run = calls.CALLS.get(entry["call"])
         if run is None:
             raise BadCall(f"there is no call named {entry['call']!r}; ignored.")
+        if self._deaf:
+            return []
         self.state.touch(entry["at"], id)
         if not self.state.first or not self.state.entry:
             page = event.page_properties(entry)
             self.state.first = self.state.first or event.first_touch(page)
             self.state.entry = self.state.entry or event.session_entry(page)
-        call = calls.Call(id, entry, self.state, self.facts)
+        call = calls.Call(id, entry, self.state, self.facts, self.options)
         events = run(call, *entry["args"])
         for level, text in call.said:
             self._say(level, text)

@@ -12,14 +12,14 @@ HALF = 0.5
 class Page:
     """A page and its browser's storage, without a browser."""
 
-    def __init__(self, stored=None, at=START):
+    def __init__(self, stored=None, at=START, facts=None, options=None):
         self.stored = stored or ["", ""]
         self.journal = {}
         self.said = []
         self.stopped = False
         self.at = at
         self.count = 0
-        self.tracker = tracker.Tracker("bk_test", {}, self.stored, seed=SEED)
+        self.tracker = tracker.Tracker("bk_test", facts or {}, self.stored, seed=SEED, options=options)
 
     def call(self, name, *args, after=1000):
         self.at += after
@@ -565,3 +565,25 @@ def test_a_capture_in_a_loop_is_stopped_told_once_and_recovers():
     assert names.count("loop") == 100
     assert names.count("$$client_ingestion_warning") == 1
     assert names[101:] == ["$identify", "later"]
+
+
+def test_a_bot_is_not_counted_unless_the_site_wants_it():
+    bot = {"agent": "Googlebot/2.1"}
+    page = Page(facts=bot)
+    page.call("pageview")
+    page.call("identify", "ada")
+    assert page.send() == []
+    assert page.journal == {}
+    page = Page(facts=bot, options={"bots": "count"})
+    page.call("pageview")
+    assert len(page.send()) == 1
+
+
+def test_denied_properties_stay_on_the_page_and_ids_cannot_be_denied():
+    page = Page(options={"deny": "$current_url, secret,$session_id", "mask": "true"})
+    page.call("capture", "x", {"secret": 1, "gclid": "abc"})
+    properties = page.send()[0]["properties"]
+    assert "secret" not in properties
+    assert "$current_url" not in properties
+    assert properties["gclid"] == "<masked>"
+    assert properties["$session_id"]

@@ -2,7 +2,7 @@
 
 worker.js calls ``handle`` with a message and carries out the effects it answers with:
 
-    {"start": {"key", "facts", "stored", "seed"}}     first, once
+    {"start": {"key", "facts", "options", "stored", "seed"}}     first, once
     {"calls": [[call id, text], ...], "stored": [cookie, local]?}
     {"stored": [cookie, local]}                        another tab changed what is stored
     {"answer": {"status", "retry_after", "detail"}}    to the last "send"
@@ -39,7 +39,9 @@ class Worker:
         now = time.time() * 1000
         if "start" in message:
             start = message["start"]
-            self.tracker = Tracker(start["key"], start["facts"], start["stored"], seed=start["seed"])
+            self.tracker = Tracker(
+                start["key"], start["facts"], start["stored"], seed=start["seed"], options=start["options"]
+            )
         tracker = self.tracker
         if tracker is None:
             raise RuntimeError('the first message must be {"start": ...}')
