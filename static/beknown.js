@@ -123,7 +123,8 @@
   });
   const calls = (ids) => ids.map((id) => [id, unsent.get(id)]);
   const post = (message) => worker.postMessage(JSON.stringify(message));
-  const runBody = (ids) => JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids) });
+  const runBody = (ids) =>
+    JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids), sent_at: Date.now() });
 
   const handOver = () => {
     waiting = 0;

@@ -34,7 +34,7 @@ def ignores(facts: "dict[str, Any]", options: "dict[str, Any]") -> bool:
 
 def is_bot(facts: "dict[str, Any]") -> bool:
     """Tell whether the browser is driven by a program: it says so itself, or its user agent does."""
-    agent = facts.get("agent", "").lower()
+    agent = str(facts.get("agent", "")).lower()
     return bool(facts.get("driven")) or any(part in agent for part in BOTS)
 
 

@@ -120,7 +120,7 @@ class State:
             for name, kind in KEPT.items():
                 value = kept.get(name)
                 setattr(self, name, value if isinstance(value, kind) else kind())
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RuntimeError):  # RuntimeError: nested too deeply for the parser
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None
         if wire.unpack_cookie(cookie)["revision"] > self.revision:
             self.follow(cookie)

@@ -1,0 +1,87 @@
+"""The fourth host: calls that Python in the page could not take, run by the same core here.
+
+A page hands its calls to ``POST /run`` while its own Python is still loading, when it is left before that was up, or
+where WebAssembly is forbidden. The body is what the page's worker would have been given; the answer is the effects.
+
+    {"api_key", "facts", "options", "stored": [cookie, local], "calls": [[call id, journal entry], ...], "sent_at": ms}
+    -> {"effects": [["store", cookie, local], ["done", [call ids]], ["say", level, text], ...]}
+
+Rules:
+- The answer comes after the commit that holds the events. If there is no answer the page keeps its journal, and
+  whoever runs the calls again makes the same events, which the store then has already.
+- Nothing of a visitor is kept between two requests: state comes with the body and returns with the answer.
+- The core's own wall answers for calls it cannot understand; a body that is none of ours is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+
+from beknown.ids import RANDOM_BYTES, uuid7
+from beknown.tracker import LINGER, Tracker
+
+from .cors import mirrored
+from .errors import Unusable
+from .ingest import MIB, accept, body_of, project_of
+from .site import Site, current_site, now_ms
+from .store import Project
+
+MAX_BODY = 2 * MIB
+MAX_CALLS = 2000
+
+bp = Blueprint("deferred", __name__)
+bp.after_request(mirrored)
+
+
+@bp.route("/run", methods=["POST", "OPTIONS"])
+def run() -> ResponseReturnValue:
+    """Run a page's calls; answer with the effects once their events are durable."""
+    if request.method == "OPTIONS":
+        return Response(status=200)
+    site, now = current_site(), now_ms()
+    visit = visit_of(body_of(MAX_BODY))
+    project = project_of(site, visit["api_key"])
+    effects = run_calls(site, project, visit, now)
+    return Response(orjson.dumps({"effects": effects}), mimetype="application/json")
+
+
+def visit_of(body: bytes) -> dict[str, Any]:
+    """Give a body of ``/run`` whose parts have the right shapes; raises Unusable."""
+    try:
+        visit = orjson.loads(body)
+        cookie, local = visit["stored"]
+        calls = visit["calls"]
+        right = (
+            all(isinstance(text, str) for text in (visit["api_key"], cookie, local))
+            and all(isinstance(part, dict) for part in (visit["facts"], visit.get("options", {})))
+            and len(calls) <= MAX_CALLS
+            and all(isinstance(id, str) and isinstance(text, str) for id, text in calls)
+        )
+    except (ValueError, KeyError, TypeError):
+        right = False
+    if not right:
+        raise Unusable("not_a_run", "the body is not what our tag sends to /run.", fix="Send events to /e/ instead.")
+    return dict(visit)
+
+
+def run_calls(site: Site, project: Project, visit: dict[str, Any], now: int) -> list[list[Any]]:
+    """Run the calls as the page's own Python would, store the events, and give the effects that are left."""
+    seed = uuid7(now, secrets.token_bytes(RANDOM_BYTES))
+    tracker = Tracker(
+        visit["api_key"], visit["facts"], visit["stored"], seed=seed, options=visit.get("options", {})
+    )
+    for call, text in visit["calls"]:
+        tracker.take(call, text)
+    sent_at = visit.get("sent_at")
+    clock = float(now)
+    while (body := tracker.request(clock)) is not None:
+        events = orjson.loads(body)["batch"]
+        accept(site, project, events, sent_at=sent_at if isinstance(sent_at, int) else None, now=now)
+        tracker.answered(200, clock, chance=0)
+        clock += LINGER
+    return [effect for effect in tracker.effects() if effect[0] != "journal"]
