@@ -1,1 +1,57 @@
-"""The beknown server."""
+"""The beknown server: ``create_app(settings)``, or ``mount(app, settings)`` into your own Flask application."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from flask import Blueprint, Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from .errors import Refusal
+from .metrics import Metrics
+from .settings import Settings
+from .site import EXTENSION, Site, answered
+from .store import Store, open_store
+
+__all__ = ["Settings", "Site", "create_app", "mount"]
+
+# Each has a Blueprint ``bp``. The demo's home page stands before the dashboard's.
+ROOMS = ("assets", "ingest", "harmless", "health", "deferred", "demo", "api", "pages")
+
+
+def create_app(settings: Settings, *, store: Store | None = None, demo: bool = False) -> Flask:
+    """Give the whole application. The store is opened from the settings unless one is handed in."""
+    app = Flask(__name__, static_folder=None)
+    site = mount(app, settings, store=store, demo=demo)
+    app.secret_key = site.store.site_secret()
+    app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_NAME="beknown")
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
+        )
+    return app
+
+
+def mount(
+    app: Flask, settings: Settings, *, store: Store | None = None, url_prefix: str = "", demo: bool = False
+) -> Site:
+    """Add every route to an application of your own, under a prefix; give the site, whose store you close at the end.
+
+    The dashboard's log-in needs your application's ``secret_key``.
+    """
+    site = Site(settings, store or open_store(settings.database), Metrics())
+    site.store.when_committed(site.metrics.committed)
+    app.extensions[EXTENSION] = site
+    app.register_error_handler(Refusal, answered)
+    for room in ROOMS:
+        if room != "demo" or demo:
+            _register(app, room, url_prefix)
+    return site
+
+
+def _register(app: Flask, room: str, url_prefix: str) -> None:
+    found = import_module(f".{room}", __name__) if find_spec(f"{__name__}.{room}") else None
+    bp: Blueprint | None = getattr(found, "bp", None)
+    if bp is not None:
+        app.register_blueprint(bp, url_prefix=(url_prefix + (bp.url_prefix or "")) or None)

@@ -1,0 +1,5 @@
+"""``python -m beknown_server`` is ``beknown``."""
+
+from .cli import main
+
+main()

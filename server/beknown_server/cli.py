@@ -1,0 +1,228 @@
+"""The command line: ``beknown serve``, ``demo``, ``migrate``, ``project``, ``person``, ``snippet``.
+
+Rules:
+- Every option is a setting (settings.py) and an environment variable ``BEKNOWN_<OPTION>``.
+- A failure is one sentence that says what to do, and exit code 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from beknown.wire import VERSION, iso
+
+from . import access
+from .errors import Misconfigured, Refusal
+from .keys import first_project, new_secret_key, new_write_key
+from .serving import ready_store, serve
+from .settings import OPTIONS, Settings, read_settings
+from .site import now_ms
+from .store import Project, Store
+
+Command = Callable[..., Any]
+
+
+def settings_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command the options of these settings."""
+
+    def add(command: Command) -> Command:
+        for option in reversed([one for one in OPTIONS if one.name in names]):
+            flag = "--" + option.name.replace("_", "-")
+            text = f"{option.help}  [{option.variable}; {option.default!r}]"
+            if option.name == "migrate":
+                command = click.option("--migrate/--no-migrate", default=None, help=text)(command)
+            else:
+                command = click.option(flag, option.name, type=type(option.default), default=None, help=text)(command)
+        return command
+
+    return add
+
+
+SERVING = ("host", "port", "database", "workers", "threads", "migrate", "key", "secret_key", "proxies", "url")
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    if isinstance(given.get("migrate"), bool):
+        given["migrate"] = "yes" if given["migrate"] else "no"
+    return read_settings(os.environ, **given)
+
+
+@click.group()
+@click.version_option(VERSION, prog_name="beknown")
+def cli() -> None:
+    """First-party product analytics whose browser client is Python."""
+
+
+@cli.command("serve")
+@settings_options(*SERVING)
+def serve_command(**given: Any) -> None:
+    """Serve: the tag, the events, the dashboard."""
+    settings = _settings(given)
+    _prepare(settings)
+    click.echo(f"Dashboard  {settings.public_url()}/")
+    serve(settings)
+
+
+@cli.command("demo")
+@settings_options(*SERVING)
+def demo_command(**given: Any) -> None:
+    """Serve, and a small site that embeds the tag; data lies in ./data/ unless --database says otherwise."""
+    if given["database"] is None and "BEKNOWN_DATABASE" not in os.environ:
+        given["database"] = "sqlite:///data/beknown.db"
+    given["migrate"] = True if given["migrate"] is None else given["migrate"]
+    settings = _settings(given)
+    project, secret = _prepare(settings)
+    token = access.Links().make(project.id, secret=secret)
+    click.echo(f"The site   {settings.public_url()}/")
+    click.echo(f"Live view  {settings.public_url()}/login?token={token}&next=/live")
+    serve(settings, demo=True)
+
+
+def _prepare(settings: Settings) -> tuple[Project, str]:
+    store = ready_store(settings)
+    try:
+        first = first_project(store, settings, now=now_ms())
+        secret = store.site_secret()
+    finally:
+        store.close()
+    click.echo(f"beknown {VERSION}")
+    click.echo(f"Write key  {first.project.write_key}")
+    if first.secret_key:
+        click.echo(f"Secret key {first.secret_key}  (shown this once; it opens the dashboard and the API)")
+    sys.stdout.flush()
+    return first.project, secret
+
+
+@cli.command("migrate")
+@settings_options("database")
+def migrate_command(**given: Any) -> None:
+    """Bring the database up to date."""
+    settings = _settings({**given, "migrate": "yes"})
+    ready_store(settings).close()
+    click.echo("The database is up to date.")
+
+
+@cli.group("project")
+def project_group() -> None:
+    """Projects and their keys."""
+
+
+@project_group.command("create")
+@click.argument("name")
+@settings_options("database")
+def project_create(name: str, **given: Any) -> None:
+    """Make a project and print its keys."""
+    secret = new_secret_key()
+    with _open(given) as store:
+        project = store.create_project(name, new_write_key(), secret, now_ms())
+    click.echo(f"Write key  {project.write_key}")
+    click.echo(f"Secret key {secret}  (shown this once)")
+
+
+@project_group.command("list")
+@settings_options("database")
+def project_list(**given: Any) -> None:
+    """List the projects with their write keys."""
+    with _open(given) as store:
+        for project in store.projects():
+            click.echo(f"{project.id}  {project.write_key}  {project.name}")
+
+
+@project_group.command("rotate-key")
+@click.argument("project_id", type=int)
+@click.option("--keep-hours", default=0, help="Let the old secret keys open the project for this long.")
+@settings_options("database")
+def project_rotate_key(project_id: int, keep_hours: int, **given: Any) -> None:
+    """Make a new secret key; the old ones end now, or after --keep-hours."""
+    secret = new_secret_key()
+    with _open(given) as store:
+        if project_id not in [one.id for one in store.projects()]:
+            raise Misconfigured(f"there is no project {project_id}. See `beknown project list`.")
+        store.rotate_key(project_id, secret, now_ms(), keep_ms=keep_hours * 3_600_000)
+    click.echo(f"Secret key {secret}  (shown this once)")
+
+
+@cli.group("person")
+def person_group() -> None:
+    """Persons: who they are and why."""
+
+
+@person_group.command("show")
+@click.argument("distinct_id")
+@click.option("--project", "project_id", type=int, default=None, help="Default: the first project.")
+@settings_options("database")
+def person_show(distinct_id: str, project_id: int | None, **given: Any) -> None:
+    """Show a person by any of its ids."""
+    with _open(given) as store:
+        person = store.person(_project_id(store, project_id), distinct_id)
+    if person is None:
+        raise Misconfigured(f"no event ever came from {distinct_id!r}.")
+    click.echo(f"{person.name}  ({'identified' if person.is_identified else 'anonymous'})")
+    click.echo(f"person     {person.person_id}")
+    click.echo(f"seen       {iso(person.first_seen)} to {iso(person.last_seen)}, {person.event_count} events")
+    for one in person.distinct_ids:
+        click.echo(f"id         {one}")
+    for key in sorted(person.properties):
+        click.echo(f"property   {key} = {person.properties[key]!r}")
+
+
+@person_group.command("explain")
+@click.argument("distinct_id")
+@click.option("--project", "project_id", type=int, default=None, help="Default: the first project.")
+@settings_options("database")
+def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> None:
+    """Show why a person is one person, and what was refused."""
+    with _open(given) as store:
+        found = store.explain(_project_id(store, project_id), distinct_id)
+    if found is None:
+        raise Misconfigured(f"no event ever came from {distinct_id!r}.")
+    for title, links in (("linked", found.links), ("refused", found.refused)):
+        for link in links:
+            click.echo(f"{title:8} {iso(link.at)}  {link.distinct_id} -> {link.to}  {link.rule}  by {link.linked_by}")
+    if not found.links and not found.refused:
+        click.echo("Nothing was ever said about this id: it is alone.")
+
+
+@cli.command("snippet")
+@click.option("--project", "project_id", type=int, default=None, help="Default: the first project.")
+@settings_options("host", "port", "database", "url")
+def snippet_command(project_id: int | None, **given: Any) -> None:
+    """Print the tag to paste into a site's pages."""
+    settings = _settings(given)
+    with _open(given) as store:
+        wanted = _project_id(store, project_id)
+        key = next(one.write_key for one in store.projects() if one.id == wanted)
+    click.echo(f'<script async src="{settings.public_url()}/beknown.js" data-key="{key}"></script>')
+
+
+class _open:
+    """The store for the length of a command."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._store = ready_store(_settings(given))
+
+    def __enter__(self) -> Store:
+        return self._store
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+
+
+def _project_id(store: Store, wanted: int | None) -> int:
+    ids = [one.id for one in store.projects()]
+    if not ids or (wanted is not None and wanted not in ids):
+        raise Misconfigured("there is no such project. See `beknown project list`.")
+    return ids[0] if wanted is None else wanted
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli()
+    except (Misconfigured, Refusal) as error:
+        click.echo(f"beknown: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,76 @@
+"""What the server refuses, and how it says so.
+
+    Refusal                  a request that is answered with a reason
+    ├── Unusable      400    nothing in it could be used
+    ├── Unauthorized  401    no key, an unknown one, or one that does not open this
+    ├── NotFound      404    there is no such thing
+    ├── TooLarge      413    over a limit: of the body, of what it inflates to, of its nesting
+    └── TooBusy       503    the store cannot take it now; ask again after ``retry_after`` seconds
+    Misconfigured            the server cannot start like this (command line, environment, pending migrations)
+
+Rules:
+- A refusal has a ``code`` for programs, a ``detail`` for people (what went wrong, why) and a ``fix`` (what to do).
+- One handler (``answered`` in site.py) turns each into JSON with ``detail``, which PostHog's SDKs print, and counts it.
+- The status codes are those after which SDKs do the right thing: 4xx is final in every one of them, 503 is
+  retried by all (posthog-server §5.6). 429 is never used for events: browsers would drop them.
+"""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A request that is answered with a reason; ``example`` is what the warnings page shows of it."""
+
+    status = 400
+    type = "refused"
+
+    def __init__(self, code: str, detail: str, *, fix: str = "", example: str = "", retry_after: int | None = None):
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.fix = fix
+        self.example = example or detail
+        self.retry_after = retry_after
+        self.project_id: int | None = None  # set by whoever knows whose request it is, for the warnings page
+
+
+class Unusable(Refusal):
+    """Nothing in the request could be used."""
+
+    status = 400
+    type = "validation_error"
+
+
+class Unauthorized(Refusal):
+    """No key, an unknown key, or a key that does not open this."""
+
+    status = 401
+    type = "authentication_error"
+
+
+class NotFound(Refusal):
+    """There is no such thing, or none that this key may see."""
+
+    status = 404
+    type = "not_found"
+
+
+class TooLarge(Refusal):
+    """The request is over a limit."""
+
+    status = 413
+    type = "too_large"
+
+
+class TooBusy(Refusal):
+    """The store cannot take this now; the same request may be sent again after ``retry_after`` seconds."""
+
+    status = 503
+    type = "try_again"
+
+    def __init__(self, code: str, detail: str, *, fix: str = "", example: str = "", retry_after: int = 1):
+        super().__init__(code, detail, fix=fix, example=example, retry_after=retry_after)
+
+
+class Misconfigured(Exception):
+    """The server cannot start like this; the message says what to change."""

@@ -1,0 +1,179 @@
+"""Who is who, as a pure function of what happened.
+
+    persons = replay(facts in the order they happened), that order being (corrected time, uuid)
+
+Rules:
+- Pure: no clock, no database, no Flask. Ids are whatever can be hashed: texts in tests, row numbers in the store.
+- A refused fact changes nothing. It is kept, with the rule that refused it: a late fact may turn it round.
+- ``decide`` is the whole of rules 3 to 7; ``replay`` and the store's constant-time path both go through it.
+- In order means: later than every fact that names an id of either side's cluster. Facts elsewhere cannot matter:
+  clusters only grow, so whatever never touched these two decides the same with and without this fact.
+
+The rules, in this order; the name of the one that decided is stored with the fact:
+
+    junk_id              either id is junk, blank or over-long                                  refused, for good
+    same_id              both ids are the same                                                  refused, for good
+    not_allowed          a forced merge by a public key, where the project does not allow it    refused, for good
+    unsigned             the project demands signatures and the claim has none                  refused, for good
+    already_linked       they are one person already; a claim's user counts as identified
+    already_identified   a claim on an id that is another user's, or an alias of two users      refused
+    claim                joined; the user survives and is identified
+    alias                joined; the identified side survives, else the one that the alias was made for
+    forced_merge         joined, whatever they are; ``y`` survives
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from beknown.wire import MAX_ID, is_junk
+
+CLAIM, ALIAS, FORCED = "claim", "alias", "forced_merge"
+REFUSED_FOR_GOOD = ("junk_id", "same_id", "not_allowed", "unsigned")
+REFUSED = (*REFUSED_FOR_GOOD, "already_identified")
+
+SET, ONCE = "set", "once"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that was said about two ids: x was y (claim), x is another name of y (alias), x goes into y."""
+
+    kind: str
+    x: Any
+    y: Any
+    at: int
+    uuid: Any
+
+    @property
+    def key(self) -> tuple[int, Any]:
+        """Give its place in the order in which things happened."""
+        return (self.at, self.uuid)
+
+
+class Standing(NamedTuple):
+    """What the rules ask of a cluster of ids: which of them survived, and whether it is a user."""
+
+    survivor: Any
+    identified: bool
+
+
+class Verdict(NamedTuple):
+    """The rule that decided, whether it joins the two, and how y's cluster stands afterwards."""
+
+    rule: str
+    joins: bool
+    after: Standing
+
+
+def refused_for_good(kind: str, x: str, y: str, *, allowed: bool = True, signed: bool = True) -> str | None:
+    """Give the rule that refuses a fact whatever else happened, or None. The ids are texts as they came."""
+    if any(is_junk(one) or len(one) > MAX_ID for one in (x, y)):
+        return "junk_id"
+    if x == y:
+        return "same_id"
+    if kind == FORCED and not allowed:
+        return "not_allowed"
+    if kind == CLAIM and not signed:
+        return "unsigned"
+    return None
+
+
+def decide(fact: Fact, x: Standing, y: Standing, *, same: bool) -> Verdict:
+    """Give what a fact does to the clusters of its two ids; ``same``: they are one cluster already."""
+    if same:
+        return Verdict("already_linked", False, _identified(y, fact.y) if fact.kind == CLAIM else y)
+    if fact.kind == CLAIM:
+        if x.identified:
+            return Verdict("already_identified", False, y)
+        return Verdict(CLAIM, True, _identified(y, fact.y))
+    if fact.kind == ALIAS:
+        if x.identified and y.identified:
+            return Verdict("already_identified", False, y)
+        return Verdict(ALIAS, True, x if x.identified else y)
+    return Verdict(FORCED, True, Standing(y.survivor, x.identified or y.identified))
+
+
+def _identified(standing: Standing, user: Any) -> Standing:
+    # An alias may have made a nameless cluster of the user's id: the first claim names it. Later ones do not.
+    return standing if standing.identified else Standing(user, True)
+
+
+class Cluster:
+    """Ids that are one person."""
+
+    def __init__(self, member: Hashable) -> None:
+        self.members: list[Any] = [member]
+        self.standing = Standing(member, False)
+        self.latest: tuple[int, Any] | None = None  # key of the last fact that named a member
+
+
+def replay(facts: Iterable[Fact]) -> tuple[dict[Any, Cluster], dict[Any, str]]:
+    """Give the cluster of every id that the facts name, and the rule that decided each fact (by its uuid)."""
+    clusters: dict[Any, Cluster] = {}
+    rules: dict[Any, str] = {}
+    for fact in sorted(facts, key=lambda one: one.key):
+        x = clusters.setdefault(fact.x, Cluster(fact.x))
+        y = clusters.setdefault(fact.y, Cluster(fact.y))
+        verdict = decide(fact, x.standing, y.standing, same=x is y)
+        rules[fact.uuid] = verdict.rule
+        x.latest = y.latest = fact.key
+        y.standing = verdict.after
+        if verdict.joins:
+            y.members += x.members
+            for member in x.members:
+                clusters[member] = y
+    return clusters, rules
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One property as an event left it: set (None with ``unset``) or set once."""
+
+    kind: str
+    key: str
+    value: Any
+    at: int
+    uuid: Any
+    unset: bool = False
+
+
+def writes(
+    set_: dict[str, Any], set_once: dict[str, Any], unset: Sequence[str], *, at: int, uuid: Any
+) -> list[Write]:
+    """Give the property writes of one event. ``$initial_*`` is first touch, however it was sent."""
+    found = {
+        (kind, name): Write(kind, name, value, at, uuid)
+        for bag, asked in ((set_once, ONCE), (set_, SET))
+        for name, value in bag.items()
+        for kind in [ONCE if name.startswith("$initial_") else asked]
+    }
+    found.update({(SET, name): Write(SET, name, None, at, uuid, unset=True) for name in unset})
+    return list(found.values())
+
+
+def folded(found: Iterable[Write]) -> dict[str, Any]:
+    """Give a person's properties: per key the latest $set or $unset, else the earliest $set_once.
+
+    An $unset also ends what was set once before it.
+    """
+    last: dict[str, Write] = {}
+    first: dict[str, Write] = {}
+    for write in found:
+        if write.kind == SET:
+            known = last.get(write.key)
+            if known is None or (write.at, write.uuid) > (known.at, known.uuid):
+                last[write.key] = write
+        else:
+            known = first.get(write.key)
+            if known is None or (write.at, write.uuid) < (known.at, known.uuid):
+                first[write.key] = write
+    result = {
+        key: write.value
+        for key, write in first.items()
+        if key not in last or (write.at, write.uuid) > (last[key].at, last[key].uuid)
+    }
+    result.update({key: write.value for key, write in last.items() if not write.unset})
+    return result

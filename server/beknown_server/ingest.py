@@ -1,0 +1,201 @@
+"""Events in: the routes that PostHog's SDKs and our own tag send to.
+
+    body -> payload.unwrapped -> payload.delivery -> intake.taken (each event) -> store.append -> 200 {"status": 1}
+
+Rules:
+- Success is exactly 200 with ``{"status": 1}``, and only after the commit. SDKs send 201, 202 and 204 again.
+- What cannot be used is skipped and named in ``skipped``; 400 only if nothing is left that could be used.
+- 401, 400 and 413 are final for every SDK; 503 with Retry-After is sent again (posthog-server §5).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from beknown.ids import RANDOM_BYTES, uuid7
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+
+from .cors import mirrored
+from .errors import Refusal, TooLarge, Unauthorized, Unusable
+from .intake import FIXES, Skip, Terms, taken
+from .payload import delivery, unwrapped
+from .site import Site, current_site, now_ms
+from .store import Event, Project
+
+MIB = 1 << 20
+MAX_KEY = 64
+MAX_EVENT = MIB  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
+SILENT = ("$performance_event",)  # upstream drops these without a word
+
+# route -> bytes of body, bytes after inflating (posthog-server §1.1)
+LIMITS = {
+    "batch": (20 * MIB, 50 * MIB),
+    "e": (2 * MIB, 20 * MIB),
+    "i/v0/e": (2 * MIB, 20 * MIB),
+    "capture": (2 * MIB, 20 * MIB),
+    "track": (2 * MIB, 20 * MIB),
+    "engage": (2 * MIB, 20 * MIB),
+}
+NOT_LEGACY = ("batch", "i/v0/e")  # the others unwrap base64 once more
+
+bp = Blueprint("ingest", __name__)
+bp.after_request(mirrored)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the events: how many were new, how many had come before, which could not be used and why."""
+
+    stored: int
+    repeated: int
+    skipped: list[tuple[int, str]]
+    usable: int
+
+
+def accept(
+    site: Site, project: Project, raw_events: list[Any], *, sent_at: int | None, now: int, engage: bool = False
+) -> Outcome:
+    """Store what can be used of these events, and say what was skipped. Durable when it returns.
+
+    ``sent_at`` is the sender's clock in ms, or None. Raises TooBusy when the store cannot take them now.
+    """
+    terms = Terms(now, sent_at, project.options, _new_uuid, nameless_is_identify=engage)
+    events: list[Event] = []
+    skipped: list[tuple[int, str]] = []
+    complaints: list[tuple[str, str]] = []
+    usable = 0
+    for index, raw in enumerate(raw_events):
+        if isinstance(raw, dict) and raw.get("event") in SILENT:
+            usable += 1
+            continue
+        try:
+            found = taken(raw, terms)
+            _check_size(found.event)
+        except Skip as reason:
+            skipped.append((index, str(reason)))
+            continue
+        events.append(found.event)
+        complaints += found.complaints
+    usable += len(events)
+    appended = site.store.append(project.id, events, now) if events else None
+    stored, repeated = (appended.stored, appended.repeated) if appended else (0, 0)
+    _count(site, project, skipped, complaints, raw_events, now)
+    site.metrics.taken(accepted=len(events), stored=stored, repeated=repeated)
+    return Outcome(stored, repeated, skipped, usable)
+
+
+def _check_size(event: Event) -> None:
+    if len(orjson.dumps(event.properties)) > MAX_EVENT:
+        raise Skip("event over 1 MiB")
+
+
+def _count(
+    site: Site,
+    project: Project,
+    skipped: list[tuple[int, str]],
+    complaints: list[tuple[str, str]],
+    raw_events: list[Any],
+    now: int,
+) -> None:
+    examples = dict(complaints)
+    for code, count in Counter(code for code, _ in complaints).items():
+        site.store.warn(project.id, code, examples[code], FIXES[code], now, count)
+    reasons = {reason: index for index, reason in skipped}
+    for reason, count in Counter(reason for _, reason in skipped).items():
+        example = str(raw_events[reasons[reason]])[:300]
+        site.store.warn(
+            project.id, "skipped: " + reason, example, "The event was left out. Mend its sender.", now, count
+        )
+    for _, reason in skipped:
+        site.metrics.skipped(reason)
+
+
+def project_of(site: Site, key: str | None) -> Project:
+    """Give the project that a write key names; raises Unauthorized for none, a malformed or an unknown one."""
+    if not key:
+        raise Unauthorized("missing_key", "the request names no project key.", fix="Pass it as api_key.")
+    if key.startswith(("phx_", "bks_")):
+        raise Unauthorized(
+            "secret_key",
+            "a secret key was sent as the project key.",
+            fix="Rotate it, and pass the write key (bk_...).",
+        )
+    if len(key) > MAX_KEY or not key.isascii() or not key.isprintable():
+        raise Unauthorized("malformed_key", "the project key is malformed.", fix="Copy it from the settings page.")
+    project = site.store.project_by_write_key(key)
+    if project is None:
+        raise Unauthorized(
+            "unknown_key",
+            "no project has this key.",
+            fix="Copy the write key (bk_...) from the settings page.",
+            example=f"the key {key[:8]}… names no project",
+        )
+    return project
+
+
+def _receive(route: str) -> ResponseReturnValue:
+    site, now = current_site(), now_ms()
+    most, most_inflated = LIMITS[route]
+    body = body_of(most)
+    document = unwrapped(
+        body,
+        content_type=request.headers.get("Content-Type", ""),
+        query=request.args,
+        limit=most_inflated,
+        legacy=route not in NOT_LEGACY,
+    )
+    sent = delivery(document, query=request.args)
+    project = project_of(site, sent.key)
+    outcome = accept(site, project, sent.events, sent_at=sent.sent_at, now=now, engage=route == "engage")
+    answer: dict[str, Any] = {"status": 1}
+    if outcome.skipped:
+        answer["skipped"] = [{"index": index, "reason": reason} for index, reason in outcome.skipped]
+    if outcome.usable == 0:
+        raise _unusable(project, outcome)
+    return Response(orjson.dumps(answer), mimetype="application/json")
+
+
+def _unusable(project: Project, outcome: Outcome) -> Refusal:
+    index, reason = outcome.skipped[0]
+    refusal = Unusable(
+        "nothing_usable", f"none of the events could be used; the one at {index}: {reason}.", fix="Mend their sender."
+    )
+    refusal.project_id = project.id
+    return refusal
+
+
+def body_of(most: int) -> bytes:
+    if (request.content_length or 0) > most:
+        raise _too_large(most)
+    body = request.stream.read(most + 1)
+    if len(body) > most:  # sent in chunks, without a length
+        raise _too_large(most)
+    return body
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge("body_too_large", f"the body is over {most} bytes.", fix="Send smaller batches, or gzip them.")
+
+
+def _new_uuid(now: int) -> str:
+    return uuid7(now, secrets.token_bytes(RANDOM_BYTES))
+
+
+def _add_route(route: str) -> None:
+    def receive() -> ResponseReturnValue:
+        # Preflight: mirrored() adds the headers.
+        return Response(status=200) if request.method == "OPTIONS" else _receive(route)
+
+    for rule in (f"/{route}", f"/{route}/"):
+        bp.add_url_rule(
+            rule, route.replace("/", "_") + rule[-1].strip(route), receive, methods=["GET", "POST", "OPTIONS"]
+        )
+
+
+for _route in LIMITS:
+    _add_route(_route)

@@ -1,0 +1,235 @@
+"""One event as it came, made into one that can be stored; or the reason why it cannot.
+
+Rules (posthog-server §1.5, §1.8, §1.9, §2):
+- Pure: ``now`` and the uuid for an event that has none are handed in.
+- What can be mended is mended and complained about; what cannot is skipped alone, never the batch around it.
+- A clock is corrected only if it is off by more than SKEW_MS: a smaller difference is the network's, and
+  correcting by it would put a device's events into the wrong order (PostHog issue 98250).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from beknown.values import plain_properties
+from beknown.wire import MAX_ID, MAX_NAME, is_junk
+
+from .identity import ALIAS, CLAIM, FORCED, refused_for_good
+from .moments import moment
+from .store import Claim, Event
+
+SKEW_MS = 60_000
+FUTURE_MS = 23 * 3600 * 1000
+MAX_SESSION = 100
+
+NOBODYS = ("$groupidentify", "$feature_flag_called")  # about a group or a flag: they make no person
+WRITE_NOTHING = ("$exception", "$$heatmap", "$groupidentify")  # their $set is not about the person
+NEED_A_PERSON = ("$identify", "$create_alias", "$merge_dangerously", "$groupidentify")
+SERVERS = ("posthog-python", "posthog-node", "posthog-go", "posthog-ruby", "posthog-php", "posthog-java")
+LEAKED = ("$context_tags", "$session_id")  # posthog-python writes its context into $set
+
+# code -> what to do about it; the text of the warnings page
+FIXES = {
+    "id_too_long": f"Distinct ids have at most {MAX_ID} characters; the rest was cut. Send the user's id, not a token.",
+    "name_too_long": f"Event names have at most {MAX_NAME} characters; the rest was cut. Put what varies into a property.",
+    "junk_id": "Many people would share this id. The events are kept under it. Send the user's own id, or none.",
+    "bad_timestamp": "The time could not be read and was replaced by the time of arrival. Send ISO 8601.",
+    "future_timestamp": "The time lies over 23 hours ahead and was replaced by the time of arrival.",
+    "property_dropped": "Send plain JSON values of modest depth and size.",
+    "invalid_process_person_profile": "Only true and false are understood; the event was taken as true.",
+    "personless_identity": "An event that asks for no person profile cannot identify, alias or merge.",
+    "claim_refused": "Identify with the user's own, lasting id from your database. See the person's explanation.",
+}
+
+
+class Skip(Exception):
+    """This event cannot be used; the message is the reason."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """An event that can be stored, and what was wrong with it: pairs of code and example."""
+
+    event: Event
+    complaints: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the request and the project say about its events: clocks, options, and a maker of uuids."""
+
+    now: int
+    sent_at: int | None
+    options: dict[str, Any]
+    new_uuid: Callable[[int], str]
+    nameless_is_identify: bool = False
+
+
+def taken(raw: Any, terms: Terms) -> Taken:
+    """Give the event ready to store; raise Skip with the reason why it cannot be used."""
+    if not isinstance(raw, dict):
+        raise Skip("not an object")
+    complaints: list[tuple[str, str]] = []
+    given = raw.get("properties")
+    name = _name(raw, complaints, terms)
+    distinct_id = _distinct_id(raw, given, complaints)
+    properties, dropped = plain_properties(given if isinstance(given, dict) else {})
+    complaints += [("property_dropped", text) for text in dropped]
+    timestamp = _timestamp(raw, properties, terms, complaints)
+    set_, once, unset = _person_properties(raw, properties, name, complaints)
+    session = properties.get("$session_id")
+    event = Event(
+        uuid=_uuid(raw.get("uuid"), terms),
+        event=name,
+        distinct_id=distinct_id,
+        timestamp=timestamp,
+        properties=properties,
+        set_=set_,
+        set_once=once,
+        unset=unset,
+        session_id=_clean(session)[:MAX_SESSION] if isinstance(session, str) else None,
+        claim=_claim(name, distinct_id, given, terms, complaints),
+        personal=name not in NOBODYS,
+    )
+    return Taken(event, complaints)
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\ufffd")  # PostgreSQL cannot store NUL in text
+
+
+def as_id(value: Any) -> str:
+    """Give a distinct id as text, as upstream does: numbers as digits, anything else as its JSON text."""
+    if isinstance(value, str):
+        return value
+    return (
+        {None: "null", True: "true", False: "false"}.get(value)
+        if isinstance(value, (bool, type(None)))
+        else str(value)
+    )
+
+
+def _name(raw: dict[str, Any], complaints: list[tuple[str, str]], terms: Terms) -> str:
+    name = raw.get("event")
+    if name in (None, "") and terms.nameless_is_identify:
+        return "$identify"
+    if not isinstance(name, str) or not name.strip():
+        raise Skip("no event name")
+    if len(name) > MAX_NAME:
+        complaints.append(("name_too_long", name[:80]))
+    return _clean(name[:MAX_NAME])
+
+
+def _distinct_id(raw: dict[str, Any], properties: Any, complaints: list[tuple[str, str]]) -> str:
+    inner = properties if isinstance(properties, dict) else {}
+    found = [raw.get("distinct_id"), raw.get("$distinct_id"), inner.get("distinct_id"), inner.get("$distinct_id")]
+    value = next((one for one in found if one is not None), None)
+    if value is None:
+        raise Skip("no distinct_id")
+    text = as_id(value)
+    if not text.strip():
+        raise Skip("blank distinct_id")
+    if is_junk(text):
+        complaints.append(("junk_id", text[:80]))
+    if len(text) > MAX_ID:
+        complaints.append(("id_too_long", text[:80]))
+    return _clean(text[:MAX_ID])
+
+
+def _uuid(value: Any, terms: Terms) -> str:
+    if value is None or value == "":
+        return terms.new_uuid(terms.now)
+    try:
+        return str(UUID(value))
+    except (ValueError, AttributeError, TypeError):
+        raise Skip("uuid is not a UUID") from None
+
+
+def _timestamp(
+    raw: dict[str, Any], properties: dict[str, Any], terms: Terms, complaints: list[tuple[str, str]]
+) -> int:
+    at = moment(raw.get("timestamp"))
+    if at is None and raw.get("timestamp") not in (None, ""):
+        complaints.append(("bad_timestamp", str(raw["timestamp"])[:80]))
+    offset = raw.get("offset")
+    if at is None and isinstance(offset, (int, float)) and not isinstance(offset, bool) and 0 <= offset < 1e13:
+        return terms.now - int(offset)
+    if at is None:
+        return terms.now
+    skew = 0 if terms.sent_at is None or properties.get("$ignore_sent_at") is True else terms.sent_at - terms.now
+    if abs(skew) > SKEW_MS:
+        at -= skew
+    if at > terms.now + FUTURE_MS:
+        complaints.append(("future_timestamp", str(raw["timestamp"])[:80]))
+        return terms.now
+    return max(at, 0)
+
+
+def _person_properties(
+    raw: dict[str, Any], properties: dict[str, Any], name: str, complaints: list[tuple[str, str]]
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Give $set, $set_once and $unset of an event, and leave them in its properties as they will be stored."""
+    profile = properties.get("$process_person_profile", True)
+    if not isinstance(profile, bool):
+        complaints.append(("invalid_process_person_profile", str(profile)[:80]))
+    bags = [_bag(raw, properties, which, complaints) for which in ("$set", "$set_once")]
+    unset = properties.get("$unset", raw.get("$unset"))
+    names = [_clean(str(one))[:MAX_NAME] for one in unset] if isinstance(unset, (list, dict)) else []
+    if profile is False or name in WRITE_NOTHING:
+        return {}, {}, []
+    for which, bag in zip(("$set", "$set_once"), bags, strict=True):
+        if bag:
+            properties[which] = bag
+    if names:
+        properties["$unset"] = names
+    return bags[0], bags[1], names
+
+
+def _bag(
+    raw: dict[str, Any], properties: dict[str, Any], which: str, complaints: list[tuple[str, str]]
+) -> dict[str, Any]:
+    inner, top = properties.pop(which, None), raw.get(which)
+    found = dict(inner) if isinstance(inner, dict) else {}
+    if isinstance(top, dict):
+        kept, dropped = plain_properties(top, which)
+        complaints += [("property_dropped", text) for text in dropped]
+        found.update(kept)
+    from_server = properties.get("$is_server") is True or properties.get("$lib") in SERVERS
+    return {
+        _clean(key)[:MAX_NAME]: value
+        for key, value in found.items()
+        if key not in LEAKED
+        and not (
+            from_server
+            and key.removeprefix("$initial_").lstrip("$").startswith(("os", "geoip_"))
+            and key.startswith("$")
+        )
+    }
+
+
+def _claim(
+    name: str, distinct_id: str, properties: Any, terms: Terms, complaints: list[tuple[str, str]]
+) -> Claim | None:
+    """Give what the event says about identity: the source is absorbed, the event's own id is meant to survive."""
+    given = properties if isinstance(properties, dict) else {}
+    if name not in NEED_A_PERSON:
+        return None
+    if given.get("$process_person_profile") is False:
+        complaints.append(("personless_identity", f"{name} for {distinct_id[:80]}"))
+        return None
+    if name == "$identify" and "$anon_distinct_id" in given:
+        kind, source = CLAIM, as_id(given["$anon_distinct_id"])
+    elif name in ("$create_alias", "$merge_dangerously") and given.get("alias"):
+        kind, source = (ALIAS if name == "$create_alias" else FORCED), as_id(given["alias"])
+    else:
+        return None
+    source = _clean(source)
+    allowed = bool(terms.options.get("merge_dangerously"))
+    signed = not terms.options.get("signed_identities")
+    refused = refused_for_good(kind, source, distinct_id, allowed=allowed, signed=signed)
+    if refused in ("junk_id", "not_allowed", "unsigned"):
+        complaints.append(("claim_refused", f"{refused}: {source[:80]!r} as {distinct_id[:80]!r}"))
+    return Claim(kind, source[:MAX_ID], distinct_id, refused)

@@ -1,0 +1,112 @@
+"""Running the application: gunicorn, told what to do from here.
+
+Rules:
+- The database is opened in each worker, after the fork; the parent only prepares it (migrations, the first keys).
+- A stop is graceful: requests in flight are answered, what waits is committed, live views are let go.
+- Threads, because a request waits for its group's commit and a live view waits for events.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from . import create_app
+from .errors import Misconfigured
+from .metrics import forget_process, share_between_processes
+from .settings import Settings
+from .site import EXTENSION, Site
+from .store import Store, open_store
+
+GRACE_S = 10  # a stop waits this long for requests in flight
+KEEPALIVE_S = 15
+STUCK_S = 60  # a worker that does not come round to its loop for this long is replaced
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with our settings and our application."""
+
+    def __init__(self, settings: Settings, *, demo: bool) -> None:
+        self._settings = settings
+        self._demo = demo
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Tell gunicorn what to do; nothing is read from its own files or environment."""
+        settings = self._settings
+        choices = {
+            "bind": f"{settings.host}:{settings.port}",
+            "workers": settings.workers,
+            "worker_class": "gthread",
+            "threads": settings.threads,
+            "graceful_timeout": GRACE_S,
+            "keepalive": KEEPALIVE_S,
+            "timeout": STUCK_S,
+            "loglevel": "warning",
+            "proc_name": "beknown",
+            "control_socket_disable": True,  # nothing is written outside the data folder
+            "post_worker_init": _tell_when_stopping,
+            "worker_exit": _close,
+            "child_exit": _forget,
+        }
+        for name, value in choices.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Give the application; called in each worker, after the fork."""
+        return create_app(self._settings, demo=self._demo)
+
+
+def serve(settings: Settings, *, demo: bool = False) -> None:
+    """Serve until told to stop."""
+    folder = Path(tempfile.mkdtemp(prefix="beknown-metrics-")) if settings.workers > 1 else None
+    if folder is not None:
+        share_between_processes(folder)
+    try:
+        Server(settings, demo=demo).run()
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def ready_store(settings: Settings) -> Store:
+    """Give the store, brought up to date if the settings say so. Raises Misconfigured if it is not up to date."""
+    store = open_store(settings.database)
+    try:
+        if settings.migrates():
+            store.migrate()
+        elif pending := store.pending_migrations():
+            raise Misconfigured(
+                f"the database lacks these migrations: {', '.join(pending)}. "
+                "Run `beknown migrate` first, or start with --migrate."
+            )
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _site(worker: Any) -> Site | None:
+    app = worker.app.callable
+    return app.extensions[EXTENSION] if app is not None else None
+
+
+def _tell_when_stopping(worker: Any) -> None:
+    site = _site(worker)
+    if site is not None:
+        site.is_stopping = lambda: not worker.alive
+
+
+def _close(_: Any, worker: Any) -> None:
+    site = _site(worker)
+    if site is not None:
+        site.store.close()
+
+
+def _forget(_: Any, worker: Any) -> None:
+    forget_process(worker.pid)

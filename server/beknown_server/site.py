@@ -1,0 +1,61 @@
+"""What every part of the application shares: settings, store, metrics; and how a refusal is answered.
+
+Rules:
+- ``current_site()`` is the only way to it, so that the application can be mounted in someone else's.
+- Here alone is the clock read; everything below gets ``now``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flask import current_app, jsonify
+from werkzeug.wrappers import Response
+
+from .errors import Refusal
+from .metrics import Metrics
+from .settings import Settings
+from .store import Store
+
+EXTENSION = "beknown"
+
+log = logging.getLogger("beknown")
+
+
+@dataclass(slots=True)
+class Site:
+    """The shared parts. ``is_stopping``: the process was asked to end; whoever streams should finish."""
+
+    settings: Settings
+    store: Store
+    metrics: Metrics
+    is_stopping: Callable[[], bool] = field(default=lambda: False)
+
+
+def current_site() -> Site:
+    """Give the site that this request belongs to."""
+    site: Site = current_app.extensions[EXTENSION]
+    return site
+
+
+def now_ms() -> int:
+    """Give the time in whole milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def answered(refusal: Refusal) -> Response:
+    """Give the JSON answer to a refusal, and count it for the warnings page and the metrics."""
+    site = current_site()
+    site.metrics.refused(refusal.code)
+    if refusal.status != 503:  # it could not be written now, and it is nobody's mistake
+        site.store.warn(refusal.project_id, refusal.code, refusal.example, refusal.fix, now_ms())
+    detail = f"{refusal} {refusal.fix}".strip()
+    response = jsonify({"type": refusal.type, "code": refusal.code, "detail": detail})
+    response.status_code = refusal.status
+    response.headers["X-Beknown-Refused"] = refusal.code
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response

@@ -1,0 +1,43 @@
+"""The store: ``open_store(url)`` and the records that go in and come out."""
+
+from __future__ import annotations
+
+from ..errors import Misconfigured
+from .records import (
+    Appended,
+    Claim,
+    Counts,
+    Event,
+    Explanation,
+    Link,
+    Person,
+    PersonRef,
+    Project,
+    Row,
+    Warning,
+)
+from .sqlite import Sqlite
+from .store import Store
+
+__all__ = [
+    "Appended",
+    "Claim",
+    "Counts",
+    "Event",
+    "Explanation",
+    "Link",
+    "Person",
+    "PersonRef",
+    "Project",
+    "Row",
+    "Store",
+    "Warning",
+    "open_store",
+]
+
+
+def open_store(url: str) -> Store:
+    """Give the store at ``sqlite:///file`` or ``postgresql://...``; connects when first asked something."""
+    if url.startswith("sqlite:"):
+        return Store(Sqlite(url))
+    raise Misconfigured(f"no store speaks {url.partition(':')[0]!r}. Write sqlite:///file or postgresql://host/name.")

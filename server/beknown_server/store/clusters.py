@@ -1,0 +1,121 @@
+"""Clusters in the database: each new fact is applied, in order in constant time, out of order by a replay.
+
+Rules:
+- Runs inside the transaction that stores the event, with the project locked: it reads what it decides upon.
+- What the rules are is identity.py's business; here is only where clusters lie.
+- A cluster's number is that of one of its ids, so that two clusters never share one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..identity import ALIAS, Fact, Standing, decide, replay
+from . import question
+from .records import Claim
+from .writer import Connection
+
+__all__ = ["ALIAS", "learn", "replay_around"]
+
+
+def learn(db: Connection, project_id: int, claim: Claim, *, x: int, y: int, at: int, uuid: bytes) -> None:
+    """Store one fact about the ids numbered ``x`` and ``y``, and let who is who follow from it."""
+    fact = Fact(claim.kind, x, y, at, uuid)
+    row = {"project_id": project_id, "kind": claim.kind, "x": x, "y": y, "at": at, "uuid": uuid}
+    if claim.refused:
+        db.many("fact.add", [{**row, "rule": claim.refused, "final": 1}])
+        return
+    found = {one["id"]: one for one in db.all("distinct_id.standing", ids=[x, y])}
+    if any(one["latest_at"] is not None and _latest(one) > fact.key for one in found.values()):
+        db.many("fact.add", [{**row, "rule": "", "final": 0}])
+        replay_around(db, project_id, [x, y])
+    else:
+        db.many("fact.add", [{**row, "rule": _apply(db, fact, found[x], found[y]), "final": 0}])
+
+
+def _latest(standing: Any) -> tuple[int, bytes]:
+    return standing["latest_at"], bytes(standing["latest_uuid"])
+
+
+def _apply(db: Connection, fact: Fact, x: Any, y: Any) -> str:
+    same = x["person"] == y["person"]
+    verdict = decide(fact, _standing(x), _standing(y), same=same)
+    if not verdict.joins:
+        _save(db, fact, y["person"], verdict.after, y["size"] or 1)
+        if not same:
+            _save(db, fact, x["person"], _standing(x), x["size"] or 1)
+        return verdict.rule
+    small, large = sorted((x, y), key=lambda one: one["size"] or 1)
+    db.many("distinct_id.move", [{"person": small["person"], "into": large["person"]}])
+    db.many("distinct_id.place", [{"id": one["id"], "person": large["person"]} for one in (small, large)])
+    db.many("person.remove", [{"id": small["person"]}])
+    _save(db, fact, large["person"], verdict.after, (x["size"] or 1) + (y["size"] or 1))
+    return verdict.rule
+
+
+def _standing(row: Any) -> Standing:
+    return (
+        Standing(row["id"], False) if row["survivor"] is None else Standing(row["survivor"], bool(row["identified"]))
+    )
+
+
+def _save(db: Connection, fact: Fact, person: int, standing: Standing, size: int) -> None:
+    # A lone id gets its row here too: the next fact about it must know that this one came before.
+    db.many("distinct_id.place", [{"id": person, "person": person}])
+    db.many("person.save", [_person(person, standing, size, (fact.at, fact.uuid))])
+
+
+def _person(person: int, standing: Standing, size: int, latest: tuple[int, bytes]) -> dict[str, Any]:
+    return {
+        "id": person,
+        "survivor": standing.survivor,
+        "identified": int(standing.identified),
+        "size": size,
+        "latest_at": latest[0],
+        "latest_uuid": latest[1],
+    }
+
+
+def replay_around(db: Connection, project_id: int, ids: list[int]) -> None:
+    """Decide anew whatever is connected, by any fact, to these ids."""
+    facts, reached = _component(db, ids)
+    clusters, rules = replay(facts.values())
+    for piece in question.pieces(reached):
+        db.many("person.remove", [{"id": row["person"]} for row in db.all("person.of_ids", ids=piece)])
+    places, persons, done = [], [], set()
+    for member in reached:
+        cluster = clusters.get(member)
+        if cluster is None:  # its only facts were withdrawn
+            places.append({"id": member, "person": None})
+            continue
+        person = min(cluster.members)
+        places.append({"id": member, "person": person})
+        if person not in done and cluster.latest is not None:
+            done.add(person)
+            persons.append(_person(person, cluster.standing, len(cluster.members), cluster.latest))
+    db.many("distinct_id.place", places)
+    db.many("person.save", persons)
+    changed = [(uuid, rule) for uuid, rule in rules.items() if facts[uuid].rule != rule]
+    db.many("fact.decided", [{"project_id": project_id, "uuid": uuid, "rule": rule} for uuid, rule in changed])
+
+
+class _Known(Fact):
+    """A stored fact, with the rule that decided it so far."""
+
+    __slots__ = ("rule",)
+    rule: str
+
+
+def _component(db: Connection, ids: list[int]) -> tuple[dict[bytes, _Known], list[int]]:
+    facts: dict[bytes, _Known] = {}
+    reached, frontier = set(ids), sorted(set(ids))
+    while frontier:
+        for piece in question.pieces(frontier):
+            for row in db.all("fact.around", ids=piece):
+                known = _Known(row["kind"], row["x"], row["y"], row["at"], bytes(row["uuid"]))
+                object.__setattr__(known, "rule", row["rule"])
+                facts[known.uuid] = known
+        named = {one for fact in facts.values() for one in (fact.x, fact.y)}
+        frontier = sorted(named - reached)
+        reached |= named
+    return facts, sorted(reached)

@@ -1,0 +1,110 @@
+"""Persons as they are read: resolved now, from the clusters and the properties of their ids.
+
+Rules:
+- Nothing is stored about a person as a whole: a merge is retroactive the moment it is committed, and so is its undo.
+- A person is shown by e-mail or name; a user else by id; a visitor as ``Visitor 1a2b``, the end of the anonymous id.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from ..identity import REFUSED, Write, folded
+from . import question
+from .records import Explanation, Link, Person, PersonRef
+from .writer import Connection
+
+NAMES = ["email", "name", "username"]  # person properties that name somebody, the best first
+
+
+def refs(db: Connection, keys: Iterable[int]) -> dict[int, PersonRef]:
+    """Give what is shown of the persons with these cluster numbers."""
+    found: dict[int, PersonRef] = {}
+    for piece in question.pieces(sorted(set(keys))):
+        properties = _properties(db, piece, names=NAMES)
+        for head in db.all("person.heads", keys=piece):
+            identified = bool(head["identified"])
+            name = _name(properties[head["person"]], head["name"], identified)
+            found[head["person"]] = PersonRef(_text(head["uuid"]), name, identified)
+    return found
+
+
+def find(db: Connection, project_id: int, name: str) -> int | None:
+    """Give the cluster number for a distinct id or a person's id, or None if it was never seen."""
+    rows = db.all("distinct_id.find", project_id=project_id, name=name, uuid=_bytes(name))
+    return rows[0]["person"] if rows else None
+
+
+def persons(db: Connection, keys: list[int]) -> list[Person]:
+    """Give the persons with these cluster numbers, in this order."""
+    found: dict[int, Person] = {}
+    for piece in question.pieces(keys):
+        properties = _properties(db, piece)
+        heads = {row["person"]: row for row in db.all("person.heads", keys=piece)}
+        ids: dict[int, list[Any]] = defaultdict(list)
+        for row in db.all("distinct_id.of_person", keys=piece):
+            ids[row["person"]].append(row)
+        for key, head in heads.items():
+            found[key] = _person(head, ids[key], properties[key])
+    return [found[key] for key in keys if key in found]
+
+
+def _person(head: Any, ids: list[Any], properties: dict[str, Any]) -> Person:
+    identified = bool(head["identified"])
+    return Person(
+        person_id=_text(head["uuid"]),
+        name=_name(properties, head["name"], identified),
+        distinct_ids=[head["name"], *(row["name"] for row in ids if row["name"] != head["name"])],
+        is_identified=identified,
+        properties=properties,
+        first_seen=min(row["first_seen"] for row in ids),
+        last_seen=max(row["last_seen"] for row in ids),
+        event_count=sum(row["event_count"] for row in ids),
+    )
+
+
+def explain(db: Connection, key: int) -> Explanation:
+    """Give what was said about a person's ids, in the order it happened, and what of it was refused."""
+    ids = [row["id"] for row in db.all("distinct_id.of_person", keys=[key])]
+    links = {
+        row["id"]: Link(row["id"], row["x"], row["y"], _text(row["uuid"]), row["rule"], row["at"])
+        for piece in question.pieces(ids)
+        for row in db.all("fact.explain", ids=piece)
+    }
+    ordered = sorted(links.values(), key=lambda link: (link.at, link.linked_by))
+    return Explanation(
+        links=[link for link in ordered if link.rule not in REFUSED],
+        refused=[link for link in ordered if link.rule in REFUSED],
+    )
+
+
+def _properties(db: Connection, keys: list[int], *, names: list[str] | None = None) -> dict[int, dict[str, Any]]:
+    found: dict[int, list[Write]] = defaultdict(list)
+    for row in db.all("property.of_persons", keys=keys, names=names):
+        value, unset = (None, True) if row["value"] is None else (orjson.loads(row["value"]), False)
+        found[row["person"]].append(Write(row["kind"], row["key"], value, row["at"], bytes(row["uuid"]), unset))
+    return defaultdict(dict, {key: folded(writes) for key, writes in found.items()})
+
+
+def _name(properties: dict[str, Any], survivor: str, identified: bool) -> str:
+    for name in NAMES:
+        value = properties.get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+    return survivor if identified else "Visitor " + survivor.replace("-", "")[-4:]
+
+
+def _text(uuid: bytes) -> str:
+    return str(UUID(bytes=bytes(uuid)))
+
+
+def _bytes(text: str) -> bytes | None:
+    try:
+        return UUID(text).bytes
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+update distinct_id set person = :into where person = :person

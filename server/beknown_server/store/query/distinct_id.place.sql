@@ -1,0 +1,1 @@
+update distinct_id set person = :person where id = :id

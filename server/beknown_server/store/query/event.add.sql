@@ -1,0 +1,2 @@
+insert into event (project_id, uuid, event, distinct_id, timestamp, received, session_id, properties)
+values (:project_id, :uuid, :event, :distinct_id, :timestamp, :received, :session_id, :properties)

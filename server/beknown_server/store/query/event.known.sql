@@ -1,0 +1,1 @@
+select uuid from event where project_id = :project_id and uuid in (:uuids)

@@ -1,0 +1,11 @@
+select e.seq, e.uuid, e.event, e.timestamp, e.received, d.name as distinct_id, e.session_id, e.properties,
+       coalesce(d.person, d.id) as person
+from event e
+join distinct_id d on d.id = e.distinct_id
+where e.project_id = :project_id
+  {{:before and e.seq < :before}}
+  {{:after and e.seq > :after}}
+  {{:event and e.event = :event}}
+  {{:ids and e.distinct_id in (:ids)}}
+order by {{:newest e.seq desc}} {{:oldest e.seq}}
+limit :limit

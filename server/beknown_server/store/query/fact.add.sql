@@ -1,0 +1,2 @@
+insert into fact (project_id, kind, x, y, at, uuid, rule, final)
+values (:project_id, :kind, :x, :y, :at, :uuid, :rule, :final)

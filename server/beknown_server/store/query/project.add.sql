@@ -1,0 +1,1 @@
+insert into project (name, write_key, options, created) values (:name, :write_key, :options, :now)

@@ -1,0 +1,1 @@
+select id, name, write_key, options from project order by id

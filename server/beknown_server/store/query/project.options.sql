@@ -1,0 +1,1 @@
+update project set options = :options where id = :project_id

@@ -1,0 +1,5 @@
+select coalesce(d.person, d.id) as person, w.kind, w.key, w.value, w.at, w.uuid
+from distinct_id d
+join property w on w.distinct_id = d.id
+where (d.id in (:keys) and d.person is null or d.person in (:keys))
+  {{:names and w.key in (:names)}}

@@ -1,0 +1,1 @@
+insert into secret_key (hash, project_id, created) values (:hash, :project_id, :now)

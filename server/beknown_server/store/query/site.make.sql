@@ -1,0 +1,1 @@
+insert into site (id, secret) values (1, :secret) on conflict (id) do nothing

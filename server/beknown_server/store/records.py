@@ -1,0 +1,133 @@
+"""What goes into the store and what comes out: plain, frozen records. Times are whole milliseconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One site (or several that share their visitors) and what it has chosen."""
+
+    id: int
+    name: str
+    write_key: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an event says about identity: kind (claim, alias, forced_merge), ``x`` and ``y`` as in identity.Fact.
+
+    ``refused`` names the rule that refuses it whatever else happened, if one does.
+    """
+
+    kind: str
+    x: str
+    y: str
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event on its way into the store. ``personal``: it is somebody's, not about a group or a flag."""
+
+    uuid: str
+    event: str
+    distinct_id: str
+    timestamp: int
+    properties: dict[str, Any]
+    set_: dict[str, Any] = field(default_factory=dict)
+    set_once: dict[str, Any] = field(default_factory=dict)
+    unset: Sequence[str] = ()
+    session_id: str | None = None
+    claim: Claim | None = None
+    personal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """How many of the events were new, how many had been stored before."""
+
+    stored: int
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRef:
+    """Just enough of a person to show beside an event."""
+
+    person_id: str
+    name: str
+    is_identified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored event. ``seq`` counts arrivals: what arrived later is greater."""
+
+    seq: int
+    uuid: str
+    event: str
+    timestamp: int
+    received: int
+    distinct_id: str
+    session_id: str | None
+    properties: dict[str, Any]
+    person: PersonRef
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person: the surviving id first, then the others by their first event."""
+
+    person_id: str
+    name: str
+    distinct_ids: list[str]
+    is_identified: bool
+    properties: dict[str, Any]
+    first_seen: int
+    last_seen: int
+    event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One fact about identity: ``distinct_id`` to ``to``, by which event, and the rule that decided."""
+
+    id: int
+    distinct_id: str
+    to: str
+    linked_by: str
+    rule: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a person is one person, in the order it happened, and what was refused."""
+
+    links: list[Link]
+    refused: list[Link]
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Something that was refused or mended, counted, with the latest example and what to do about it."""
+
+    code: str
+    count: int
+    example: str
+    fix: str
+    first_seen: int
+    last_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Head numbers: events, and the persons they belong to as known now."""
+
+    events: int
+    persons: int

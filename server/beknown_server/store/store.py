@@ -1,0 +1,296 @@
+"""The store's verbs: what the rest of the server may ask of it and tell it.
+
+Rules:
+- ``append`` returns when the events are durable, never before.
+- Everything that writes goes through the writer; everything that reads has a connection of its own.
+- One Store per process, made after a fork; threads share it.
+- An event never holds its person: whoever reads gets the person as known now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+
+from . import arrivals, migrate, people
+from .records import Appended, Counts, Event, Explanation, Person, Project, Row, Warning
+from .writer import Connection, Writer
+
+NOBODYS = 0  # the project of warnings that belong to none
+MOST_EXAMPLE = 500  # characters of an example in a warning
+
+
+class Engine(Protocol):
+    """A database: sqlite.py or postgres.py."""
+
+    @property
+    def alembic_url(self) -> str: ...
+    def prepare(self) -> None: ...
+    def connect(self) -> Connection: ...
+
+
+class Store:
+    """One database: projects, events, and who is who."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = Writer(engine.connect)
+        self._readers: list[Connection] = []
+        self._lock = threading.Lock()
+        self._counted: dict[tuple[int, str], dict[str, Any]] = {}
+        self._closed = False
+
+    # Life -----------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Bring the database up to date; make it if there is none."""
+        self._engine.prepare()
+        migrate.migrate(self._engine.alembic_url)
+
+    def pending_migrations(self) -> list[str]:
+        """Give the names of the migrations that the database lacks."""
+        self._engine.prepare()
+        return migrate.pending(self._engine.alembic_url)
+
+    def check(self) -> None:
+        """Raise if the database does not answer."""
+        self._ask("alive")
+
+    @property
+    def waiting(self) -> int:
+        """Give how many events wait to be committed."""
+        return self._writer.waiting
+
+    def when_committed(self, told: Callable[[float], None]) -> None:
+        """Have ``told`` called after each commit with the seconds that it took."""
+        self._writer.committed = told
+
+    def close(self) -> None:
+        """Commit what waits, then close every connection."""
+        self._flush_warnings()
+        self._closed = True
+        self._writer.close()
+        with self._lock:
+            readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.close()
+
+    # Projects -------------------------------------------------------------------------------------------------
+
+    def projects(self) -> list[Project]:
+        """Give all projects, the first made first."""
+        return [_project(row) for row in self._ask("project.all")]
+
+    def project_by_write_key(self, key: str) -> Project | None:
+        """Give the project that a public key writes to, or None."""
+        rows = self._ask("project.by_write_key", key=key)
+        return _project(rows[0]) if rows else None
+
+    def project_by_secret_key(self, key: str, *, now: int = 0) -> Project | None:
+        """Give the project that a secret key opens, or None. Keys that expired before ``now`` open nothing."""
+        rows = self._ask("project.by_secret_key", hash=_hash(key), now=now)
+        return _project(rows[0]) if rows else None
+
+    def create_project(self, name: str, write_key: str, secret_key: str, now: int) -> Project:
+        """Make a project with these keys and give it."""
+
+        def work(db: Connection) -> Project:
+            row = {"name": name, "write_key": write_key, "options": "{}", "now": now}
+            db.many("project.add", [row])
+            made = _project(db.all("project.by_write_key", key=write_key)[0])
+            db.many("secret_key.add", [{"hash": _hash(secret_key), "project_id": made.id, "now": now}])
+            return made
+
+        return self._writer.run(work)
+
+    def rotate_key(self, project_id: int, secret_key: str, now: int, *, keep_ms: int = 0) -> None:
+        """Add a secret key; the others open the project for ``keep_ms`` more."""
+
+        def work(db: Connection) -> None:
+            db.many("secret_key.expire", [{"project_id": project_id, "expires": now + keep_ms}])
+            db.many("secret_key.add", [{"hash": _hash(secret_key), "project_id": project_id, "now": now}])
+
+        self._writer.run(work)
+
+    def add_secret_key(self, project_id: int, secret_key: str, now: int) -> None:
+        """Let one more secret key open the project."""
+        row = {"hash": _hash(secret_key), "project_id": project_id, "now": now}
+        self._writer.run(lambda db: db.many("secret_key.add", [row]))
+
+    def set_options(self, project_id: int, options: dict[str, Any]) -> None:
+        """Replace what a project has chosen."""
+        row = {"project_id": project_id, "options": orjson.dumps(options).decode()}
+        self._writer.run(lambda db: db.many("project.options", [row]))
+
+    def site_secret(self) -> str:
+        """Give what sessions are signed with: made once, the same for every process and after every restart."""
+        if not (rows := self._ask("site.secret")):
+            self._writer.run(lambda db: db.many("site.make", [{"secret": secrets.token_urlsafe(32)}]))
+            rows = self._ask("site.secret")
+        return str(rows[0]["secret"])
+
+    # Events ---------------------------------------------------------------------------------------------------
+
+    def append(self, project_id: int, events: Sequence[Event], now: int) -> Appended:
+        """Store events once each, with all that follows from them; durable when this returns.
+
+        Raises TooBusy when they cannot be stored now; sending them again is safe at any time.
+        """
+        return self._writer.run(
+            lambda db: arrivals.append(db, project_id, events, now), weight=len(events) or 1, order=project_id
+        )
+
+    def recent(
+        self,
+        project_id: int,
+        *,
+        limit: int = 100,
+        before: int | None = None,
+        after: int | None = None,
+        event: str | None = None,
+        distinct_id: str | None = None,
+        person_id: str | None = None,
+    ) -> list[Row]:
+        """Give events by arrival, newest first; with ``after``, oldest first, those with a greater ``seq``."""
+        with self._reader() as db:
+            ids = self._ids(db, project_id, distinct_id, person_id)
+            if ids == []:
+                return []
+            order = {"newest": True} if after is None else {"oldest": True}
+            rows = db.all(
+                "event.recent",
+                project_id=project_id,
+                limit=limit,
+                before=before,
+                after=after,
+                event=event,
+                ids=ids,
+                **order,
+            )
+            persons = people.refs(db, [row["person"] for row in rows])
+            return [_row(row, persons[row["person"]]) for row in rows]
+
+    def counts(self, project_id: int, since: int) -> Counts:
+        """Give how many events happened since a time, and of how many persons."""
+        row = self._ask("event.counts", project_id=project_id, since=since)[0]
+        return Counts(row["events"], row["persons"])
+
+    # People ---------------------------------------------------------------------------------------------------
+
+    def person(self, project_id: int, distinct_id_or_person_id: str) -> Person | None:
+        """Give the person that an id belongs to now, or None if it was never seen."""
+        with self._reader() as db:
+            key = people.find(db, project_id, distinct_id_or_person_id)
+            found = [] if key is None else people.persons(db, [key])
+            return found[0] if found else None
+
+    def people(
+        self, project_id: int, *, search: str = "", limit: int = 50, before: int | None = None
+    ) -> list[Person]:
+        """Give persons, the latest seen first: those seen before a time, whose id, e-mail or name holds a text."""
+        pattern = None
+        if search.strip():
+            plain = search.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+            pattern = f"%{plain}%"
+        with self._reader() as db:
+            rows = db.all("person.list", project_id=project_id, limit=limit, before=before, pattern=pattern)
+            return people.persons(db, [row["person"] for row in rows])
+
+    def explain(self, project_id: int, distinct_id: str) -> Explanation | None:
+        """Give why a person is one person and what was refused, or None if the id was never seen."""
+        with self._reader() as db:
+            key = people.find(db, project_id, distinct_id)
+            return None if key is None else people.explain(db, key)
+
+    # Warnings -------------------------------------------------------------------------------------------------
+
+    def warn(self, project_id: int | None, code: str, example: str, fix: str, now: int, count: int = 1) -> None:
+        """Count something that was refused or mended. Written with the next group; never makes anybody wait."""
+        key = (project_id or NOBODYS, code)
+        with self._lock:
+            row = self._counted.setdefault(
+                key, {"project_id": key[0], "code": code, "count": 0, "first_seen": now, "last_seen": now}
+            )
+            row.update(example=example[:MOST_EXAMPLE], fix=fix, last_seen=now, count=row["count"] + count)
+            begun = row["count"] == count
+        if begun:
+            self._writer.later(self._write_warnings)
+
+    def warnings(self, project_id: int) -> list[Warning]:
+        """Give what was counted for a project, and for no project at all; the latest first."""
+        self._flush_warnings()
+        return [
+            Warning(row["code"], int(row["count"]), row["example"], row["fix"], row["first_seen"], row["last_seen"])
+            for row in self._ask("warning.all", project_id=project_id)
+        ]
+
+    def _flush_warnings(self) -> None:
+        if self._counted:
+            self._writer.run(self._write_warnings)
+
+    def _write_warnings(self, db: Connection) -> None:
+        with self._lock:
+            rows, self._counted = list(self._counted.values()), {}
+        db.many("warning.count", rows)
+
+    # Reading --------------------------------------------------------------------------------------------------
+
+    def _ids(
+        self, db: Connection, project_id: int, distinct_id: str | None, person_id: str | None
+    ) -> list[int] | None:
+        if distinct_id is not None:
+            return [row["id"] for row in db.all("distinct_id.numbers", project_id=project_id, names=[distinct_id])]
+        if person_id is None:
+            return None
+        key = people.find(db, project_id, person_id)
+        return [] if key is None else [row["id"] for row in db.all("distinct_id.of_person", keys=[key])]
+
+    def _ask(self, name: str, **values: Any) -> list[Any]:
+        with self._reader() as db:
+            return db.all(name, **values)
+
+    @contextmanager
+    def _reader(self) -> Iterator[Connection]:
+        with self._lock:
+            reader = self._readers.pop() if self._readers else None
+        reader = reader or self._engine.connect()
+        try:
+            yield reader
+        except BaseException:
+            reader.close()  # whatever state it is in, nobody else shall have it
+            raise
+        with self._lock:
+            if not self._closed:
+                self._readers.append(reader)
+                return
+        reader.close()
+
+
+def _hash(key: str) -> bytes:
+    # A plain hash is enough: secret keys are random, so there is nothing to guess from it.
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _project(row: Any) -> Project:
+    return Project(row["id"], row["name"], row["write_key"], orjson.loads(row["options"]))
+
+
+def _row(row: Any, person: Any) -> Row:
+    return Row(
+        seq=row["seq"],
+        uuid=str(UUID(bytes=bytes(row["uuid"]))),
+        event=row["event"],
+        timestamp=row["timestamp"],
+        received=row["received"],
+        distinct_id=row["distinct_id"],
+        session_id=row["session_id"],
+        properties=orjson.loads(row["properties"]),
+        person=person,
+    )

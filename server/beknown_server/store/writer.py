@@ -1,0 +1,171 @@
+"""The writer: one thread per process that commits for everybody (group commit).
+
+Rules:
+- Whoever has something to write waits until the transaction that holds it is committed. No answer before that.
+- All that waits goes into one transaction: a disk flush costs the same for one event and for a thousand.
+- If a transaction fails, each piece of work is tried alone, so that one bad piece takes nobody with it.
+- When too much waits, more is refused at once (TooBusy): a queue that only grows helps nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+from ..errors import TooBusy
+
+MOST_WAITING = 50_000  # events; at about 1 KB each this is 50 MB of memory at worst
+MOST_IN_ONE = 5_000  # events in one transaction, so that the first in it does not wait for long
+PATIENCE_S = 30.0  # after this a caller gives up; what it sent may still be stored, and its retry is recognised
+
+T = TypeVar("T")
+log = logging.getLogger("beknown.store")
+
+
+class Connection(Protocol):
+    """What sqlite.py and postgres.py give: see SqliteConnection."""
+
+    def all(self, name: str, /, **values: Any) -> list[Any]: ...
+    def many(self, name: str, rows: Any) -> None: ...
+    def begin(self) -> None: ...
+    def lock(self, project_id: int) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Job:
+    """One piece of work, its weight in events, and where its outcome is awaited."""
+
+    def __init__(self, work: Callable[[Connection], Any], weight: int, order: int) -> None:
+        self.work = work
+        self.weight = weight
+        self.order = order
+        self.outcome: Future[Any] = Future()
+
+
+class Writer:
+    """Takes work from any thread and commits it in groups, in a thread of its own."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+        self._jobs: deque[Job] = deque()
+        self._waiting = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self.committed: Callable[[float], None] = lambda seconds: None  # told how long each commit took
+        self._thread = threading.Thread(target=self._serve, name="beknown-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Give how many events wait to be committed."""
+        return self._waiting
+
+    def run(self, work: Callable[[Connection], T], *, weight: int = 1, order: int = 0) -> T:
+        """Give what ``work`` answers, once it is committed. ``order``: the project it will lock (see ``_group``).
+
+        Raises TooBusy if too much waits already or the database stays locked, and whatever ``work`` raises.
+        """
+        job = Job(work, weight, order)
+        with self._changed:
+            if self._closing:
+                raise TooBusy("stopping", "the server is stopping.", fix="Send it again.")
+            if self._waiting + weight > MOST_WAITING and self._jobs:
+                raise TooBusy("queue_full", f"{self._waiting} events wait to be stored.", fix="Send it again later.")
+            self._jobs.append(job)
+            self._waiting += weight
+            self._changed.notify()
+        try:
+            result: T = job.outcome.result(PATIENCE_S)
+        except TimeoutError:
+            raise TooBusy("store_slow", f"the store did not answer within {PATIENCE_S:.0f} s.") from None
+        return result
+
+    def later(self, work: Callable[[Connection], Any]) -> None:
+        """Have ``work`` done with the next group; nobody waits for it."""
+        with self._changed:
+            if not self._closing:
+                self._jobs.append(Job(work, 0, 0))
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Commit what waits, then stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while group := self._group():
+            try:
+                self._run_together(group)
+            except Exception as error:  # the threshold of this thread: every waiting caller gets an answer
+                self._run_alone(group, error)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _group(self) -> list[Job]:
+        with self._changed:
+            while not self._jobs and not self._closing:
+                self._changed.wait()
+            group: list[Job] = []
+            weight = 0
+            while self._jobs and (not group or weight + self._jobs[0].weight <= MOST_IN_ONE):
+                group.append(self._jobs.popleft())
+                weight += group[-1].weight
+            self._waiting -= weight
+        # Projects are locked in the same order by everybody, else two processes could wait for each other.
+        group.sort(key=lambda job: job.order)
+        return group
+
+    def _run_together(self, group: list[Job]) -> None:
+        connection = self._open()
+        results = []
+        try:
+            connection.begin()
+            results = [job.work(connection) for job in group]
+            started = time.monotonic()
+            connection.commit()
+            self.committed(time.monotonic() - started)
+        except BaseException:
+            self._abandon()
+            raise
+        for job, result in zip(group, results, strict=True):
+            job.outcome.set_result(result)
+
+    def _run_alone(self, group: list[Job], error: Exception) -> None:
+        if len(group) == 1 or isinstance(error, TooBusy):
+            if not isinstance(error, TooBusy):
+                log.error("work on the store failed", exc_info=error)
+            for job in group:
+                job.outcome.set_exception(error)
+            return
+        for job in group:
+            try:
+                self._run_together([job])
+            except Exception as own:
+                self._run_alone([job], own)
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _abandon(self) -> None:
+        # A connection that cannot even roll back is of no use; the next group opens a fresh one.
+        connection = self._connection
+        try:
+            if connection is not None:
+                connection.rollback()
+        except Exception:
+            log.warning("the connection to the store was lost; opening another")
+            self._connection = None
+            if connection is not None:
+                connection.close()
