@@ -82,12 +82,13 @@
     unsent.set(id, text);
     queue.push(id);
   };
-  // What earlier pages left: this tab's at once; another tab's only when it is too old to be on its way there.
+  // What earlier pages left: this tab's at once; another tab's only when it is too old to be on its way there. Asked
+  // twice: what a page writes while it is left may reach the next page's process only after that has begun.
   const adoptJournal = () =>
     attempt(() => {
       for (const place of Object.keys(localStorage).sort()) {
         const [prefix, id, owner] = place.split("~");
-        if (prefix == name && (owner == tab || Date.now() - parseInt(id.replace("-", ""), 16) > 3e4))
+        if (prefix == name && !unsent.has(id) && (owner == tab || Date.now() - parseInt(id.replace("-", ""), 16) > 3e4))
           adopt(id, read(place), place);
       }
     });
@@ -192,6 +193,7 @@
         while (running) await running; // the server's Python answers first, then this one goes on from what it stored
         worker = starting;
         seen = identity();
+        adoptJournal();
         post({ start: { key, facts: facts(), options, stored: stored(), seed: uuid() }, calls: calls(queue) });
         queue = [];
         up(message.ready);

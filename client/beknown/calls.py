@@ -101,6 +101,8 @@ def pageleave(call: Call) -> "Events":
     shown = call.state.shown.get(call.tab)
     if not shown:
         return []
+    if shown[2] > call.entry["at"]:
+        return [call.event("$pageleave")]  # found late: the tab shows another page by now
     event = call.event("$pageleave", _leave(call))
     event["properties"]["$pageview_id"] = shown[0]
     return [event]

@@ -4,7 +4,8 @@
     ├── BadCall      the page asked for something that cannot be done
     │   ├── BadId        with an id that would glue strangers together
     │   └── BadValue     with a value that cannot travel as JSON
-    └── BadState     what was stored is not ours or is damaged
+    ├── BadState     what was stored is not ours or is damaged
+    └── NotSent      an event was not taken, or will not be delivered
 
 Rules:
 - Pure: no clock, randomness, network or browser in this file.
@@ -31,3 +32,11 @@ class BadValue(BadCall):
 
 class BadState(BeknownError):
     """The stored state is damaged or from elsewhere; the visitor starts afresh and the console says so."""
+
+
+class NotSent(BeknownError):
+    """Events were not taken or will not be delivered; ``status`` is the server's answer, 0 if it was not asked."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status

@@ -17,7 +17,8 @@ MAX_CALLS = 5000  # beyond this the oldest are dropped and counted: a dead serve
 class Outbox:
     """A queue of (call id, its events as JSON texts)."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_CALLS) -> None:
+        self.limit = limit
         self._waiting: "list[tuple[str, list[str]]]" = []
         self._known: "set[str]" = set()
         self.dropped = 0
@@ -25,13 +26,17 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def holds(self, call: str) -> bool:
+        """Tell whether a call's events wait already."""
+        return call in self._known
+
     def add(self, call: str, events: "list[str]") -> "list[str]":
         """Queue a call's events, unless they wait already; give the ids of calls dropped to make room."""
         if call in self._known:
             return []
         self._known.add(call)
         self._waiting.append((call, events))
-        return self.remove_head(len(self._waiting) - MAX_CALLS, dropped=True)
+        return self.remove_head(len(self._waiting) - self.limit, dropped=True)
 
     def head(self, max_events: int, max_bytes: int) -> "list[tuple[str, list[str]]]":
         """Give the oldest calls that fit one request; at least one, however large."""
@@ -47,7 +52,9 @@ class Outbox:
 
     def remove_head(self, count: int, dropped: bool = False) -> "list[str]":
         """Forget the ``count`` oldest calls (none if it is negative) and give their ids."""
-        gone = [call for call, _ in self._waiting[: max(count, 0)]]
+        if count <= 0:
+            return []
+        gone = [call for call, _ in self._waiting[:count]]
         self._waiting = self._waiting[len(gone) :]
         self._forget(gone)
         if dropped:

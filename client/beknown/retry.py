@@ -3,7 +3,7 @@
     200                          SENT    gone for good
     0 (no answer), 408, 429, 5xx WAIT    the same events again, later
     413                          SPLIT   half as many at a time; a single event that is too large is dropped
-    401, 403, 404                STOP    the tag is set up wrongly; sending on cannot help
+    3xx, 401, 403, 404           STOP    key or address is wrong; sending on cannot help
     anything else                DROP    the server says that these events are unusable
 
 Rules:
@@ -31,12 +31,12 @@ def verdict(status: int) -> str:
         return WAIT
     if status == 413:
         return SPLIT
-    return STOP if status in (401, 403, 404) else DROP
+    return STOP if 300 <= status < 400 or status in (401, 403, 404) else DROP
 
 
-def wait(tries: int, chance: float, retry_after: float = 0) -> float:
+def wait(tries: int, chance: float, retry_after: float = 0, first: int = FIRST_WAIT) -> float:
     """Give the ms until try number ``tries`` + 1: doubling, ±25 %, at least the server's ``retry_after`` ms."""
-    doubled = min(FIRST_WAIT << min(max(tries - 1, 0), 10), LONGEST_WAIT)
+    doubled = min(first << min(max(tries - 1, 0), 10), LONGEST_WAIT)
     return max(doubled * (0.75 + 0.5 * chance), min(retry_after, LONGEST_WAIT))
 
 

@@ -6,7 +6,8 @@
     list, tuple, set        list
     dict                    dict; keys become text
     has .isoformat()        its ISO 8601 text (date, time, datetime)
-    anything else           refused, with its type and place
+    anything else           ``foreign`` makes it one of these (backends know more types than pages do), or
+                            refused, with its type and place
 
 Rules:
 - Pure, and the only door: nothing reaches ``json.dumps`` that has not passed here. MicroPython's writes
@@ -22,6 +23,7 @@ from .errors import BadValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 MAX_DEPTH = 20  # MicroPython's json.dumps overflows its stack near 200 levels; no real property is this deep
@@ -31,12 +33,21 @@ MAX_ITEMS = 10000  # values in one property, all levels together
 _INFINITY = float("inf")
 
 
-def plain(value: "Any", where: str = "value") -> "Any":
+def unknown(value: "Any", where: str) -> "Any":
+    """Refuse a value of a type that is not in the table."""
+    raise BadValue(
+        f"{where} is a {type(value).__name__}, which cannot be sent; left out. Pass text, a number or a list."
+    )
+
+
+def plain(value: "Any", where: str = "value", foreign: "Callable[[Any, str], Any]" = unknown) -> "Any":
     """Give ``value`` as plain JSON data; raise BadValue naming the place ``where`` it cannot be."""
-    return _plain(value, where, MAX_DEPTH, [MAX_ITEMS])
+    return _plain(value, where, MAX_DEPTH, [MAX_ITEMS], foreign)
 
 
-def plain_properties(properties: "Any", what: str = "properties") -> "tuple[dict[str, Any], list[str]]":
+def plain_properties(
+    properties: "Any", what: str = "properties", foreign: "Callable[[Any, str], Any]" = unknown
+) -> "tuple[dict[str, Any], list[str]]":
     """Give the usable part of a property bag, and one sentence for each property that was left out."""
     if properties is None:
         return {}, []
@@ -46,13 +57,15 @@ def plain_properties(properties: "Any", what: str = "properties") -> "tuple[dict
     complaints = []
     for name, value in properties.items():
         try:
-            kept[str(name)] = plain(value, f"{what}.{name}")
+            kept[str(name)] = plain(value, f"{what}.{name}", foreign)
         except BadValue as refusal:
             complaints.append(str(refusal))
     return kept, complaints
 
 
-def _plain(value: "Any", where: str, depth: int, budget: "list[int]") -> "Any":
+def _plain(
+    value: "Any", where: str, depth: int, budget: "list[int]", foreign: "Callable[[Any, str], Any]"
+) -> "Any":
     budget[0] -= 1
     if depth < 0 or budget[0] < 0:
         raise BadValue(f"{where} is too deep or too large (over {MAX_DEPTH} levels or {MAX_ITEMS} values); left out.")
@@ -63,14 +76,14 @@ def _plain(value: "Any", where: str, depth: int, budget: "list[int]") -> "Any":
     if isinstance(value, float):
         return value if -_INFINITY < value < _INFINITY else None
     if isinstance(value, dict):
-        return {str(name): _plain(inner, f"{where}.{name}", depth - 1, budget) for name, inner in value.items()}
+        return {
+            str(name): _plain(inner, f"{where}.{name}", depth - 1, budget, foreign) for name, inner in value.items()
+        }
     if isinstance(value, (list, tuple, set)):
-        return [_plain(inner, f"{where}[]", depth - 1, budget) for inner in value]
+        return [_plain(inner, f"{where}[]", depth - 1, budget, foreign) for inner in value]
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    raise BadValue(
-        f"{where} is a {type(value).__name__}, which cannot be sent; left out. Pass text, a number or a list."
-    )
+    return _plain(foreign(value, where), where, depth - 1, budget, foreign)
 
 
 def fingerprint(value: "Any") -> str:

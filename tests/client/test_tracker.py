@@ -587,3 +587,15 @@ def test_denied_properties_stay_on_the_page_and_ids_cannot_be_denied():
     assert "$current_url" not in properties
     assert properties["gclid"] == "<masked>"
     assert properties["$session_id"]
+
+
+def test_a_page_leave_that_is_found_late_does_not_close_the_page_after_it():
+    page = Page()
+    page.call("pageview")
+    page.call("pageview", "load", after=5000)
+    late = {"call": "pageleave", "args": [], "at": START + 2000, "url": "https://a.example/x", "window": "w"}
+    page.tracker.take(ids.uuid7(START + 2000, bytes(10)), json.dumps(late))
+    page.call("capture", "reading")
+    _, second, leave, reading = page.send()
+    assert "$prev_pageview_duration" not in leave["properties"]
+    assert reading["properties"]["$pageview_id"] == second["uuid"]
