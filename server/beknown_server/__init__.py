@@ -16,8 +16,8 @@ from .store import Store, open_store
 
 __all__ = ["Settings", "Site", "create_app", "mount"]
 
-# Each has a Blueprint ``bp``. The demo's home page stands before the dashboard's.
-ROOMS = ("assets", "ingest", "harmless", "health", "deferred", "demo", "api", "pages")
+# Each has a Blueprint ``bp``. Where there is a demo, ``/`` is its home page and the overview stays at ``/overview``.
+ROOMS = ("assets", "ingest", "harmless", "health", "deferred", "furniture", "demo", "api", "pages")
 
 
 def create_app(settings: Settings, *, store: Store | None = None, demo: bool = False) -> Flask:

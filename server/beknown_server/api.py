@@ -15,11 +15,12 @@ from typing import Any, NoReturn
 
 import orjson
 from beknown.wire import iso
-from flask import Blueprint, Response, current_app, get_template_attribute, request, stream_with_context
+from flask import Blueprint, Response, current_app, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from . import access, live
 from .display import became
+from .drawing import drawn_row
 from .errors import NotFound, TooBusy, Unauthorized, Unusable
 from .site import current_site, now_ms
 from .store import Explanation, Person, Project, Row, Warning
@@ -180,7 +181,6 @@ def _as_json(row: Row) -> str:
 
 
 def _drawing(mine: Project) -> Callable[[Row], str]:
-    draw = get_template_attribute("beknown/parts.html", "event")
     store = current_site().store
 
     def drawn(row: Row) -> str:
@@ -188,7 +188,7 @@ def _drawing(mine: Project) -> Callable[[Row], str]:
         if joined is not None:  # rare, and asked once per viewer: the page renames the rows that this visitor left
             visitor = store.person(mine.id, joined)
             joined = joined if visitor is not None and visitor.person_id == row.person.person_id else None
-        return str(draw(row, joined=joined))
+        return drawn_row(row, joined=joined)
 
     return drawn
 

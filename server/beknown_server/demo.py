@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, request
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
+from .drawing import drawn
+from .pages import DEMO_HOME
 from .site import current_site
 
-bp = Blueprint("demo", __name__, template_folder="templates")
+bp = Blueprint("demo", __name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,12 @@ PLANS = (
 )
 
 
-@bp.get("/")
-def home() -> ResponseReturnValue:
+@bp.record_once
+def _prepare(state: BlueprintSetupState) -> None:
+    state.app.extensions[DEMO_HOME] = home  # the dashboard leaves ``/`` to it
+
+
+def home() -> str:
     """Show Halyard's home page."""
     return _page("home")
 
@@ -72,4 +79,4 @@ def account() -> ResponseReturnValue:
 def _page(name: str) -> str:
     chosen = request.args.get("plan", "harbour").lower()
     write_key = current_site().store.projects()[0].write_key
-    return render_template(f"demo/{name}.html", here=name, plans=PLANS, chosen=chosen, write_key=write_key)
+    return drawn(f"demo/{name}.html", here=name, plans=PLANS, chosen=chosen, write_key=write_key)

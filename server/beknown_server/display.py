@@ -43,7 +43,7 @@ KINDS = {
     "$identify": "identify",
     "$create_alias": "identify",
     "$merge_dangerously": "identify",
-    "$set": "identify",
+    "$set": "settings",
 }
 
 # The rules of identity.py, in words that stand after an id.
@@ -77,7 +77,7 @@ def label(event: str) -> str:
 
 
 def kind(event: str) -> str:
-    """Give which of the five symbols an event is shown with: page, leave, identify or custom."""
+    """Give which symbol an event is shown with: page, leave, identify, settings or custom."""
     return KINDS.get(event, "custom")
 
 

@@ -8,14 +8,16 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, g, redirect, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
 
 from . import access, display, live
+from .drawing import drawn
 from .site import current_site, now_ms
 from .store import Explanation, Person, Row
 
@@ -27,16 +29,14 @@ PAGE = 50
 TIMELINE = 200
 JOINS = ("claim", "alias", "forced_merge")  # the rules of identity.py that make one person of two ids
 
-OPEN = {"pages.log_in", "pages.log_in_form"}
+OPEN = {"log_in", "log_in_form"}  # without a session
+DEMO_HOME = "beknown.demo_home"  # where the demo leaves its home page
 
-bp = Blueprint("pages", __name__, template_folder="templates")
-bp.after_request(access.guarded)
+bp = Blueprint("pages", __name__)
 
 
 @bp.record_once
 def _prepare(state: BlueprintSetupState) -> None:
-    for written in display.FILTERS:
-        state.app.jinja_env.filters[written.__name__] = written
     state.app.extensions["beknown.doors"] = Doors(access.WrongKeys(), access.Links())
 
 
@@ -50,24 +50,34 @@ class Doors:
 
 @bp.before_request
 def _needs_session() -> ResponseReturnValue | None:
-    if request.endpoint in OPEN:
-        return None
     g.project = access.session_project()
+    if _name() in OPEN or (_name() == "home" and _demo_home()):
+        return None
     if g.project is None:
         wanted = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("pages.log_in_form", next=wanted))
     if request.method == "POST" and not access.csrf_is_right():
-        return render_template("beknown/login.html", next="", complaint="This form was too old. Log in again."), 400
+        return _login("", "This form was too old. Log in again."), 400
     return None
 
 
-@bp.context_processor
-def _surroundings() -> dict[str, object]:
-    mine = g.get("project")
-    if mine is None:
-        return {"csrf": access.csrf, "is_demo": "demo" in current_app.blueprints}
-    warned = sum(warning.count for warning in current_site().store.warnings(mine.id))
-    return {"csrf": access.csrf, "project": mine, "warned": warned, "section": str(request.endpoint).split(".")[-1]}
+@bp.after_request
+def _guard(response: Response) -> Response:
+    is_demo = _name() == "home" and _demo_home() is not None  # somebody else's site, as far as we know
+    return response if is_demo else access.guarded(response)
+
+
+def draw(template: str, **values: object) -> str:
+    """Give a page of the dashboard, with what its frame needs."""
+    warned = sum(warning.count for warning in current_site().store.warnings(g.project.id))
+    return drawn(template, csrf=access.csrf(), project=g.project, section=_name(), warned=warned, **values)
+
+
+@bp.get("/")
+def home() -> ResponseReturnValue:
+    """Show the demo's site where there is one, else the overview."""
+    demo = _demo_home()
+    return demo() if demo else overview()
 
 
 @bp.get("/login")
@@ -120,7 +130,7 @@ def overview() -> ResponseReturnValue:
     store, now = current_site().store, now_ms()
     day = store.counts(g.project.id, now - DAY_MS)
     before = store.counts(g.project.id, now - 2 * DAY_MS).events - day.events
-    return render_template(
+    return draw(
         "beknown/overview.html",
         day=day,
         now=store.counts(g.project.id, now - NOW_MS),
@@ -135,7 +145,7 @@ def live_view() -> ResponseReturnValue:
     """Show the newest events; the page's script goes on from here with ``/api/live``."""
     query = request.args.get("q", "").strip()[:200]
     newest = current_site().store.recent(g.project.id, limit=SEARCHED if query else FIRST_ROWS)
-    return render_template(
+    return draw(
         "beknown/live.html",
         q=query,
         rows=[row for row in newest if live.matches(row, query)][:FIRST_ROWS],
@@ -149,9 +159,8 @@ def people() -> ResponseReturnValue:
     search = request.args.get("search", "").strip()[:200]
     before = request.args.get("before", type=int)
     found = current_site().store.people(g.project.id, search=search, limit=PAGE, before=before)
-    return render_template(
-        "beknown/people.html", search=search, people=found, next=found[-1].last_seen if len(found) == PAGE else None
-    )
+    older = found[-1].last_seen if len(found) == PAGE else None
+    return draw("beknown/people.html", search=search, people=found, next=older)
 
 
 @bp.get("/people/<path:any_id>")
@@ -161,11 +170,11 @@ def person(any_id: str) -> ResponseReturnValue:
     found = store.person(g.project.id, any_id)
     if found is None:
         detail = f"Nobody has been seen under the id {any_id[:80]!r}."
-        return render_template("beknown/sorry.html", title="Nobody found", detail=detail), 404
+        return draw("beknown/sorry.html", title="Nobody found", detail=detail), 404
     before = request.args.get("before", type=int)
     rows = store.recent(g.project.id, limit=TIMELINE, before=before, person_id=found.person_id)
     explanation = store.explain(g.project.id, found.distinct_ids[0]) or Explanation([], [])
-    return render_template(
+    return draw(
         "beknown/person.html",
         person=found,
         visits=visits_of(rows),
@@ -178,13 +187,13 @@ def person(any_id: str) -> ResponseReturnValue:
 @bp.get("/warnings")
 def warnings() -> ResponseReturnValue:
     """Show every refusal, counted, with an example and the fix."""
-    return render_template("beknown/warnings.html", warnings=current_site().store.warnings(g.project.id))
+    return draw("beknown/warnings.html", warnings=current_site().store.warnings(g.project.id))
 
 
 @bp.get("/settings")
 def settings() -> ResponseReturnValue:
     """Show the tag to paste and the keys."""
-    return render_template("beknown/settings.html", tag_src=_tag_src())
+    return draw("beknown/settings.html", tag_src=_tag_src())
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +263,17 @@ def login_link(project_id: int, base: str) -> str:
 
 
 def _login(wanted: str, complaint: str) -> str:
-    return render_template("beknown/login.html", next=wanted, complaint=complaint)
+    values = {"next": wanted, "complaint": complaint, "is_demo": _demo_home() is not None}
+    return drawn("beknown/login.html", csrf=access.csrf(), **values)
+
+
+def _name() -> str:
+    return str(request.endpoint).rpartition(".")[2]
+
+
+def _demo_home() -> Callable[[], str] | None:
+    home: Callable[[], str] | None = current_app.extensions.get(DEMO_HOME)
+    return home
 
 
 def _doors() -> Doors:
@@ -263,4 +282,4 @@ def _doors() -> Doors:
 
 
 def _tag_src() -> str:
-    return request.url_root.rstrip("/") + "/beknown.js"
+    return url_for("pages.home", _external=True) + "beknown.js"
