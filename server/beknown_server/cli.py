@@ -117,7 +117,7 @@ def project_group() -> None:
 def project_create(name: str, **given: Any) -> None:
     """Make a project and print its keys."""
     secret = new_secret_key()
-    with _open(given) as store:
+    with Opened(given) as store:
         project = store.create_project(name, new_write_key(), secret, now_ms())
     click.echo(f"Write key  {project.write_key}")
     click.echo(f"Secret key {secret}  (shown this once)")
@@ -127,7 +127,7 @@ def project_create(name: str, **given: Any) -> None:
 @settings_options("database")
 def project_list(**given: Any) -> None:
     """List the projects with their write keys."""
-    with _open(given) as store:
+    with Opened(given) as store:
         for project in store.projects():
             click.echo(f"{project.id}  {project.write_key}  {project.name}")
 
@@ -139,7 +139,7 @@ def project_list(**given: Any) -> None:
 def project_rotate_key(project_id: int, keep_hours: int, **given: Any) -> None:
     """Make a new secret key; the old ones end now, or after --keep-hours."""
     secret = new_secret_key()
-    with _open(given) as store:
+    with Opened(given) as store:
         if project_id not in [one.id for one in store.projects()]:
             raise Misconfigured(f"there is no project {project_id}. See `beknown project list`.")
         store.rotate_key(project_id, secret, now_ms(), keep_ms=keep_hours * 3_600_000)
@@ -157,7 +157,7 @@ def person_group() -> None:
 @settings_options("database")
 def person_show(distinct_id: str, project_id: int | None, **given: Any) -> None:
     """Show a person by any of its ids."""
-    with _open(given) as store:
+    with Opened(given) as store:
         person = store.person(_project_id(store, project_id), distinct_id)
     if person is None:
         raise Misconfigured(f"no event ever came from {distinct_id!r}.")
@@ -176,7 +176,7 @@ def person_show(distinct_id: str, project_id: int | None, **given: Any) -> None:
 @settings_options("database")
 def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> None:
     """Show why a person is one person, and what was refused."""
-    with _open(given) as store:
+    with Opened(given) as store:
         found = store.explain(_project_id(store, project_id), distinct_id)
     if found is None:
         raise Misconfigured(f"no event ever came from {distinct_id!r}.")
@@ -193,13 +193,13 @@ def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> No
 def snippet_command(project_id: int | None, **given: Any) -> None:
     """Print the tag to paste into a site's pages."""
     settings = _settings(given)
-    with _open(given) as store:
+    with Opened(given) as store:
         wanted = _project_id(store, project_id)
         key = next(one.write_key for one in store.projects() if one.id == wanted)
     click.echo(f'<script async src="{settings.public_url()}/beknown.js" data-key="{key}"></script>')
 
 
-class _open:
+class Opened:
     """The store for the length of a command."""
 
     def __init__(self, given: dict[str, Any]) -> None:

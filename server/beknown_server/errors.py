@@ -10,7 +10,7 @@
 
 Rules:
 - A refusal has a ``code`` for programs, a ``detail`` for people (what went wrong, why) and a ``fix`` (what to do).
-- One handler (``answered`` in site.py) turns each into JSON with ``detail``, which PostHog's SDKs print, and counts it.
+- One handler (``answered`` in site.py) counts each and makes JSON of it, whose ``detail`` PostHog's SDKs print.
 - The status codes are those after which SDKs do the right thing: 4xx is final in every one of them, 503 is
   retried by all (posthog-server §5.6). 429 is never used for events: browsers would drop them.
 """

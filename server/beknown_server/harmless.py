@@ -6,11 +6,14 @@ Rules (posthog-server §1.1, "Non-ingestion routes"): no key is checked, nothing
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from .cors import mirrored
+
+View = Callable[[], ResponseReturnValue]
 
 MAX_READ = 1 << 20
 
@@ -41,8 +44,8 @@ CONFIG = {
 }
 
 
-def _post(rule: str):  # type: ignore[no-untyped-def]
-    def add(view):  # type: ignore[no-untyped-def]
+def _post(rule: str) -> Callable[[View], View]:
+    def add(view: View) -> View:
         for one in (rule, rule + "/"):
             bp.add_url_rule(one, view.__name__ + one[len(rule) :], view, methods=["GET", "POST", "OPTIONS"])
         return view

@@ -30,6 +30,7 @@ from .store import Event, Project
 MIB = 1 << 20
 MAX_KEY = 64
 MAX_EVENT = MIB  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
+SKIPPED = "The event was left out. Mend its sender."
 SILENT = ("$performance_event",)  # upstream drops these without a word
 
 # route -> bytes of body, bytes after inflating (posthog-server §1.1)
@@ -108,9 +109,7 @@ def _count(
     reasons = {reason: index for index, reason in skipped}
     for reason, count in Counter(reason for _, reason in skipped).items():
         example = str(raw_events[reasons[reason]])[:300]
-        site.store.warn(
-            project.id, "skipped: " + reason, example, "The event was left out. Mend its sender.", now, count
-        )
+        site.store.warn(project.id, "skipped: " + reason, example, SKIPPED, now, count)
     for _, reason in skipped:
         site.metrics.skipped(reason)
 

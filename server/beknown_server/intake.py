@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import orjson
 from beknown.values import plain_properties
 from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
@@ -29,12 +30,13 @@ NOBODYS = ("$groupidentify", "$feature_flag_called")  # about a group or a flag:
 WRITE_NOTHING = ("$exception", "$$heatmap", "$groupidentify")  # their $set is not about the person
 NEED_A_PERSON = ("$identify", "$create_alias", "$merge_dangerously", "$groupidentify")
 SERVERS = ("posthog-python", "posthog-node", "posthog-go", "posthog-ruby", "posthog-php", "posthog-java")
+OF_THE_SERVER = ("$os", "$geoip_", "$initial_os", "$initial_geoip_")  # its system and place, not the person's
 LEAKED = ("$context_tags", "$session_id")  # posthog-python writes its context into $set
 
 # code -> what to do about it; the text of the warnings page
 FIXES = {
-    "id_too_long": f"Distinct ids have at most {MAX_ID} characters; the rest was cut. Send the user's id, not a token.",
-    "name_too_long": f"Event names have at most {MAX_NAME} characters; the rest was cut. Put what varies into a property.",
+    "id_too_long": f"Ids have at most {MAX_ID} characters; the rest was cut. Send the user's id, not a token.",
+    "name_too_long": f"Names have at most {MAX_NAME} characters; the rest was cut. Put what varies into a property.",
     "junk_id": "Many people would share this id. The events are kept under it. Send the user's own id, or none.",
     "bad_timestamp": "The time could not be read and was replaced by the time of arrival. Send ISO 8601.",
     "future_timestamp": "The time lies over 23 hours ahead and was replaced by the time of arrival.",
@@ -45,16 +47,19 @@ FIXES = {
 }
 
 
+Complaints = list[tuple[str, str]]  # code of FIXES, example
+
+
 class Skip(Exception):
     """This event cannot be used; the message is the reason."""
 
 
 @dataclass(slots=True)
 class Taken:
-    """An event that can be stored, and what was wrong with it: pairs of code and example."""
+    """An event that can be stored, and what was wrong with it."""
 
     event: Event
-    complaints: list[tuple[str, str]] = field(default_factory=list)
+    complaints: Complaints = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
     """Give the event ready to store; raise Skip with the reason why it cannot be used."""
     if not isinstance(raw, dict):
         raise Skip("not an object")
-    complaints: list[tuple[str, str]] = []
+    complaints: Complaints = []
     given = raw.get("properties")
     name = _name(raw, complaints, terms)
     distinct_id = _distinct_id(raw, given, complaints)
@@ -105,14 +110,10 @@ def as_id(value: Any) -> str:
     """Give a distinct id as text, as upstream does: numbers as digits, anything else as its JSON text."""
     if isinstance(value, str):
         return value
-    return (
-        {None: "null", True: "true", False: "false"}.get(value)
-        if isinstance(value, (bool, type(None)))
-        else str(value)
-    )
+    return orjson.dumps(value).decode()
 
 
-def _name(raw: dict[str, Any], complaints: list[tuple[str, str]], terms: Terms) -> str:
+def _name(raw: dict[str, Any], complaints: Complaints, terms: Terms) -> str:
     name = raw.get("event")
     if name in (None, "") and terms.nameless_is_identify:
         return "$identify"
@@ -123,7 +124,7 @@ def _name(raw: dict[str, Any], complaints: list[tuple[str, str]], terms: Terms) 
     return _clean(name[:MAX_NAME])
 
 
-def _distinct_id(raw: dict[str, Any], properties: Any, complaints: list[tuple[str, str]]) -> str:
+def _distinct_id(raw: dict[str, Any], properties: Any, complaints: Complaints) -> str:
     inner = properties if isinstance(properties, dict) else {}
     found = [raw.get("distinct_id"), raw.get("$distinct_id"), inner.get("distinct_id"), inner.get("$distinct_id")]
     value = next((one for one in found if one is not None), None)
@@ -148,9 +149,7 @@ def _uuid(value: Any, terms: Terms) -> str:
         raise Skip("uuid is not a UUID") from None
 
 
-def _timestamp(
-    raw: dict[str, Any], properties: dict[str, Any], terms: Terms, complaints: list[tuple[str, str]]
-) -> int:
+def _timestamp(raw: dict[str, Any], properties: dict[str, Any], terms: Terms, complaints: Complaints) -> int:
     at = moment(raw.get("timestamp"))
     if at is None and raw.get("timestamp") not in (None, ""):
         complaints.append(("bad_timestamp", str(raw["timestamp"])[:80]))
@@ -169,7 +168,7 @@ def _timestamp(
 
 
 def _person_properties(
-    raw: dict[str, Any], properties: dict[str, Any], name: str, complaints: list[tuple[str, str]]
+    raw: dict[str, Any], properties: dict[str, Any], name: str, complaints: Complaints
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Give $set, $set_once and $unset of an event, and leave them in its properties as they will be stored."""
     profile = properties.get("$process_person_profile", True)
@@ -188,9 +187,7 @@ def _person_properties(
     return bags[0], bags[1], names
 
 
-def _bag(
-    raw: dict[str, Any], properties: dict[str, Any], which: str, complaints: list[tuple[str, str]]
-) -> dict[str, Any]:
+def _bag(raw: dict[str, Any], properties: dict[str, Any], which: str, complaints: Complaints) -> dict[str, Any]:
     inner, top = properties.pop(which, None), raw.get(which)
     found = dict(inner) if isinstance(inner, dict) else {}
     if isinstance(top, dict):
@@ -198,21 +195,11 @@ def _bag(
         complaints += [("property_dropped", text) for text in dropped]
         found.update(kept)
     from_server = properties.get("$is_server") is True or properties.get("$lib") in SERVERS
-    return {
-        _clean(key)[:MAX_NAME]: value
-        for key, value in found.items()
-        if key not in LEAKED
-        and not (
-            from_server
-            and key.removeprefix("$initial_").lstrip("$").startswith(("os", "geoip_"))
-            and key.startswith("$")
-        )
-    }
+    unwanted = (*LEAKED, *(key for key in found if from_server and key.startswith(OF_THE_SERVER)))
+    return {_clean(key)[:MAX_NAME]: value for key, value in found.items() if key not in unwanted}
 
 
-def _claim(
-    name: str, distinct_id: str, properties: Any, terms: Terms, complaints: list[tuple[str, str]]
-) -> Claim | None:
+def _claim(name: str, distinct_id: str, properties: Any, terms: Terms, complaints: Complaints) -> Claim | None:
     """Give what the event says about identity: the source is absorbed, the event's own id is meant to survive."""
     given = properties if isinstance(properties, dict) else {}
     if name not in NEED_A_PERSON:

@@ -69,7 +69,8 @@ class Metrics:
 def share_between_processes(folder: Path) -> None:
     """Have every process that is forked from here keep its numbers in files of this folder."""
     os.environ[MULTIPROCESS] = str(folder)
-    values.ValueClass = values.get_value_class()  # chosen when the library was imported, which was before
+    # The library chose when it was imported, which was before.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 def forget_process(pid: int) -> None:

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..identity import ALIAS, Fact, Standing, decide, replay
+from ..identity import Fact, Standing, decide, replay
 from . import question
 from .records import Claim
 from .writer import Connection
-
-__all__ = ["ALIAS", "learn", "replay_around"]
 
 
 def learn(db: Connection, project_id: int, claim: Claim, *, x: int, y: int, at: int, uuid: bytes) -> None:
@@ -78,7 +76,7 @@ def _person(person: int, standing: Standing, size: int, latest: tuple[int, bytes
 
 def replay_around(db: Connection, project_id: int, ids: list[int]) -> None:
     """Decide anew whatever is connected, by any fact, to these ids."""
-    facts, reached = _component(db, ids)
+    facts, before, reached = _component(db, ids)
     clusters, rules = replay(facts.values())
     for piece in question.pieces(reached):
         db.many("person.remove", [{"id": row["person"]} for row in db.all("person.of_ids", ids=piece)])
@@ -95,27 +93,23 @@ def replay_around(db: Connection, project_id: int, ids: list[int]) -> None:
             persons.append(_person(person, cluster.standing, len(cluster.members), cluster.latest))
     db.many("distinct_id.place", places)
     db.many("person.save", persons)
-    changed = [(uuid, rule) for uuid, rule in rules.items() if facts[uuid].rule != rule]
-    db.many("fact.decided", [{"project_id": project_id, "uuid": uuid, "rule": rule} for uuid, rule in changed])
+    changed = [uuid for uuid in facts if rules[uuid] != before[uuid]]
+    db.many("fact.decided", [{"project_id": project_id, "uuid": uuid, "rule": rules[uuid]} for uuid in changed])
 
 
-class _Known(Fact):
-    """A stored fact, with the rule that decided it so far."""
-
-    __slots__ = ("rule",)
-    rule: str
-
-
-def _component(db: Connection, ids: list[int]) -> tuple[dict[bytes, _Known], list[int]]:
-    facts: dict[bytes, _Known] = {}
+def _component(db: Connection, ids: list[int]) -> tuple[dict[bytes, Fact], dict[bytes, str], list[int]]:
+    """Give the facts that these ids are connected by, the rule that decided each so far, and all ids they reach."""
+    facts: dict[bytes, Fact] = {}
+    before: dict[bytes, str] = {}
     reached, frontier = set(ids), sorted(set(ids))
     while frontier:
+        named: set[int] = set()
         for piece in question.pieces(frontier):
             for row in db.all("fact.around", ids=piece):
-                known = _Known(row["kind"], row["x"], row["y"], row["at"], bytes(row["uuid"]))
-                object.__setattr__(known, "rule", row["rule"])
-                facts[known.uuid] = known
-        named = {one for fact in facts.values() for one in (fact.x, fact.y)}
+                uuid = bytes(row["uuid"])
+                facts[uuid] = Fact(row["kind"], row["x"], row["y"], row["at"], uuid)
+                before[uuid] = row["rule"]
+                named |= {row["x"], row["y"]}
         frontier = sorted(named - reached)
         reached |= named
-    return facts, sorted(reached)
+    return facts, before, sorted(reached)

@@ -9,9 +9,9 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import Misconfigured, TooBusy
 from . import question
@@ -19,6 +19,8 @@ from . import question
 BUSY_MS = 5000  # how long a writer waits for another process's transaction
 CHECKPOINT_PAGES = 4000  # 16 MiB of log between checkpoints; the default of 1000 costs a third of the throughput
 CACHE_KIB = 32768
+
+T = TypeVar("T")
 
 _WAITING = ("locked", "busy")
 
@@ -91,7 +93,7 @@ class SqliteConnection:
         """Close the file."""
         self._raw.close()
 
-    def _guarded(self, work: Any) -> Any:
+    def _guarded(self, work: Callable[[], T]) -> T:
         try:
             return work()
         except sqlite3.OperationalError as error:
