@@ -6,6 +6,10 @@ Rules:
 """
 
 import asyncio
+import gzip
+import json
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,9 +35,10 @@ def answer(body: bytes, kind: str, *, headers: str = "", compress: bool = True) 
 
 @dataclass
 class Host:
-    """An HTTP server of fixed answers: ``pages`` for GET by path; every POST is thanked."""
+    """An HTTP server of fixed answers: ``pages`` for GET by path; every POST is thanked, its ``events`` counted."""
 
     pages: dict[str, bytes] = field(default_factory=dict)
+    events: Counter[str] = field(default_factory=Counter)
 
     async def start(self) -> int:
         """Serve on a free port of loopback; give the port."""
@@ -42,7 +47,7 @@ class Host:
         return port
 
     def add_shop(self, tags: dict[str, str]) -> None:
-        """Serve the shop's parts, and its page with each tag: at ``/<name>``, and at ``/<name>/isolated`` with a fine clock.
+        """Serve the shop's parts, and its page with each tag at ``/<name>`` (and ``/<name>/isolated``: fine clock).
 
         ``/blank`` is where a browser starts: the same site, so that the visit stays in the process that it starts in.
         """
@@ -66,15 +71,21 @@ class Host:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 method, target, _ = head.split(" ", 2)
-                for line in head.lower().split("\r\n"):
-                    if line.startswith("content-length:"):
-                        await reader.readexactly(int(line.split(":")[1]))
+                length = re.search(r"^content-length: *(\d+)", head, re.IGNORECASE | re.MULTILINE)
+                body = await reader.readexactly(int(length[1])) if length else b""
                 writer.write(self._answer(method, target.split("?")[0]))
                 if target == "/blank":
                     break
+                if method == "POST":
+                    self._count(body)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the browser has gone
         writer.close()
+
+    def _count(self, body: bytes) -> None:
+        """Count what posthog-js sent: gzip, by its first bytes, around ``{"batch": [...]}`` (posthog-js §6.2)."""
+        sent = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
+        self.events.update(event["event"] for event in sent["batch"])
 
     def _answer(self, method: str, path: str) -> bytes:
         if method == "POST":

@@ -81,7 +81,9 @@ class Line:
             awaiting is None or any(awaiting(crossing.request) for crossing in self.log)
         ):
             if time.monotonic() > begun + PATIENCE:
-                raise TimeoutError("the line did not settle; it saw " + "; ".join(each.request for each in self.log))
+                raise TimeoutError(
+                    "the line did not settle; it saw " + "; ".join(each.request for each in self.log if each.request)
+                )
             await asyncio.sleep(0.05)
 
     async def _carry(
@@ -98,9 +100,7 @@ class Line:
         on_the_way.put_nowait((0.0, b""))
         await delivery
 
-    async def _deliver(
-        self, on_the_way: Parcels, sink: asyncio.StreamWriter, *, port: int, upwards: bool
-    ) -> None:
+    async def _deliver(self, on_the_way: Parcels, sink: asyncio.StreamWriter, *, port: int, upwards: bool) -> None:
         while True:
             due, data = await on_the_way.get()
             if not data:

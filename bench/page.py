@@ -9,34 +9,29 @@ Every run makes, for each tag in turn, a new browser profile and visits the page
 import argparse
 import asyncio
 import json
-import os
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from chromium import Chromium
+from collector import collector
 from host import Host
 from line import Line
 from report import markdown, summary
-from visit import CONDITIONS, Condition, Variant, timed_calls, visit
+from visit import CONDITIONS, TIMED, Condition, Variant, timed_calls, visit
 
 RESULTS = Path(__file__).parent / "results"
 # posthog-js as its documentation tells to load it, with everything off that is not capturing. Its own rate limit
-# would refuse most of the thousand timed calls (100 at once); its robot filter would refuse a headless browser.
+# would refuse most of the thousand timed calls (100 at once); its robot filter would refuse a headless browser,
+# and so would ours.
 POSTHOG_TAG = """<script async crossorigin src="{origin}/static/array.js" onload='posthog.init("{key}", {{
   api_host: "{origin}", autocapture: false, disable_session_recording: true, disable_surveys: true,
   disable_web_experiments: true, capture_performance: false, capture_dead_clicks: false, capture_exceptions: false,
   enable_heatmaps: false, advanced_disable_flags: true, opt_out_useragent_filter: true,
   rate_limiting: {{events_per_second: 1e6, events_burst_limit: 1e6}}}})'></script>"""
-BEKNOWN_TAG = '<script async src="{origin}/beknown.js" data-key="{key}"></script>'
+BEKNOWN_TAG = '<script async src="{origin}/beknown.js" data-key="{key}" data-bots="count"></script>'
 
 Measures = dict[str, float]
 Runs = dict[str, dict[str, list[Measures]]]  # "unthrottled cold" -> variant -> one per run
@@ -45,19 +40,20 @@ Runs = dict[str, dict[str, list[Measures]]]  # "unthrottled cold" -> variant -> 
 async def main() -> None:
     """Measure, print the tables, write them and the numbers behind them."""
     options = arguments()
-    line, host, key = Line(), Host(), "bk_" + secrets.token_hex(8)
+    line, host = Line(), Host()
     host_port = await host.start()
-    with beknown_server(key) as beknown_port:
+    with collector() as server:
         variants = [
             Variant("nothing"),
-            beknown(key, await line.forward(beknown_port)),
-            posthog(key, await line.forward(host_port)),
+            beknown(server.key, await line.forward(server.port)),
+            posthog(server.key, await line.forward(host_port)),
         ]
         host.add_shop({variant.name: variant.tag for variant in variants})
         host.add_posthog()
         shop = f"http://127.0.0.1:{await line.forward(host_port)}"
         runs = await measure(line, shop, variants, runs=options.runs, program=options.chromium)
-    result = summary(runs, chromium=version(options.chromium))
+        arrived = {"beknown": server.stored(TIMED), "posthog-js": host.events[TIMED]}
+    result = summary(runs, chromium=version(options.chromium), arrived=arrived)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "page.json").write_text(json.dumps(result, indent=1) + "\n")
     (options.out / "page.md").write_text(markdown(result))
@@ -84,38 +80,6 @@ def posthog(key: str, port: int) -> Variant:
     """Give the variant that is tagged with posthog-js."""
     tag = POSTHOG_TAG.format(origin=f"http://127.0.0.1:{port}", key=key)
     return Variant("posthog-js", tag, script="/static/array.js", port=port, client="posthog")
-
-
-@contextmanager
-def beknown_server(key: str) -> Iterator[int]:
-    """Run ``beknown serve`` on a database of its own; give its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder, open(f"{folder}/log", "w+") as log:
-        command = [str(Path(sys.executable).with_name("beknown")), "serve", "--port", str(port)]
-        command += ["--database", f"sqlite:///{folder}/bench.db"]
-        environment = os.environ | {"BEKNOWN_KEY": key, "BEKNOWN_SECRET_KEY": "bks_" + secrets.token_hex(16)}
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            await_ready(server, f"http://127.0.0.1:{port}/healthz/ready", log=Path(log.name))
-            yield port
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def await_ready(server: "subprocess.Popen[bytes]", url: str, *, log: Path) -> None:
-    """Return once the URL answers; raise SystemExit with the server's words if it ends first."""
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-        if server.poll() is not None:
-            break
-    raise SystemExit("beknown serve did not become ready:\n" + log.read_text())
 
 
 async def measure(line: Line, shop: str, variants: list[Variant], *, runs: int, program: str) -> Runs:

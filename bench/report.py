@@ -5,6 +5,8 @@ import os
 import statistics
 from typing import Any
 
+from visit import CALLS
+
 Runs = dict[str, dict[str, list[dict[str, float]]]]
 
 # measure, what it is called in the tables, how it is written
@@ -33,7 +35,7 @@ TITLES = {
 }
 
 
-def summary(runs: Runs, *, chromium: str) -> dict[str, Any]:
+def summary(runs: Runs, *, chromium: str, arrived: dict[str, int]) -> dict[str, Any]:
     """Give the medians per kind of visit and variant, with the runs that they are of."""
     medians = {
         kind: {
@@ -47,6 +49,8 @@ def summary(runs: Runs, *, chromium: str) -> dict[str, Any]:
         "chromium": chromium,
         "processors": os.cpu_count(),
         "runs": max(len(measured) for variants in runs.values() for measured in variants.values()),
+        "timed_calls": CALLS * sum(len(runs[kind]["beknown"]) for kind in runs if kind.endswith("calls")),
+        "timed_calls_arrived": arrived,
         "medians": medians,
         "all": runs,
     }
@@ -63,6 +67,8 @@ def markdown(result: dict[str, Any]) -> str:
     for kind, title in TITLES.items():
         if medians := result["medians"].get(kind):
             lines += ["", f"## {title}", "", *_table(medians, CALL_ROWS if kind.endswith("calls") else VISIT_ROWS)]
+    arrived = ", ".join(f"{count:,} of {variant}" for variant, count in result["timed_calls_arrived"].items())
+    lines += ["", f"Of the {result['timed_calls']:,} timed calls of each, these reached a server: {arrived}."]
     return "\n".join(lines) + "\n"
 
 
