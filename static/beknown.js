@@ -37,12 +37,11 @@
   let memory = ""; // the identity, where neither cookie nor localStorage can be had
   let seen; // the identity as we last wrote or reported it; anything else was written by another tab
 
-  const read = (from) => attempt(() => localStorage.getItem(from)) || "";
-  const keep = (at, text) => attempt(() => localStorage.setItem(at, text));
+  const disk = (action, ...values) => attempt(() => localStorage[action + "Item"](...values)) || "";
   const cookie = () =>
     attempt(() => decodeURIComponent(("; " + document.cookie).split("; " + name + "=")[1].split(";")[0])) || "";
-  const identity = () => cookie() || read(name).split("\n")[0] || memory;
-  const stored = () => [cookie() || memory, read(name)];
+  const identity = () => cookie() || disk("get", name).split("\n")[0] || memory;
+  const stored = () => [cookie() || memory, disk("get", name)];
   const store = (text, local) => {
     const domain = options.cookieDomain;
     attempt(() => {
@@ -50,7 +49,7 @@
         name + "=" + encodeURIComponent(text) + "; path=/; max-age=34560000; samesite=lax" + // 400 days, browsers' most
         (domain ? "; domain=" + domain : "") + (location.protocol == "https:" ? "; secure" : "");
     });
-    keep(name, local);
+    disk("set", name, local);
     memory = text;
     seen = identity();
   };
@@ -73,13 +72,11 @@
 
   // The journal ---------------------------------------------------------------------------------------------------
 
-  const places = {}; // call id -> its key in localStorage
-  const unsent = new Map(); // call id -> text, for every call the server does not have yet
+  const unsent = new Map(); // call id -> [text, its key in localStorage], for every call the server does not have yet
   let queue = []; // ids in `unsent` that no Python has been handed yet
 
   const adopt = (id, text, place) => {
-    places[id] = place;
-    unsent.set(id, text);
+    unsent.set(id, [text, place]);
     queue.push(id);
   };
   // What earlier pages left: this tab's at once; another tab's only when it is too old to be on its way there. Asked
@@ -89,11 +86,10 @@
       for (const place of Object.keys(localStorage).sort()) {
         const [prefix, id, owner] = place.split("~");
         if (prefix == name && !unsent.has(id) && (owner == tab || Date.now() - parseInt(id.replace("-", ""), 16) > 3e4))
-          adopt(id, read(place), place);
+          adopt(id, disk("get", place), place);
       }
     });
 
-  let waiting; // a hand-over is scheduled
   let viewport;
   const call = (what, args, at) => {
     if (!key) return;
@@ -103,9 +99,10 @@
         call: what, args: [...args], at: at || Date.now(), url: location.href, referrer: document.referrer,
         title: document.title, viewport: (viewport ||= [innerWidth, innerHeight]), window: tab, // asking twice costs layout
       });
-      adopt(id, text, name + "~" + id + "~" + tab);
-      keep(places[id], text);
-      waiting ||= Promise.resolve().then(handOver);
+      const place = name + "~" + id + "~" + tab;
+      adopt(id, text, place);
+      disk("set", place, text);
+      queueMicrotask(handOver); // what one task calls travels together
     } catch (error) {
       say("error", what + "() could not be taken: " + error); // a cycle, a BigInt: JSON cannot hold it
     }
@@ -120,36 +117,33 @@
 
   const facts = () => ({
     agent: navigator.userAgent, language: navigator.language, screen: [screen.width, screen.height],
-    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone), driven: navigator.webdriver,
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone, driven: navigator.webdriver,
   });
-  const calls = (ids) => ids.map((id) => [id, unsent.get(id)]);
+  const calls = (ids) => ids.map((id) => [id, unsent.get(id)[0]]);
   const post = (message) => worker.postMessage(JSON.stringify(message));
   const runBody = (ids) =>
     JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids), sent_at: Date.now() });
 
   const handOver = () => {
-    waiting = 0;
-    if (!queue.length || running) return;
-    if (worker) {
-      const message = { calls: calls(queue) };
-      if (identity() != seen) (message.stored = stored()), (seen = identity());
-      queue = [];
-      post(message);
-    } else if (runs) {
-      const ids = queue;
-      queue = [];
-      running = fetch(api + "/run", { method: "POST", body: runBody(ids), keepalive: true })
-        .then((answer) => (answer.ok ? answer.json() : Promise.reject()))
-        .then((answer) => carryOut(answer.effects))
-        .catch(() => {
-          runs = 0; // the worker takes them
-          queue = [...ids, ...queue];
-        })
-        .then(() => {
-          running = 0;
-          handOver();
-        });
+    if (!queue.length || running || !(worker || runs)) return;
+    const ids = queue;
+    queue = [];
+    if (!worker) running = run(ids);
+    else {
+      post({ calls: calls(ids), stored: identity() != seen && stored() });
+      seen = identity();
     }
+  };
+  const run = async (ids) => {
+    try {
+      const answer = await fetch(api + "/run", { method: "POST", body: runBody(ids), keepalive: true });
+      carryOut((await answer.json()).effects);
+    } catch {
+      runs = 0; // refused, blocked or offline: the worker takes them, and says what is wrong
+      queue = [...ids, ...queue];
+    }
+    running = 0;
+    handOver();
   };
 
   const carryOut = (effects) => {
@@ -158,13 +152,12 @@
         if (identity() == seen || !worker) store(one, two);
         else (seen = identity()), post({ stored: stored() }); // another tab was faster: Python looks again
       } else if (effect == "journal") {
-        unsent.set(one, two);
-        keep(places[one], two);
+        const call = unsent.get(one);
+        disk("set", call[1], (call[0] = two));
       } else if (effect == "done") {
         for (const id of one) {
+          disk("remove", unsent.get(id)?.[1]);
           unsent.delete(id);
-          attempt(() => localStorage.removeItem(places[id]));
-          delete places[id];
         }
       } else if (effect == "say") say(one, two);
       else if (effect == "stopped") stopped = 1;
@@ -194,7 +187,7 @@
         worker = starting;
         seen = identity();
         adoptJournal();
-        post({ start: { key, facts: facts(), options, stored: stored(), seed: uuid() }, calls: calls(queue) });
+        post({ start: { key, facts: facts(), options, stored: stored() }, calls: calls(queue) });
         queue = [];
         up(message.ready);
       };

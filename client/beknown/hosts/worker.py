@@ -2,7 +2,7 @@
 
 worker.js calls ``handle`` with a message and carries out the effects it answers with:
 
-    {"start": {"key", "facts", "options", "stored", "seed"}}     first, once
+    {"start": {"key", "facts", "options", "stored"}}     first, once
     {"calls": [[call id, text], ...], "stored": [cookie, local]?}
     {"stored": [cookie, local]}                        another tab changed what is stored
     {"answer": {"status", "retry_after", "detail"}}    to the last "send"
@@ -20,6 +20,7 @@ import json
 import random
 import time
 
+from .. import ids
 from ..tracker import Tracker
 
 TYPE_CHECKING = False
@@ -39,9 +40,8 @@ class Worker:
         now = time.time() * 1000
         if "start" in message:
             start = message["start"]
-            self.tracker = Tracker(
-                start["key"], start["facts"], start["stored"], seed=start["seed"], options=start["options"]
-            )
+            seed = ids.uuid7(now, bytes([random.getrandbits(8) for _ in range(ids.RANDOM_BYTES)]))
+            self.tracker = Tracker(start["key"], start["facts"], start["stored"], seed=seed, options=start["options"])
         tracker = self.tracker
         if tracker is None:
             raise RuntimeError('the first message must be {"start": ...}')
