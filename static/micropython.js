@@ -7,6 +7,8 @@
 // Rules:
 // - The wasm file carries its own files: bundle.py adds each Python file as a custom section named by its path, and an
 //   empty section stands for a folder. One request brings interpreter and program, and nothing is unpacked.
+// - What a page hardly ever needs of the interpreter is in micropython.cold.wasm (runtime.py says why), which is fetched
+//   when it is called for the first time.
 // - What the page never needs is refused: ENOSYS for calls of the system, an error for JavaScript objects.
 // - One runtime to a worker.
 
@@ -111,12 +113,21 @@ export const startPython = async (base, files = {}, module = "beknown.hosts.work
     get: (_, what) => (what.startsWith("invoke_") ? invoke : known[what] || refuse(what)),
   });
 
-  const source = await WebAssembly.instantiateStreaming(fetch(base + "/micropython.wasm"), {
-    env: answers,
-    wasi_snapshot_preview1: answers,
-  });
-  program = source.module;
-  wasm = source.instance.exports;
+  const imports = { env: answers, wasi_snapshot_preview1: answers };
+  // A function that runtime.py left out: fetch the rest, here and now, since the caller waits for an answer.
+  let rest;
+  const fetchRest = () => {
+    const request = new XMLHttpRequest();
+    request.open("GET", base + "/micropython.cold.wasm", false);
+    request.responseType = "arraybuffer";
+    request.send();
+    return new WebAssembly.Instance(new WebAssembly.Module(request.response), { ...imports, hot: wasm }).exports;
+  };
+  imports.cold = new Proxy({}, { get: (_, place) => (...values) => (rest ||= fetchRest())[place](...values) });
+
+  const started = await WebAssembly.instantiateStreaming(fetch(base + "/micropython.wasm"), imports);
+  program = started.module;
+  wasm = started.instance.exports;
 
   const slot = wasm.malloc(12); // a value on its way across: kind, then what that kind needs
   const take = () => {

@@ -1,31 +1,38 @@
 // host.mjs: runs the core's test files on MicroPython or Pyodide, in Node; prints {module: {test: "" or traceback}}.
 //
-//   node host.mjs micropython WASM FOLDER...     the folders' files are laid over those that the wasm carries
-//   node host.mjs pyodide PACKAGE FOLDER...
+//   node host.mjs micropython PLACE PATH...     PLACE holds micropython.wasm; files, also all of a folder, go over its own
+//   node host.mjs pyodide PLACE PATH...
 //
-// MicroPython is started by the loader that the browser gets (static/micropython.js); Node lacks only a fetch of files.
+// MicroPython is started by the loader that the browser gets (static/micropython.js); Node lacks only requests for files.
+// `"cold": n` in the answer says how often the loader had to fetch the rest of a runtime that was cut.
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { startPython } from "../../static/micropython.js";
 
-const [runtime, place, ...folders] = process.argv.slice(2);
-const files = {};
-const lay = (folder, at) => {
-  files[at] = new Uint8Array(); // a folder
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
-    const from = path.join(folder, entry.name);
-    if (entry.isDirectory() && entry.name != "__pycache__") lay(from, at + "/" + entry.name);
-    else if (entry.name.endsWith(".py")) files[at + "/" + entry.name] = fs.readFileSync(from);
-  }
+const [runtime, place, ...paths] = process.argv.slice(2);
+const files = { "/lib": new Uint8Array() }; // empty: a folder
+const lay = (from, at) => {
+  if (!fs.statSync(from).isDirectory()) return /\.m?py$/.test(from) && (files[at] = fs.readFileSync(from));
+  files[at] = new Uint8Array();
+  for (const name of fs.readdirSync(from)) if (name != "__pycache__") lay(path.join(from, name), at + "/" + name);
 };
-for (const folder of folders) lay(folder, "/lib");
-const modules = Object.keys(files).map((name) => name.match(/^\/lib\/(test_\w+)\.py$/)?.[1]).filter(Boolean);
+for (const from of paths) lay(from, fs.statSync(from).isDirectory() ? "/lib" : "/lib/" + path.basename(from));
+const modules = Object.keys(files).map((name) => name.match(/^\/lib\/(test_\w+)\.m?py$/)?.[1]).filter(Boolean);
+
+let cold = 0;
+globalThis.fetch = async (url) =>
+  new Response(fs.readFileSync(url), { headers: { "Content-Type": "application/wasm" } });
+globalThis.XMLHttpRequest = class {
+  open(_, url) {
+    cold += 1;
+    this.response = fs.readFileSync(url);
+  }
+  send() {}
+};
 
 const hosts = {
   async micropython() {
-    globalThis.fetch = async (url) =>
-      new Response(fs.readFileSync(url), { headers: { "Content-Type": "application/wasm" } });
-    const { startPython } = await import("../../static/micropython.js");
     return (await startPython(place, files, "suite", "run")).handle;
   },
   async pyodide() {
@@ -38,4 +45,6 @@ const hosts = {
     return python.pyimport("suite").run;
   },
 };
-console.log((await hosts[runtime]())(JSON.stringify(modules)));
+const run = await hosts[runtime]();
+const outcomes = JSON.parse(run(JSON.stringify(modules)));
+console.log(JSON.stringify({ outcomes, cold }));

@@ -1,62 +1,101 @@
 """The core's tests (tests/client) once more, on the interpreters that visitors have.
 
-Each test function is one test here per runtime, so that a failure names the function, with that runtime's traceback.
+Each test function is one test here per runtime, so that a failure names the function, with that runtime's traceback:
+
+    micropython   as PyScript ships it, from source
+    bundle        what the browser gets: MicroPython cut to size, the core stripped and compiled
+    pyodide       CPython in WebAssembly
 """
+
+from __future__ import annotations
 
 import ast
 import functools
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from beknown_server import bundle
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ROOT / "static/node_modules"
-TESTS = ROOT / "tests/client"
-MICROPYTHON = PACKAGES / "@micropython/micropython-webassembly-pyscript"
+HERE = Path(__file__).parent
+PYODIDE = ROOT / "static/node_modules/pyodide"
+SUITE = HERE / "suite.py"
+CORE = bundle.core(ROOT / "client")
+TESTS = bundle.tests_of(CORE)
 
 
 def every_test() -> list[tuple[str, str]]:
-    found = []
-    for path in sorted(TESTS.glob("test_*.py")):
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                found.append((path.stem, node.name))
-    return found
+    return [
+        (path.stem, node.name)
+        for path in TESTS
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
 
 
-@functools.cache
-def outcomes(runtime: str) -> dict[str, dict[str, str]]:
-    """Run all tests of tests/client on one runtime; map module and test to "" or a traceback."""
-    node = shutil.which("node")
-    assert node, "Node is missing; `make test` brings it"
-    here = ROOT / "tests/runtimes"
-    arguments = {
-        "micropython": ["micropython", MICROPYTHON, ROOT / "client", TESTS, here],
-        "pyodide": ["pyodide", PACKAGES / "pyodide", ROOT / "client", TESTS, here],
-    }[runtime]
-    command = [node, here / "host.mjs", *arguments]
+def run(runtime: str, place: Path, *files: Path) -> dict[str, Any]:
+    """Run host.mjs and give what it printed."""
+    assert shutil.which("node"), "Node is missing; `make test` brings it"
+    command = ["node", HERE / "host.mjs", runtime, place, *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
-    answer: dict[str, dict[str, str]] = json.loads(done.stdout.splitlines()[-1])
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 
+@functools.cache
+def answer(runtime: str) -> dict[str, Any]:
+    """Run all of the core's tests on one runtime."""
+    if runtime == "pyodide":
+        return run("pyodide", PYODIDE, ROOT / "client", *TESTS, SUITE)
+    if runtime == "micropython":
+        return run("micropython", bundle.MICROPYTHON.parent, ROOT / "client", *TESTS, SUITE)
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (*TESTS, SUITE):
+            (Path(folder) / f"{path.stem}.mpy").write_bytes(bundle.compiled(path.read_text(), path.name))
+        return run("micropython", built(), Path(folder))
+
+
+def built() -> Path:
+    manifest = json.loads((ROOT / "build/bundle/manifest.json").read_text())
+    return ROOT / "build/bundle/v" / manifest["version"]
+
+
 @pytest.mark.parametrize(("module", "name"), every_test())
-@pytest.mark.parametrize("runtime", ["micropython", "pyodide"])
+@pytest.mark.parametrize("runtime", ["micropython", "bundle", "pyodide"])
 def test_it_passes_there_too(runtime: str, module: str, name: str) -> None:
-    tests = outcomes(runtime)[module]
+    tests = answer(runtime)["outcomes"][module]
     assert "" not in tests, f"{module}.py could not be imported on {runtime}:\n{tests['']}"
     if tests[name]:
         pytest.fail(f"{module}.{name} on {runtime}:\n{tests[name]}", pytrace=False)
 
 
+def test_the_bundle_needs_nothing_of_what_was_cut() -> None:
+    assert answer("bundle")["cold"] == 0
+
+
+def test_what_was_cut_is_fetched_when_it_is_called_and_works(tmp_path: Path) -> None:
+    """Source needs the compiler, which no page does."""
+    (tmp_path / "test_compiled.py").write_text(
+        "def test_it():\n"
+        "    assert eval('sorted({3, 1, 2})') == [1, 2, 3]\n"
+        "    import math\n"
+        "    assert abs(math.pow(2.5, 3.5) - 24.705294220065465) < 1e-9\n"
+        "    assert '%.3f' % math.sin(1) == '0.841'\n"
+    )
+    said = run("micropython", built(), tmp_path, SUITE)
+    assert said["cold"] == 1
+    assert said["outcomes"] == {"test_compiled": {"test_it": ""}}
+
+
 def test_a_failure_is_seen(tmp_path: Path) -> None:
     """A runner that cannot fail proves nothing."""
     (tmp_path / "test_wrong.py").write_text("def test_it():\n    assert 1 == 2\n")
-    here = ROOT / "tests/runtimes"
-    command = ["node", here / "host.mjs", "micropython", MICROPYTHON, tmp_path, here]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "AssertionError" in json.loads(done.stdout)["test_wrong"]["test_it"]
+    for runtime, place in (("micropython", bundle.MICROPYTHON.parent), ("pyodide", PYODIDE)):
+        said = run(runtime, place, tmp_path, SUITE)
+        assert "AssertionError" in said["outcomes"]["test_wrong"]["test_it"]

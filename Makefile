@@ -1,0 +1,75 @@
+# beknown. `make run` serves the demo, `make test` runs every test; both bring all they need and ask nothing.
+#
+# Everything stays in this folder: .venv, static/node_modules, build/ and data/. A step runs again only when what it
+# depends on has changed; what a step says is kept quiet unless it fails.
+
+PYTHON ?= python3
+PORT ?= 8000
+# Node of our own is in .venv/bin, and only there when the system's is missing or too old.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+BUNDLED := $(shell find client tests/client tests/runtimes -name '*.py') $(wildcard static/*.js static/*.mjs) \
+	$(addprefix server/beknown_server/,bundle.py dialect.py runtime.py) static/node_modules/.installed
+quietly = mkdir -p build; printf '%s\n' '$(1)'; \
+	if ! ($(2)) >build/make.log 2>&1; then cat build/make.log; echo 'make: this step failed: $(1)'; exit 1; fi
+
+.NOTPARALLEL:
+.PHONY: run test bench soak lint screenshots clean
+
+run: .venv/.installed build/bundle/manifest.json
+	@exec beknown demo --port $(PORT)
+
+test: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
+	@exec python -m pytest
+
+lint: .venv/.installed-dev
+	@ruff check
+	@ruff format --check
+	@mypy
+
+bench: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
+	@exec python bench/page.py
+
+soak screenshots: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
+	@test -f bench/$@.py || { echo 'make: bench/$@.py is not written yet'; exit 1; }
+	@exec python bench/$@.py
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -not -path './static/node_modules/*' -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'make: Python 3.11 or newer is needed; name it with PYTHON=...'; exit 1; }
+	@$(call quietly,Making .venv,$(PYTHON) -m venv .venv)
+
+# Asked of pip: no prompt, no notice of newer versions, no progress bar in a log.
+PIP := python -m pip install --quiet --no-input --disable-pip-version-check --progress-bar off
+
+.venv/.installed: pyproject.toml | .venv/bin/python
+	@$(call quietly,Installing the server,$(PIP) --editable '.[server$(,)build]')
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed
+	@$(call quietly,Installing what the tests need,$(PIP) --editable '.[server$(,)build$(,)dev]')
+	@touch $@
+
+.venv/.node: pyproject.toml | .venv/bin/python
+	@node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null && npm --version >/dev/null 2>&1 || \
+		{ $(call quietly,Installing Node,$(PIP) --editable '.[node]') ; }
+	@touch $@
+
+static/node_modules/.installed: static/package-lock.json .venv/.node
+	@test -f static/node_modules/.installed-dev || \
+		{ $(call quietly,Bringing the runtimes,cd static && npm ci --omit=dev) ; }
+	@touch $@
+
+static/node_modules/.installed-dev: static/package-lock.json .venv/.node
+	@$(call quietly,Bringing the runtimes and what they are measured against,cd static && npm ci)
+	@touch $@ static/node_modules/.installed
+
+build/bundle/manifest.json: $(BUNDLED) | .venv/.installed
+	@python -m beknown_server.bundle build/bundle
+	@touch $@
+
+, := ,

