@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -26,6 +27,8 @@ PAGE = 500  # rows per question, when there are many
 KEPT = 2000  # rows that late viewers get without asking the store
 HEARTBEAT_SECONDS = 15  # proxies close a silent connection after 30 to 60 s
 STREAM_SECONDS = 600
+
+log = logging.getLogger("beknown.live")
 
 Recent = Callable[..., list[Row]]
 
@@ -99,7 +102,9 @@ class Feed:
                     self._add(rows)
                 if len(rows) < PAGE:
                     time.sleep(POLL_SECONDS)
-        finally:  # whatever ended it, no viewer may wait for ever: each leaves, comes back, and starts it anew
+        except Exception:  # the threshold of this thread: what the store may raise is the store's affair
+            log.exception("The live view could not read the store. Viewers come back and start it anew.")
+        finally:  # whatever ended it, no viewer may wait for ever
             with self._changed:
                 if self._poller is threading.current_thread():
                     self._poller = None

@@ -1,0 +1,309 @@
+"""The live stream: nothing missed, nothing twice, whoever comes and goes; over a real server process too."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from beknown_server import live
+from beknown_server.live import Feed, frames, matches, place_of
+from beknown_server.store import Row
+from beknown_server.store.records import PersonRef
+
+SECRET_KEY, WRITE_KEY = "bks_livetests", "bk_livetests"
+KEY = {"Authorization": f"Bearer {SECRET_KEY}"}
+
+
+def row(seq: int, event: str = "e", name: str = "Ada", **properties: str) -> Row:
+    person = PersonRef("p", name, True)
+    return Row(seq, str(seq), event, seq, seq, "ada-id", None, properties, person)
+
+
+class Rows:
+    """A store's ``recent``, over a list; counts how often it is asked."""
+
+    def __init__(self, count: int = 0) -> None:
+        self.rows = [row(seq) for seq in range(1, count + 1)]
+        self.asked = 0
+
+    def recent(self, *, limit: int, after: int | None = None) -> list[Row]:
+        self.asked += 1
+        if after is None:
+            return self.rows[::-1][:limit]
+        return [one for one in self.rows if one.seq > after][:limit]
+
+
+def feed_of(rows: Rows, *, most_viewers: int = 9, is_stopping: object = lambda: False) -> Feed:
+    return Feed(rows.recent, most_viewers=most_viewers, is_stopping=is_stopping)  # type: ignore[arg-type]
+
+
+@contextmanager
+def watching(feed: Feed) -> Iterator[None]:
+    assert feed.enter()
+    try:
+        yield
+    finally:
+        feed.leave()
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "POLL_SECONDS", 0.01)
+
+
+def test_a_viewer_gets_what_arrives_after_its_place() -> None:
+    rows = Rows(3)
+    feed = feed_of(rows)
+    with watching(feed):
+        assert feed.head() == 3
+        rows.rows.append(row(4))
+        found = feed.after(3, wait_seconds=5)
+        assert found is not None
+        assert [one.seq for one in found] == [4]
+        assert feed.after(4, wait_seconds=0.02) == []
+
+
+def test_who_comes_back_gets_what_lies_between_though_it_is_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PAGE", 10)
+    monkeypatch.setattr(live, "KEPT", 15)
+    rows = Rows(100)
+    feed = feed_of(rows)
+    with watching(feed):
+        rows.rows += [row(seq) for seq in range(101, 151)]
+        seen: list[int] = []
+        while not seen or seen[-1] < 150:
+            found = feed.after(seen[-1] if seen else 40, wait_seconds=5)
+            assert found
+            seen += [one.seq for one in found]
+    assert seen == list(range(41, 151))
+
+
+def test_many_viewers_ask_the_store_no_oftener_than_one() -> None:
+    rows = Rows(3)
+    feed = feed_of(rows, most_viewers=100)
+    for _ in range(50):
+        assert feed.enter()
+    before = rows.asked
+    time.sleep(0.2)
+    assert rows.asked - before < 30
+    for _ in range(50):
+        feed.leave()
+
+
+def test_nobody_watching_means_nobody_asking_and_a_new_viewer_misses_nothing() -> None:
+    rows = Rows(3)
+    feed = feed_of(rows)
+    with watching(feed):
+        pass
+    time.sleep(0.05)
+    asked = rows.asked
+    time.sleep(0.05)
+    assert rows.asked == asked
+    rows.rows.append(row(4))
+    with watching(feed):
+        found = feed.after(3, wait_seconds=5)
+        assert found is not None
+        assert [one.seq for one in found] == [4]
+
+
+def test_too_many_viewers_are_refused_until_one_leaves() -> None:
+    feed = feed_of(Rows(), most_viewers=2)
+    assert feed.enter()
+    assert feed.enter()
+    assert not feed.enter()
+    feed.leave()
+    assert feed.enter()
+    feed.leave()
+    feed.leave()
+
+
+def test_a_process_that_ends_lets_its_viewers_go() -> None:
+    stopping = threading.Event()
+    feed = feed_of(Rows(), is_stopping=stopping.is_set)
+    with watching(feed):
+        stopping.set()
+        begun = time.monotonic()
+        assert feed.after(0, wait_seconds=10) is None
+        assert time.monotonic() - begun < 5
+
+
+def test_a_store_that_fails_sends_viewers_away_to_come_back(caplog: pytest.LogCaptureFixture) -> None:
+    rows = Rows(1)
+    feed = feed_of(rows)
+    rows_recent, broken = rows.recent, threading.Event()
+
+    def recent(**options: int) -> list[Row]:
+        if broken.is_set():
+            raise OSError("the disk is gone")
+        return rows_recent(**options)  # type: ignore[arg-type]
+
+    feed._recent = recent
+    with watching(feed):
+        broken.set()
+        assert feed.after(1, wait_seconds=10) is None
+    assert "could not read the store" in caplog.text
+    broken.clear()
+    with watching(feed):
+        assert feed.after(0, wait_seconds=1) is not None
+
+
+def test_a_frame_holds_the_place_and_the_text_line_by_line() -> None:
+    rows = Rows(1)
+    feed = feed_of(rows)
+    with watching(feed):
+        stream = frames(feed, 0, "", lambda one: f"a\r\nb\rc{one.seq}")
+        assert "retry:" in next(stream)
+        assert next(stream) == "id: 1\ndata: a\ndata: b\ndata: c1\n\n"
+        stream.close()
+
+
+def test_a_row_that_is_filtered_out_still_moves_the_place_on() -> None:
+    feed = feed_of(Rows(3))
+    with watching(feed):
+        stream = frames(feed, 0, "nothing like it", lambda one: "x")
+        next(stream)
+        assert next(stream) == "id: 3\n\n"
+        stream.close()
+
+
+@pytest.mark.parametrize("query", ["", "ADA", "signed", "pri", "ada-id", "page view"])
+def test_a_filter_looks_at_event_person_id_and_page(query: str) -> None:
+    event = "$pageview" if query == "page view" else "Signed up"
+    assert matches(row(1, event, **{"$pathname": "/pricing"}), query)
+    assert not matches(row(1, event), "zzz")
+
+
+@pytest.mark.parametrize(
+    ("header", "after", "place"), [("7", "3", 7), (None, "3", 3), ("x", "3", 3), (None, None, None), ("-5", None, 0)]
+)
+def test_the_place_is_the_last_event_id_before_the_address(
+    header: str | None, after: str | None, place: int | None
+) -> None:
+    assert place_of(header, after) == place
+
+
+# Over a real process --------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Server:
+    """`beknown serve` in a process of its own; two worker processes, so that an event may arrive in the other one."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        arguments = ["--port", str(port), "--database", f"sqlite:///{folder / 'beknown.db'}", "--workers", "2"]
+        environment = {**os.environ, "BEKNOWN_KEY": WRITE_KEY, "BEKNOWN_SECRET_KEY": SECRET_KEY}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "beknown_server", "serve", *arguments],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None
+            try:
+                if httpx.get(self.url + "/healthz/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the server did not start")
+
+    def capture(self, event: str, distinct_id: str = "visitor-1") -> None:
+        body = {"api_key": WRITE_KEY, "event": event, "distinct_id": distinct_id, "properties": {}}
+        assert httpx.post(self.url + "/e/", json=body).status_code == 200
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path, free_port())
+    yield running
+    running.stop()
+
+
+@contextmanager
+def stream_of(server: Server, query: str = "", **headers: str) -> Iterator[Iterator[tuple[int, dict[str, object]]]]:
+    with httpx.stream("GET", f"{server.url}/api/live{query}", headers={**KEY, **headers}, timeout=20) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        yield events_in(answer.iter_lines())
+
+
+def events_in(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, object]]]:
+    place = 0
+    for line in lines:
+        if line.startswith("id: "):
+            place = int(line[4:])
+        elif line.startswith("data: "):
+            yield place, json.loads(line[6:])
+
+
+def test_an_event_is_seen_within_a_second_wherever_it_arrived(server: Server) -> None:
+    with stream_of(server, "?after=0") as events:
+        server.capture("begin")
+        next(events)
+        for number in range(6):
+            sent = time.monotonic()
+            server.capture(f"event {number}")
+            _, event = next(events)
+            assert event["event"] == f"event {number}"
+            assert time.monotonic() - sent < 1
+
+
+def test_a_viewer_that_lost_its_connection_misses_nothing_and_sees_nothing_twice(server: Server) -> None:
+    seen: list[object] = []
+    place = 0
+    for round_ in range(4):
+        for number in range(5):
+            server.capture(f"{round_}.{number}")
+        with stream_of(server, "?after=0", **({"Last-Event-ID": str(place)} if place else {})) as events:
+            for _ in range(3 if round_ < 3 else 20 - len(seen)):
+                place, event = next(events)
+                seen.append(event["event"])
+    assert seen == [f"{round_}.{number}" for round_ in range(4) for number in range(5)]
+
+
+def test_too_many_viewers_get_a_reason_and_ingestion_goes_on(server: Server) -> None:
+    answers, streams = [], []
+    client = httpx.Client(headers=KEY, timeout=20)
+    try:
+        for _ in range(21):  # two processes, each with 16 threads less the 6 that are kept
+            answer = client.send(client.build_request("GET", server.url + "/api/live"), stream=True)
+            streams.append(answer)
+            answers.append(answer.status_code)
+        assert 503 in answers
+        assert answers.count(200) >= 10
+        server.capture("still taken")
+    finally:
+        for answer in streams:
+            answer.close()
+        client.close()
+
+
+def test_a_server_that_stops_is_not_held_up_by_its_viewers(server: Server) -> None:
+    with stream_of(server) as events:
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert list(events) == []
+        server.process.wait(20)
+        assert time.monotonic() - begun < 6
