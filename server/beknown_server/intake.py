@@ -80,7 +80,8 @@ def taken(raw: Any, terms: Terms) -> Taken:
     complaints: Complaints = []
     given = raw.get("properties")
     name = _name(raw, complaints, terms)
-    distinct_id = _distinct_id(raw, given, complaints)
+    whole_id = _distinct_id(raw, given, complaints)
+    distinct_id = _clean(whole_id[:MAX_ID])
     properties, dropped = plain_properties(given if isinstance(given, dict) else {})
     complaints += [("property_dropped", text) for text in dropped]
     timestamp = _timestamp(raw, properties, terms, complaints)
@@ -96,7 +97,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
         set_once=once,
         unset=unset,
         session_id=_clean(session)[:MAX_SESSION] if isinstance(session, str) else None,
-        claim=_claim(name, distinct_id, given, terms, complaints),
+        claim=_claim(name, whole_id, given, terms, complaints),
         personal=name not in NOBODYS,
     )
     return Taken(event, complaints)
@@ -137,7 +138,7 @@ def _distinct_id(raw: dict[str, Any], properties: Any, complaints: Complaints) -
         complaints.append(("junk_id", text[:80]))
     if len(text) > MAX_ID:
         complaints.append(("id_too_long", text[:80]))
-    return _clean(text[:MAX_ID])
+    return text
 
 
 def _uuid(value: Any, terms: Terms) -> str:
@@ -213,10 +214,9 @@ def _claim(name: str, distinct_id: str, properties: Any, terms: Terms, complaint
         kind, source = (ALIAS if name == "$create_alias" else FORCED), as_id(given["alias"])
     else:
         return None
-    source = _clean(source)
     allowed = bool(terms.options.get("merge_dangerously"))
     signed = not terms.options.get("signed_identities")
     refused = refused_for_good(kind, source, distinct_id, allowed=allowed, signed=signed)
     if refused in ("junk_id", "not_allowed", "unsigned"):
         complaints.append(("claim_refused", f"{refused}: {source[:80]!r} as {distinct_id[:80]!r}"))
-    return Claim(kind, source[:MAX_ID], distinct_id, refused)
+    return Claim(kind, _clean(source[:MAX_ID]), _clean(distinct_id[:MAX_ID]), refused)

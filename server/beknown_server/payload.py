@@ -31,7 +31,6 @@ GZIP = b"\x1f\x8b\x08"
 YEAR_2020 = 1_577_836_800_000
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
-_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +68,17 @@ def unwrapped(body: bytes, *, content_type: str, query: Mapping[str, str], limit
 def inflated(payload: bytes, *, limit: int) -> bytes:
     """Give what gzip holds; raise TooLarge as soon as it grows over ``limit`` bytes, Unusable if it is damaged."""
     engine = zlib.decompressobj(wbits=31)
-    pieces, size = [], 0
     try:
-        while payload and not engine.eof:
-            piece = engine.decompress(payload, _PIECE)
-            payload = engine.unconsumed_tail
-            size += len(piece)
-            if size > limit:
-                raise _too_large(limit)
-            pieces.append(piece)
+        result = engine.decompress(payload, limit + 1)  # stops there, whatever else would come out
     except zlib.error as error:
         raise Unusable(
             "bad_gzip", f"the body starts like gzip but is damaged: {error}.", fix="Send it again."
         ) from None
+    if len(result) > limit:
+        raise _too_large(limit)
     if not engine.eof:
         raise Unusable("bad_gzip", "the body starts like gzip but ends too early.", fix="Send it again.")
-    return b"".join(pieces)
+    return result
 
 
 def delivery(document: Any, *, query: Mapping[str, str]) -> Delivery:
@@ -181,6 +175,8 @@ def _mended(value: Any) -> Any:
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
         return [_mended(inner) for inner in value]
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        return str(value)  # beyond what the store's JSON can hold
     if isinstance(value, dict):
         return {_mended(name): _mended(inner) for name, inner in value.items()}
     return value

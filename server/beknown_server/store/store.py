@@ -13,12 +13,13 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
 
+from ..errors import TooBusy
 from . import arrivals, migrate, people
 from .records import Appended, Counts, Event, Explanation, Person, Project, Row, Warning
 from .writer import Connection, Writer
@@ -74,7 +75,8 @@ class Store:
 
     def close(self) -> None:
         """Commit what waits, then close every connection."""
-        self._flush_warnings()
+        with suppress(TooBusy):
+            self._writer.run(self._counts())
         self._closed = True
         self._writer.close()
         with self._lock:
@@ -218,27 +220,35 @@ class Store:
             row = self._counted.setdefault(
                 key, {"project_id": key[0], "code": code, "count": 0, "first_seen": now, "last_seen": now}
             )
-            row.update(example=example[:MOST_EXAMPLE], fix=fix, last_seen=now, count=row["count"] + count)
+            row.update(
+                example=example[:MOST_EXAMPLE].replace("\0", "\ufffd"),
+                fix=fix,
+                last_seen=now,
+                count=row["count"] + count,
+            )
             begun = row["count"] == count
         if begun:
-            self._writer.later(self._write_warnings)
+            self._writer.later(self._counts())
 
     def warnings(self, project_id: int) -> list[Warning]:
         """Give what was counted for a project, and for no project at all; the latest first."""
-        self._flush_warnings()
+        with suppress(TooBusy):  # what was counted just now is missing then
+            self._writer.run(self._counts())
         return [
             Warning(row["code"], int(row["count"]), row["example"], row["fix"], row["first_seen"], row["last_seen"])
             for row in self._ask("warning.all", project_id=project_id)
         ]
 
-    def _flush_warnings(self) -> None:
-        if self._counted:
-            self._writer.run(self._write_warnings)
+    def _counts(self) -> Callable[[Connection], None]:
+        taken: list[dict[str, Any]] = []
 
-    def _write_warnings(self, db: Connection) -> None:
-        with self._lock:
-            rows, self._counted = list(self._counted.values()), {}
-        db.many("warning.count", rows)
+        def work(db: Connection) -> None:
+            with self._lock:
+                taken.extend(self._counted[key] for key in sorted(self._counted))
+                self._counted = {}
+            db.many("warning.count", taken)  # all of it again, if the first try was rolled back
+
+        return work
 
     # Reading --------------------------------------------------------------------------------------------------
 

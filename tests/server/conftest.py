@@ -1,0 +1,136 @@
+"""Real parts: a store in a real file, the application on it, and the server as the process that people run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from beknown.ids import RANDOM_BYTES, uuid7
+from beknown_server import Settings, create_app
+from beknown_server.store import Event, Project, Store, open_store
+
+KEY, SECRET = "bk_tests", "bks_tests_secret"
+NOW = 1_795_000_000_000  # some day in 2026
+COMMAND = [sys.executable, "-m", "beknown_server"]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/beknown.db"
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    store = open_store(database)
+    store.migrate()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def project(store: Store) -> Project:
+    return store.create_project("Tests", KEY, SECRET, NOW)
+
+
+@pytest.fixture
+def app(store: Store, project: Project, database: str) -> Flask:
+    return create_app(Settings(database=database), store=store)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+_numbers = itertools.count()
+
+
+def uuid_of(at: int = NOW) -> str:
+    """Give a fresh uuid."""
+    return uuid7(at, next(_numbers).to_bytes(RANDOM_BYTES, "big"))
+
+
+def event(name: str, distinct_id: str, at: int = NOW, **more: Any) -> Event:
+    """Give an event for the store."""
+    more.setdefault("properties", {})
+    return Event(more.pop("uuid", None) or uuid_of(at), name, distinct_id, at, **more)
+
+
+class Server:
+    """A ``beknown serve`` process on a free port, with its own folder for data."""
+
+    def __init__(self, folder: Path, *options: str, database: str | None = None) -> None:
+        self.folder = folder
+        self.options = options
+        self.database = database or f"sqlite:///{folder}/beknown.db"
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, "BEKNOWN_KEY": KEY, "BEKNOWN_SECRET_KEY": SECRET}
+        arguments = [*COMMAND, "serve", "--port", str(self.port), "--database", self.database, *self.options]
+        with (self.folder / "server.log").open("ab") as log:
+            # A session of its own, so that a kill takes parent and workers alike.
+            self.process = subprocess.Popen(
+                arguments, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=self.folder
+            )
+        self.wait()
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            assert self.process.poll() is None, self.log()
+            try:
+                if httpx.get(self.url + "/healthz/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server did not become ready; it says: {self.log()}")
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text()
+
+    def kill(self) -> None:
+        """End it as a power cut would: no signal handler runs."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End it as an operator would, and give its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(timeout=20)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    started: list[Server] = []
+
+    def start(*options: str, **more: Any) -> Server:
+        server = Server(tmp_path, *options, **more)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        if server.process is not None and server.process.poll() is None:
+            server.kill()

@@ -1,0 +1,214 @@
+"""One event as it came: what is mended, what is skipped, what it says about identity, and its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beknown.ids import uuid7
+from beknown_server.intake import FIXES, Skip, Taken, Terms, taken
+from beknown_server.moments import moment
+
+from .conftest import NOW
+
+
+def take(raw: Any, *, sent_at: int | None = None, **more: Any) -> Taken:
+    terms = Terms(NOW, sent_at, more.pop("options", {}), lambda now: uuid7(now, bytes(10)), **more)
+    return taken(raw, terms)
+
+
+def event(**more: Any) -> dict[str, Any]:
+    return {"event": "x", "distinct_id": "ada", **more}
+
+
+def identify(**properties: Any) -> dict[str, Any]:
+    return {"event": "$identify", "distinct_id": "ada", "properties": properties}
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("x", "not an object"),
+        ({"distinct_id": "ada"}, "no event name"),
+        ({"event": " ", "distinct_id": "ada"}, "no event name"),
+        ({"event": 1, "distinct_id": "ada"}, "no event name"),
+        ({"event": "x"}, "no distinct_id"),
+        ({"event": "x", "distinct_id": "  "}, "blank distinct_id"),
+        (event(uuid="not-a-uuid"), "uuid is not a UUID"),
+        (event(uuid=7), "uuid is not a UUID"),
+    ],
+)
+def test_what_cannot_be_used_is_skipped_with_a_reason(raw: Any, reason: str) -> None:
+    with pytest.raises(Skip, match=reason):
+        take(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "distinct_id"),
+    [
+        ({"event": "x", "$distinct_id": "ada"}, "ada"),
+        ({"event": "x", "distinct_id": None, "properties": {"distinct_id": "ada"}}, "ada"),
+        ({"event": "x", "distinct_id": 42}, "42"),
+        ({"event": "x", "distinct_id": True}, "true"),
+        ({"event": "x", "distinct_id": ["a", 1]}, '["a",1]'),
+        ({"event": "x", "distinct_id": "a\0b"}, "a\ufffdb"),
+        ({"event": "x", "distinct_id": " ada "}, " ada "),
+    ],
+)
+def test_the_distinct_id_is_found_and_made_text(raw: Any, distinct_id: str) -> None:
+    assert take(raw).event.distinct_id == distinct_id
+
+
+def test_a_missing_or_empty_uuid_is_made_and_a_given_one_kept_in_lower_case() -> None:
+    assert take(event(uuid="")).event.uuid == uuid7(NOW, bytes(10))
+    assert take(event(uuid="0195A0B2-0000-7000-8000-00000000000A")).event.uuid[-1] == "a"
+
+
+def test_what_was_mended_is_complained_about() -> None:
+    found = take(
+        {"event": "n" * 300, "distinct_id": "i" * 300, "timestamp": "yesterday", "properties": {"x": deep(50)}}
+    )
+    assert (len(found.event.event), len(found.event.distinct_id)) == (200, 200)
+    codes = {code for code, _ in found.complaints}
+    assert codes == {"name_too_long", "id_too_long", "bad_timestamp", "property_dropped"}
+    assert codes <= set(FIXES)
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_a_junk_id_is_kept_under_itself_and_complained_about() -> None:
+    found = take(event(distinct_id="undefined"))
+    assert found.event.distinct_id == "undefined"
+    assert found.complaints == [("junk_id", "undefined")]
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("2026-11-23T22:00:00Z", 1_795_471_200_000),
+        ("2026-11-23T22:00:00.123456+00:00", 1_795_471_200_123),
+        ("2026-11-24T01:00:00+03", 1_795_471_200_000),
+        ("2026-11-23 22:00:00", 1_795_471_200_000),
+        ("2026/11/23 22:00:00", 1_795_471_200_000),
+        ("2026-11-23", 1_795_392_000_000),
+        ("Mon, 23 Nov 2026 22:00:00 GMT", 1_795_471_200_000),
+        ("1795471200", 1_795_471_200_000),
+        (1795471200000, 1_795_471_200_000),
+        (1795471200.5, 1_795_471_200_500),
+        ("0001-01-01T00:00:00+23:59", -62_135_683_140_000),
+    ],
+)
+def test_it_reads_the_times_that_sdks_write(text: Any, ms: int) -> None:
+    assert moment(text) == ms
+
+
+@pytest.mark.parametrize("text", ["", "soon", None, True, [], {}, float("nan"), "9" * 70, "2026-13-45", -5, 1e300])
+def test_what_is_no_time_is_none(text: Any) -> None:
+    assert moment(text) is None
+
+
+def at(ms: int) -> str:
+    return str(ms)
+
+
+@pytest.mark.parametrize(
+    ("said", "sent_at", "stored"),
+    [
+        pytest.param(NOW - 5000, None, NOW - 5000, id="no sender's clock"),
+        pytest.param(NOW - 5000, NOW - 59_000, NOW - 5000, id="transit is not skew"),
+        pytest.param(NOW - 90_000, NOW - 61_000, NOW - 29_000, id="a clock that is behind"),
+        pytest.param(NOW + 3_600_000, NOW + 3_605_000, NOW - 5000, id="a clock that is ahead"),
+        pytest.param(NOW + 24 * 3_600_000, None, NOW, id="over 23 hours ahead"),
+        pytest.param(NOW + 22 * 3_600_000, None, NOW + 22 * 3_600_000, id="under 23 hours ahead"),
+    ],
+)
+def test_a_clock_is_corrected_beyond_a_minute(said: int, sent_at: int | None, stored: int) -> None:
+    assert take(event(timestamp=at(said)), sent_at=sent_at).event.timestamp == stored
+
+
+def test_an_event_may_ask_to_keep_its_time() -> None:
+    raw = event(timestamp=at(NOW - 90_000), properties={"$ignore_sent_at": True})
+    assert take(raw, sent_at=NOW - 600_000).event.timestamp == NOW - 90_000
+
+
+def test_an_offset_counts_back_from_now_and_nothing_is_now() -> None:
+    assert take(event(offset=250)).event.timestamp == NOW - 250
+    assert take(event(offset="soon")).event.timestamp == NOW
+    assert take(event()).event.timestamp == NOW
+
+
+def test_person_properties_are_read_from_both_places_and_the_top_level_wins() -> None:
+    raw = event(
+        **{"$set": {"a": 1}, "properties": {"$set": {"a": 2, "b": 3}, "$set_once": {"c": 4}, "$unset": ["d"]}}
+    )
+    found = take(raw).event
+    assert (found.set_, found.set_once, found.unset) == ({"a": 1, "b": 3}, {"c": 4}, ["d"])
+    assert found.properties["$set"] == {"a": 1, "b": 3}
+
+
+def test_what_sdks_leak_into_set_is_dropped() -> None:
+    leaked = {"$context_tags": ["a"], "$session_id": "s", "plan": "pro"}
+    assert take(event(**{"$set": leaked})).event.set_ == {"plan": "pro"}
+
+
+def test_a_servers_system_and_place_never_reach_a_person() -> None:
+    own = {"$os": "Linux", "$geoip_city_name": "Ashburn", "$initial_os": "Linux", "plan": "pro"}
+    raw = event(**{"$set": own, "properties": {"$lib": "posthog-python"}})
+    assert take(raw).event.set_ == {"plan": "pro"}
+    assert take(event(**{"$set": own})).event.set_ == own
+
+
+@pytest.mark.parametrize("name", ["$exception", "$groupidentify", "$$heatmap"])
+def test_some_events_write_nothing_on_the_person(name: str) -> None:
+    assert take({"event": name, "distinct_id": "ada", "$set": {"a": 1}}).event.set_ == {}
+
+
+def test_an_event_without_a_person_profile_writes_and_links_nothing() -> None:
+    raw = identify(**{"$anon_distinct_id": "anon-1", "$process_person_profile": False, "$set": {"a": 1}})
+    found = take(raw)
+    assert (found.event.set_, found.event.claim) == ({}, None)
+    assert [code for code, _ in found.complaints] == ["personless_identity"]
+
+
+def test_only_a_boolean_switches_the_profile_off() -> None:
+    found = take(event(**{"properties": {"$process_person_profile": "false", "$set": {"a": 1}}}))
+    assert found.event.set_ == {"a": 1}
+    assert [code for code, _ in found.complaints] == ["invalid_process_person_profile"]
+
+
+def test_an_identify_with_an_anonymous_id_is_a_claim_and_a_bare_one_is_not() -> None:
+    claim = take(identify(**{"$anon_distinct_id": "anon-1"})).event.claim
+    assert (claim.kind, claim.x, claim.y, claim.refused) == ("claim", "anon-1", "ada", None)
+    assert take(identify()).event.claim is None
+
+
+@pytest.mark.parametrize(
+    ("anonymous", "rule"), [(None, "junk_id"), ("undefined", "junk_id"), ("ada", "same_id"), ("x" * 201, "junk_id")]
+)
+def test_a_claim_with_a_bad_anonymous_id_is_refused(anonymous: Any, rule: str) -> None:
+    assert take(identify(**{"$anon_distinct_id": anonymous})).event.claim.refused == rule
+
+
+def test_a_claim_on_an_overlong_user_is_refused_although_the_id_was_cut() -> None:
+    raw = {"event": "$identify", "distinct_id": "u" * 201, "properties": {"$anon_distinct_id": "anon-1"}}
+    assert take(raw).event.claim.refused == "junk_id"
+
+
+def test_alias_absorbs_its_alias_and_forced_merges_need_the_projects_leave() -> None:
+    alias = {"event": "$create_alias", "distinct_id": "anon-1", "properties": {"alias": "u1"}}
+    claim = take(alias).event.claim
+    assert (claim.kind, claim.x, claim.y, claim.refused) == ("alias", "u1", "anon-1", None)
+    forced = {**alias, "event": "$merge_dangerously"}
+    assert take(forced).event.claim.refused == "not_allowed"
+    assert take(forced, options={"merge_dangerously": True}).event.claim.refused is None
+
+
+def test_engage_without_a_name_identifies() -> None:
+    found = take({"$distinct_id": "ada", "$set": {"a": 1}}, nameless_is_identify=True).event
+    assert (found.event, found.set_) == ("$identify", {"a": 1})

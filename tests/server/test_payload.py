@@ -1,0 +1,157 @@
+"""What comes over the wire, in every form that SDKs send, and what is refused before it costs anything."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import tracemalloc
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from beknown_server.errors import Refusal, TooLarge, Unauthorized, Unusable
+from beknown_server.payload import MAX_CONTAINERS, delivery, unwrapped
+
+EVENT = {"event": "x", "distinct_id": "ada", "properties": {"emoji": "🦉", "plus": "a+b/c=="}}
+TEXT = json.dumps(EVENT).encode()
+FORM = "application/x-www-form-urlencoded"
+
+
+def read(body: bytes = b"", *, kind: str = "", query: dict[str, str] | None = None, **more: Any) -> Any:
+    return unwrapped(body, content_type=kind, query=query or {}, **{"limit": 1 << 20, "legacy": True, **more})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(TEXT, id="json"),
+        pytest.param(gzip.compress(TEXT), id="gzip"),
+        pytest.param(base64.b64encode(TEXT), id="base64"),
+        pytest.param(base64.b64encode(gzip.compress(TEXT)), id="gzip in base64"),
+        pytest.param(gzip.compress(base64.b64encode(TEXT)), id="base64 in gzip"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/json", "application/octet-stream"])
+def test_it_reads_a_body_by_what_it_is_not_by_what_it_is_called(body: bytes, kind: str) -> None:
+    assert read(body, kind=kind) == EVENT
+
+
+@pytest.mark.parametrize("data", [quote(TEXT), quote(base64.b64encode(TEXT)), base64.b64encode(TEXT).decode()])
+def test_it_reads_forms_with_and_without_escapes(data: str) -> None:
+    assert read(f"data={data}&compression=base64".encode(), kind=FORM + "; charset=UTF-8") == EVENT
+
+
+def test_it_reads_the_data_parameter_of_an_address() -> None:
+    assert read(query={"data": base64.b64encode(TEXT).decode()}) == EVENT
+
+
+def test_it_reads_json_that_curl_calls_a_form() -> None:
+    assert read(TEXT, kind=FORM) == EVENT
+
+
+def test_only_old_routes_unwrap_base64_inside_gzip() -> None:
+    with pytest.raises(Unusable, match="not JSON"):
+        read(gzip.compress(base64.b64encode(TEXT)), legacy=False)
+
+
+def test_it_mends_half_emojis_nan_and_huge_numbers() -> None:
+    assert read(rb'{"cut": "ok \ud83e", "nan": NaN}') == {"cut": "ok \ufffd", "nan": None}
+    assert read(b'{"n": NaN, "big": 123456789012345678901234567890}')["big"] == "123456789012345678901234567890"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code"),
+    [
+        (b"", "", "empty"),
+        (b"  ", "", "empty"),
+        (b"hello", "", "not_json"),
+        (b"{", "", "not_json"),
+        (b'"\\ud83e', "", "not_json"),
+        (b"a=b", FORM, "bad_form"),
+        (b"\xff\xfe", FORM, "bad_form"),
+        (gzip.compress(TEXT)[:-9], "", "bad_gzip"),
+        (b"\x1f\x8b\x08" + b"\xff" * 40, "", "bad_gzip"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_reason_and_advice(body: bytes, kind: str, code: str) -> None:
+    with pytest.raises(Unusable) as refused:
+        read(body, kind=kind)
+    assert refused.value.code == code
+    assert refused.value.fix
+
+
+def test_a_gzip_bomb_is_refused_in_little_memory() -> None:
+    bomb = gzip.compress(b"[" + b" " * (1 << 28))  # a quarter of a gigabyte from 260 kB
+    tracemalloc.start()
+    with pytest.raises(TooLarge):
+        read(bomb, limit=1 << 20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("unit", [b"[", b'{"a":', b'[NaN,"\\ud800",'])
+def test_nesting_bombs_are_refused(unit: bytes) -> None:
+    with pytest.raises(Refusal) as refused:
+        read(unit * 100_000, limit=1 << 24)
+    assert refused.value.code in ("not_json", "too_nested")
+
+
+def test_a_list_of_millions_of_empty_objects_is_refused_before_it_is_built() -> None:
+    with pytest.raises(TooLarge, match="objects and lists"):
+        read(b"[" + b"{}," * MAX_CONTAINERS + b"{}]", limit=1 << 24)
+
+
+def test_one_event_a_list_and_a_batch_are_the_same() -> None:
+    for document in (EVENT, [EVENT], {"batch": [EVENT]}):
+        assert delivery(document, query={}).events == [EVENT]
+
+
+@pytest.mark.parametrize("document", [1, "x", None, {"batch": 1}, {"batch": "x"}])
+def test_json_that_holds_no_events_is_refused(document: Any) -> None:
+    with pytest.raises(Unusable, match="holds no events"):
+        delivery(document, query={})
+
+
+def test_an_empty_batch_is_refused() -> None:
+    for document in ([], {"batch": []}):
+        with pytest.raises(Unusable, match="batch"):
+            delivery(document, query={})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"api_key": " k ", "batch": [EVENT]},
+        {"token": "k", "batch": [EVENT]},
+        {"$token": "k", "event": "x"},
+        [{"token": "k"}, {"properties": {"token": "k"}}],
+        {"api_key": "k", "batch": [{"properties": {"token": "other"}}]},
+    ],
+)
+def test_the_key_is_found_wherever_sdks_put_it(document: Any) -> None:
+    assert delivery(document, query={}).key == "k"
+
+
+def test_several_keys_in_one_request_are_refused() -> None:
+    with pytest.raises(Unauthorized, match="several"):
+        delivery([{"token": "a"}, {"token": "b"}], query={})
+
+
+def test_no_key_is_none() -> None:
+    assert delivery(EVENT, query={}).key is None
+
+
+@pytest.mark.parametrize(
+    ("document", "query", "sent_at"),
+    [
+        ({"batch": [EVENT], "sent_at": "2026-11-23T22:00:00.500Z"}, {}, 1_795_471_200_500),
+        ([EVENT], {"_": "1795471200500"}, 1_795_471_200_500),
+        ([EVENT], {"_": "1"}, None),
+        ([EVENT], {}, None),
+    ],
+)
+def test_the_senders_clock_comes_from_body_or_address(document: Any, query: dict[str, str], sent_at: int) -> None:
+    assert delivery(document, query=query).sent_at == sent_at

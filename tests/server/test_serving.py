@@ -1,0 +1,93 @@
+"""``beknown serve`` as a process: it stops gracefully, counts over its workers, and refuses to start half ready."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .conftest import COMMAND, KEY, SECRET, Server, uuid_of
+
+
+def beknown(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=30
+    )
+
+
+def test_metrics_are_summed_over_the_workers(serve: Callable[..., Server]) -> None:
+    server = serve("--workers", "2")
+    for _ in range(20):
+        httpx.post(server.url + "/e/", json={"api_key": KEY, "event": "x", "distinct_id": "ada", "uuid": uuid_of()})
+    for _ in range(5):  # whichever worker answers
+        assert "beknown_events_stored_total 20.0" in httpx.get(server.url + "/metrics").text
+    assert server.stop() == 0
+
+
+def test_it_says_its_version(tmp_path: Path) -> None:
+    assert beknown("--version", cwd=tmp_path).stdout.startswith("beknown, version ")
+
+
+def test_the_first_start_makes_keys_and_shows_the_secret_once(tmp_path: Path) -> None:
+    first = beknown("project", "list", cwd=tmp_path)
+    assert (first.returncode, first.stdout) == (0, "")
+    made = beknown("project", "create", "Shop", cwd=tmp_path).stdout
+    assert "bks_" in made
+    write_key = next(word for word in made.split() if word.startswith("bk_"))
+    listed = beknown("project", "list", cwd=tmp_path).stdout
+    assert listed == f"1  {write_key}  Shop\n"
+    assert "bks_" in beknown("project", "rotate-key", "1", cwd=tmp_path).stdout
+    snippet = beknown("snippet", "--url", "https://t.example.com/", cwd=tmp_path).stdout
+    assert snippet.startswith("<script async")
+    assert f'src="https://t.example.com/beknown.js" data-key="{write_key}"' in snippet
+
+
+def test_it_refuses_to_start_on_a_database_that_is_behind(tmp_path: Path) -> None:
+    refused = beknown("serve", "--no-migrate", "--port", "1", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "beknown migrate" in refused.stderr
+    assert beknown("migrate", cwd=tmp_path).returncode == 0
+    assert beknown("project", "list", cwd=tmp_path, BEKNOWN_MIGRATE="no").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["serve", "--database", "mysql://x"], "Write sqlite:///"),
+        (["serve", "--key", "bks_x"], "public"),
+        (["person", "show", "nobody"], "no such project"),
+        (["project", "rotate-key", "9"], "beknown project list"),
+    ],
+)
+def test_a_failure_is_one_sentence_of_advice(tmp_path: Path, arguments: list[str], advice: str) -> None:
+    failed = beknown(*arguments, cwd=tmp_path)
+    assert failed.returncode == 2
+    assert advice in failed.stderr
+    assert failed.stderr.count("\n") == 1
+
+
+def test_the_terminal_shows_and_explains_a_person(serve: Callable[..., Server]) -> None:
+    server = serve()
+    claim = {"$anon_distinct_id": "anon-1", "$set": {"email": "ada@example.com"}}
+    events = [
+        {"event": "$identify", "distinct_id": "ada", "properties": claim},
+        {"event": "$identify", "distinct_id": "bob", "properties": {"$anon_distinct_id": "null"}},
+    ]
+    httpx.post(server.url + "/batch/", json={"api_key": KEY, "batch": events})
+    assert server.stop() == 0
+    shown = beknown("person", "show", "anon-1", cwd=server.folder).stdout
+    assert "ada@example.com  (identified)" in shown
+    assert "claim" in beknown("person", "explain", "ada", cwd=server.folder).stdout
+    assert "junk_id" in beknown("person", "explain", "bob", cwd=server.folder).stdout
+    assert "no event ever" in beknown("person", "show", "nobody", cwd=server.folder).stderr
+
+
+def test_no_key_stands_in_the_log(serve: Callable[..., Server]) -> None:
+    server = serve()
+    httpx.get(server.url + "/api/persons", headers={"Authorization": f"Bearer {SECRET}"})
+    server.stop()
+    assert SECRET not in server.log()
