@@ -1,0 +1,306 @@
+"""beknown for servers: ``Client``, with a thread of its own, and ``AsyncClient``, a task in your event loop.
+
+    client = Client("bk_...", "https://t.example.com")
+    client.capture("user-4711", "order_paid", {"total": 42})     # never waits, never raises
+
+Rules:
+- Calls and queue are in speaker.py, when to send what is in delivery.py; here is only the driving, on httpx: take a
+  request, post it, hand the answer back, sleep until the next is due.
+- Only an answer of exactly 200 settles events. Redirects are not followed: httpx would turn the POST into a GET.
+- A child process (gunicorn --preload) begins with an empty queue, a thread and connections of its own; what waited
+  is the parent's to deliver.
+- Leaving the program takes at most ``exit_timeout``; what then still waits is in the spool, or goes to ``on_error``.
+"""
+
+import asyncio
+import atexit
+import gzip
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from .context import Visitor, identify_context, visitor, within
+from .delivery import body
+from .errors import BadCall, BadId, BadValue, BeknownError, NotSent
+from .record import LIBRARY
+from .signature import is_signed, sign
+from .speaker import Answer, Speaker, log, monotonic_ms, sent_at
+from .wire import VERSION
+
+__all__ = [
+    "AsyncClient",
+    "BadCall",
+    "BadId",
+    "BadValue",
+    "BeknownError",
+    "Client",
+    "NotSent",
+    "Visitor",
+    "identify_context",
+    "is_signed",
+    "sign",
+    "visitor",
+    "within",
+]
+
+MIN_GZIP = 1024  # bytes; below, compressing costs more than it saves
+# Level 1 makes a batch of events ten times smaller; level 6 makes it a tenth smaller still, for three times the CPU.
+GZIP_LEVEL = 1
+
+
+@dataclass(eq=False)
+class Client(Speaker):
+    """Sends from a background thread, which the first event starts. Use it from any thread; close it at the end."""
+
+    #: Each call sends before it returns, for at most ``timeout`` seconds; no thread. For scripts and functions.
+    sync_mode: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        atexit.register(self.close)
+
+    def _begin(self) -> None:
+        super()._begin()
+        # Old connections are dropped, not closed: after a fork they are the parent's, and so may be their locks.
+        self._http: httpx.Client | None = None
+        self._thread: threading.Thread | None = None
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Deliver what was captured so far; tell whether that succeeded within ``timeout`` seconds."""
+        with self._changed:
+            target = self._delivery.taken
+            self._delivery.hurry()
+            self._wake()
+
+        def is_delivered() -> bool:
+            return self._delivery.settled >= target
+
+        until = time.monotonic() + timeout
+        if self._thread is None or not self._thread.is_alive():
+            self._drive(lambda: is_delivered() or self._delivery.is_refused, until)
+        else:
+            with self._changed:
+                self._changed.wait_for(lambda: is_delivered() or self._delivery.is_refused, timeout)
+        return is_delivered()
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush within ``timeout`` seconds (default: ``exit_timeout``) and end. Further events are refused."""
+        if self._closed:
+            return
+        atexit.unregister(self.close)
+        self.flush(self.exit_timeout if timeout is None else timeout)
+        self._left()
+        if self._http is not None:
+            self._http.close()  # a request under way ends here
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(1.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _queued(self) -> None:
+        if self.sync_mode:
+            self._refusal = None
+            is_delivered = self.flush(self.timeout)
+            if self.raise_errors and self._refusal is not None:
+                raise self._refusal
+            if self.raise_errors and not is_delivered:
+                raise NotSent(f"{self.host} has not taken the event yet; it stays queued for the next call.")
+        elif self._thread is None or not self._thread.is_alive():
+            self._start()
+
+    def _start(self) -> None:
+        with self._changed:
+            if self._thread is None or not self._thread.is_alive():
+                # A daemon: leaving the program must not wait for a collector that hangs; ``close`` has a bound.
+                thread = threading.Thread(target=self._drive, name="beknown", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as fault:  # the interpreter is shutting down; ``close`` sends what waits
+                    log.debug("no thread could be started: %s", fault)
+                else:
+                    self._thread = thread
+
+    def _wake(self) -> None:
+        self._changed.notify_all()
+
+    def _drive(self, is_over: Callable[[], bool] = lambda: False, until: float | None = None) -> None:
+        """Send what is due, sleep until more is, until it is over, or the time (monotonic seconds) is."""
+        while (texts := self._next(is_over, until)) is not None:
+            self._heard(texts, self._post(texts, until))
+
+    def _next(self, is_over: Callable[[], bool], until: float | None) -> list[str] | None:
+        with self._changed:
+            while not (self._closed or is_over()):
+                now = monotonic_ms()
+                if (texts := self._delivery.request(now)) is not None:
+                    return texts
+                due = [time for time in (self._delivery.wake_at(), until and until * 1000) if time is not None]
+                pause = (min(due) - now) / 1000 if due else None
+                if until is not None and now >= until * 1000:
+                    return None
+                self._changed.wait(pause)
+        return None
+
+    def _post(self, texts: list[str], until: float | None) -> Answer:
+        timeout = self.timeout if until is None else max(min(self.timeout, until - time.monotonic()), 0.1)
+        try:
+            self._http = self._http or httpx.Client(timeout=self.timeout, headers=HEADERS)
+            content, headers = packed(self, texts)
+            return read(self._http.post(self.host + "/batch/", content=content, headers=headers, timeout=timeout))
+        except Exception as fault:  # whatever the network does, the thread goes on and the events stay
+            return Answer(0, detail=repr(fault))
+
+
+@dataclass(eq=False)
+class AsyncClient(Speaker):
+    """Sends from a task in the running event loop. Calls do not wait and may come from any thread.
+
+    ``async with`` or ``start`` binds it to a loop; otherwise the first call made in one does.
+    """
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._http: httpx.AsyncClient | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin to send, in the running event loop."""
+        if self._task is None or self._task.done():
+            self._loop = asyncio.get_running_loop()
+            self._due, self._answered = asyncio.Event(), asyncio.Condition()
+            self._task = self._loop.create_task(self._drive(), name="beknown")
+
+    async def flush(self, timeout: float = 10.0) -> bool:
+        """Deliver what was captured so far; tell whether that succeeded within ``timeout`` seconds."""
+        self.start()
+        with self._changed:
+            target = self._delivery.taken
+            self._delivery.hurry()
+        self._due.set()
+
+        def is_over() -> bool:
+            return self._delivery.settled >= target or self._delivery.is_refused
+
+        try:
+            async with asyncio.timeout(timeout), self._answered:
+                await self._answered.wait_for(is_over)
+        except TimeoutError:
+            pass
+        return self._delivery.settled >= target
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Flush within ``timeout`` seconds (default: ``exit_timeout``) and end. Further events are refused."""
+        if self._closed:
+            return
+        await self.flush(self.exit_timeout if timeout is None else timeout)
+        self._left()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _queued(self) -> None:
+        if self._task is None:
+            try:
+                self.start()
+            except RuntimeError:
+                log.debug("no event loop runs in this thread; events wait for start()")
+
+    def _wake(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._due.set)
+
+    async def _drive(self) -> None:
+        while not self._closed:
+            self._due.clear()
+            with self._changed:
+                now = monotonic_ms()
+                texts = self._delivery.request(now)
+                wake = self._delivery.wake_at()
+            if texts is None:
+                await self._sleep(None if wake is None else (wake - now) / 1000)
+                continue
+            self._heard(texts, await self._post(texts))
+            async with self._answered:
+                self._answered.notify_all()
+
+    async def _sleep(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._due.wait()
+        except TimeoutError:
+            pass
+
+    async def _post(self, texts: list[str]) -> Answer:
+        try:
+            self._http = self._http or httpx.AsyncClient(timeout=self.timeout, headers=HEADERS)
+            content, headers = packed(self, texts)
+            return read(await self._http.post(self.host + "/batch/", content=content, headers=headers))
+        except Exception as fault:  # whatever the network does, the task goes on and the events stay
+            return Answer(0, detail=repr(fault))
+
+
+# The request and the answer, for both -----------------------------------------------------------------------------
+
+HEADERS = {"Content-Type": "application/json", "User-Agent": f"{LIBRARY}/{VERSION}"}
+
+
+def packed(speaker: Speaker, texts: list[str]) -> tuple[bytes, dict[str, str]]:
+    """Give the body of a request and the headers that describe it."""
+    content = body(speaker.key, texts, sent_at()).encode()
+    if not speaker.gzip or len(content) < MIN_GZIP:
+        return content, {}
+    return gzip.compress(content, GZIP_LEVEL, mtime=0), {"Content-Encoding": "gzip"}
+
+
+def read(response: httpx.Response) -> Answer:
+    """Give what an answer says: ours and PostHog's are JSON, a proxy's may be anything."""
+    try:
+        said: Any = response.json()
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        said = {}
+    detail = str(said.get("detail") or said.get("error") or ("" if response.is_success else response.text))[:500]
+    skipped = said.get("skipped")
+    places = [one for one in skipped if isinstance(one, dict)] if isinstance(skipped, list) else []
+    return Answer(
+        response.status_code,
+        retry_after(response.headers.get("retry-after", ""), datetime.now(UTC)),
+        detail,
+        tuple((int(one.get("index", -1)), str(one.get("reason", ""))) for one in places),
+    )
+
+
+def retry_after(header: str, now: datetime) -> float:
+    """Give the ms that a Retry-After header asks for: seconds or an HTTP date (RFC 9110 §10.2.3); 0 if neither."""
+    if header.strip().isdigit():
+        return int(header) * 1000
+    try:
+        return max((parsedate_to_datetime(header) - now).total_seconds() * 1000, 0)
+    except (ValueError, TypeError):
+        return 0

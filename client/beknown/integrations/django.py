@@ -1,0 +1,89 @@
+"""beknown in Django, sync and async.
+
+# settings.py
+BEKNOWN_CLIENT = Client("bk_...", "https://t.example.com")
+BEKNOWN_SECRET_KEY = "bks_..."       # for signatures only
+MIDDLEWARE = [..., "beknown.integrations.django.middleware"]
+
+# views.py
+from beknown.integrations.django import capture
+
+def pay(request):
+    capture("order_paid", {"total": 42})     # belongs to whoever sent the request
+"""
+
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+from ..context import Visitor, within
+from ..signature import sign
+from ..speaker import Properties, Speaker
+from .visit import proof, visitor_of
+
+
+@sync_and_async_middleware  # type: ignore[untyped-decorator]  # Django has no types
+def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Give each request's calls to its visitor."""
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> Any:
+            with within(_visitor(request)):
+                return await get_response(request)
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> Any:
+        with within(_visitor(request)):
+            return get_response(request)
+
+    return answer
+
+
+def capture(event: str, properties: Properties = None, **more: Any) -> str | None:
+    """Say that something happened in this request, as ``Client.capture`` does for an id."""
+    return client().capture(None, event, properties, **more)
+
+
+def signature(user_id: Any) -> str:
+    """Give the signature of a user's id, for ``identify(id, set, set_once, {signature})`` in that user's page."""
+    return sign(user_id, _secret())
+
+
+def vouch(response: HttpResponseBase, user_id: Any, *, secure: bool = True) -> None:
+    """At log-in: let this browser prove from now on that it is this user's (``visitor().is_verified``)."""
+    response.set_cookie(**proof(user_id, client().key, _secret()), secure=secure)
+
+
+def client() -> Speaker:
+    """Give the client of the settings; raise ImproperlyConfigured without one."""
+    found = getattr(settings, "BEKNOWN_CLIENT", None)
+    if not isinstance(found, Speaker):
+        raise ImproperlyConfigured("beknown needs BEKNOWN_CLIENT = Client(key, host) in the settings.")
+    return found
+
+
+def _secret() -> str:
+    found = getattr(settings, "BEKNOWN_SECRET_KEY", "")
+    if not found:
+        raise ImproperlyConfigured("signing needs BEKNOWN_SECRET_KEY = 'bks_...' in the settings.")
+    return str(found)
+
+
+def _visitor(request: HttpRequest) -> Visitor | None:
+    try:
+        url = request.build_absolute_uri(request.path)
+    except DisallowedHost:  # Django's own answer to it comes later
+        url = request.path
+    return visitor_of(
+        request.COOKIES,
+        request.headers.get,
+        key=client().key,
+        secret_key=getattr(settings, "BEKNOWN_SECRET_KEY", ""),
+        properties={"$current_url": url, "$request_method": request.method},
+    )

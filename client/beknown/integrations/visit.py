@@ -1,0 +1,92 @@
+"""Who a request comes from, read from what the tag sends along. Shared by the frameworks' files.
+
+    1. cookie ``bk_<key>`` and a matching ``bk_<key>_signature``     same site; we signed it: ``is_verified``
+    2. headers X-BEKNOWN-DISTINCT-ID, -SESSION-ID, or PostHog's      the tag's own requests, ``data-tracing-hosts``
+    3. cookie ``bk_<key>`` alone                                      same site
+
+Rules:
+- Pure. Each framework hands in its cookies and headers, whose names compare without regard to case.
+- Attribution, never authentication: anybody can send any of this. Only ``is_verified`` cannot be made up, and it too
+  can be copied from the browser that it was given to: it is no log-in.
+- What cannot be an id is as good as absent. Nothing here raises: a request is not to fail because of its cookies.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from ..context import Visitor
+from ..errors import BadId, BadState
+from ..signature import is_signed, sign
+from ..wire import checked_id, cookie_name, unpack_cookie
+
+PREFIXES = ("X-BEKNOWN-", "X-POSTHOG-")  # ours first
+MAX_SESSION = 100  # characters (posthog-server §1.8)
+SIGNATURE_DAYS = 365
+
+
+def signature_cookie(key: str) -> str:
+    """Give the name of the cookie that proves the id in ``bk_<key>``."""
+    return cookie_name(key) + "_signature"
+
+
+def proof(user_id: Any, key: str, secret_key: str) -> dict[str, Any]:
+    """Give the arguments, as Flask, Django and Starlette name them, of ``set_cookie`` after a user's log-in."""
+    return {
+        "key": signature_cookie(key),
+        "value": sign(user_id, secret_key),
+        "max_age": SIGNATURE_DAYS * 86400,
+        "httponly": True,
+        "samesite": "Lax",
+    }
+
+
+def visitor_of(
+    cookies: Mapping[str, str],
+    header: Callable[[str], str | None],
+    *,
+    key: str,
+    secret_key: str = "",
+    properties: Mapping[str, Any] | None = None,
+) -> Visitor | None:
+    """Give the visitor that a request says it comes from, or None if it says nothing that can be used."""
+    known = _of_cookie(cookies.get(cookie_name(key), ""), properties or {})
+    signature = cookies.get(signature_cookie(key), "")
+    if known is not None and secret_key and signature and is_signed(known.distinct_id, signature, secret_key):
+        return Visitor(
+            known.distinct_id, known.session_id, known.device_id, known.is_identified, True, known.properties
+        )
+    return _of_headers(header, known, properties or {}) or known
+
+
+def _of_cookie(text: str, properties: Mapping[str, Any]) -> Visitor | None:
+    try:
+        found = unpack_cookie(unquote(text))
+        distinct_id = checked_id(_clean(found["distinct_id"]))
+    except (BadState, BadId):
+        return None
+    session, device = _session(found["session"]), _session(found["device"])
+    return Visitor(distinct_id, session, device, found["identified"], properties=properties)
+
+
+def _of_headers(
+    header: Callable[[str], str | None], known: Visitor | None, properties: Mapping[str, Any]
+) -> Visitor | None:
+    for prefix in PREFIXES:
+        try:
+            distinct_id = checked_id(_clean(header(prefix + "DISTINCT-ID") or ""))
+        except BadId:
+            continue
+        if known is not None and known.distinct_id == distinct_id:
+            return known  # the cookie says the same, and more
+        return Visitor(distinct_id, _session(header(prefix + "SESSION-ID") or ""), properties=properties)
+    return None
+
+
+def _clean(text: str) -> str:
+    return "".join([letter for letter in text if letter.isprintable()]).strip()
+
+
+def _session(text: str) -> str:
+    cleaned = _clean(text)
+    return cleaned if len(cleaned) <= MAX_SESSION else ""

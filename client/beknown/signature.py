@@ -1,0 +1,30 @@
+"""Signed identities: the site's backend vouches for a user's id, so that nobody else can claim it.
+
+    signature = HMAC-SHA256(key = SHA-256(secret key), message = the id in UTF-8), as 64 hexadecimal digits
+
+Rules:
+- Pure. The HMAC's key is the secret key's SHA-256 because that is what the server keeps of it (store: ``_hash``).
+- Compared in constant time.
+"""
+
+import hashlib
+import hmac
+from typing import Any
+
+
+def sign(user_id: Any, secret_key: str) -> str:
+    """Give the signature that proves ``user_id`` to be ours, for ``identify(id, ..., {signature})`` in the page.
+
+    Give it only to the browser of the user whose id it is, after log-in. ``secret_key`` is the project's ``bks_...``.
+    """
+    return signed_with(str(user_id), hashlib.sha256(secret_key.encode()).digest())
+
+
+def is_signed(user_id: Any, signature: str, secret_key: str) -> bool:
+    """Tell whether ``signature`` is the one that ``sign`` gives; takes as long whatever is wrong with it."""
+    return hmac.compare_digest(sign(user_id, secret_key).encode(), signature.encode(errors="replace"))
+
+
+def signed_with(user_id: str, hashed_key: bytes) -> str:
+    """Give the same signature to whoever holds only the secret key's SHA-256, as the server does."""
+    return hmac.new(hashed_key, user_id.encode(errors="replace"), hashlib.sha256).hexdigest()

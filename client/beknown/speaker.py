@@ -1,0 +1,346 @@
+"""The calls of a backend, common to ``Client`` and ``AsyncClient``, and the queue that they fill.
+
+Rules:
+- Every call names whose event it is, or is made where ``identify_context`` says it. Never an id of our own making.
+- One wall (``_speak``): no call raises into the application, unless ``raise_errors`` asks for it. What went wrong
+  goes to the log and to ``on_error``, with the events concerned.
+- A call returns the event's uuid once the event is accepted: queued, and on disk if there is a spool. Accepted events
+  are delivered or handed to ``on_error``.
+- No network here. What the drivers in backend.py share about answers is here too.
+"""
+
+import json
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from random import random
+from typing import Any
+from uuid import UUID
+
+from . import context, record, retry, wire
+from .delivery import Delivery
+from .errors import BadCall, BeknownError, NotSent
+from .ids import RANDOM_BYTES, uuid7
+
+log = logging.getLogger("beknown")
+
+Id = str | int | UUID | None
+Properties = Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request: its status (0: no answer), Retry-After in ms, what the collector said."""
+
+    status: int
+    retry_after: float = 0
+    detail: str = ""
+    skipped: tuple[tuple[int, str], ...] = ()  # (place in the batch, reason) of events that it could not use
+
+
+def monotonic_ms() -> float:
+    """Give the time that waits are measured by: the wall clock jumps."""
+    return time.monotonic() * 1000
+
+
+@dataclass(eq=False)
+class Speaker:
+    """A project's write key, its collector's address, and how to behave."""
+
+    key: str
+    host: str
+    _: KW_ONLY
+    #: Events in a full request.
+    flush_at: int = 100
+    #: Seconds that an event waits for company after another request.
+    flush_interval: float = 1.0
+    #: Events that may wait; with this many, or with ``max_queue_bytes``, new ones are refused.
+    max_queue_size: int = 10_000
+    max_queue_bytes: int = 64 * 1024 * 1024
+    #: Seconds to wait for an answer.
+    timeout: float = 10.0
+    #: Seconds that leaving the program may take for what is still waiting.
+    exit_timeout: float = 5.0
+    #: Seconds before the first repetition; doubles up to five minutes.
+    retry_wait: float = 2.0
+    gzip: bool = True
+    #: A folder for events that wait, so that the next start of the program delivers what this one could not.
+    spool: str | os.PathLike[str] | None = None
+    #: Called with each event; gives it back, changed or not, or None to drop it.
+    before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+    #: Called with an error and the events that it concerns, from whatever thread.
+    on_error: Callable[[BeknownError, list[dict[str, Any]]], object] | None = None
+    #: Nothing is taken, checked or sent.
+    disabled: bool = False
+    #: Errors of a call are raised from it.
+    raise_errors: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.key or not isinstance(self.key, str):
+            raise BadCall("a backend client needs the project's write key (bk_...), as in the site's tag.")
+        if not self.host.startswith(("http://", "https://")):
+            raise BadCall(f"host must begin with http:// or https://, unlike {self.host!r}.")
+        self.host = self.host.rstrip("/")
+        self._disk: Any = None
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            reborn = weakref.WeakMethod(self._begin)  # registered for ever, but does not keep the client
+            os.register_at_fork(after_in_child=lambda: (method := reborn()) and method())
+        self._open_spool()
+
+    def _begin(self) -> None:
+        """Start with an empty queue: at first, and in a child process, whose parent keeps what waits."""
+        if self._disk is not None:
+            self._disk.abandon()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._said_full = False
+        self._disk = None
+        self._refusal: NotSent | None = None  # the collector's last
+        self._delivery = Delivery(
+            room=self.max_queue_size,
+            room_bytes=self.max_queue_bytes,
+            batch=self.flush_at,
+            linger=self.flush_interval * 1000,
+            first_wait=int(self.retry_wait * 1000),
+        )
+
+    # Calls --------------------------------------------------------------------------------------------------
+
+    def capture(
+        self,
+        distinct_id: Id,
+        event: str,
+        properties: Properties = None,
+        *,
+        groups: Mapping[str, str] | None = None,
+        timestamp: datetime | None = None,
+        uuid: UUID | str | None = None,
+    ) -> str | None:
+        """Say that something happened; give the event's uuid, or None if it was not taken.
+
+        ``distinct_id`` None means the visitor of the surrounding ``identify_context``. ``groups``: type to key.
+        ``timestamp`` without zone is UTC; default now. The same ``uuid`` sent twice is stored once.
+        """
+        more = {**(properties or {}), "$groups": dict(groups)} if groups else properties
+        return self._speak("capture()", event, distinct_id, more, timestamp=timestamp, uuid=uuid)
+
+    def identify(self, distinct_id: Id, properties: Properties = None) -> str | None:
+        """Set properties of a person, and nothing else: on a backend this links no ids and marks nobody.
+
+        Linking what a visitor did before log-in is the page's ``identify`` (it alone knows the anonymous id),
+        or ``alias``.
+        """
+        return self._speak("identify()", "$identify", distinct_id, None, top={"$set": properties})
+
+    def set(self, distinct_id: Id, properties: Properties) -> str | None:
+        """Set properties of a person; the latest value counts."""
+        return self._speak("set()", "$set", distinct_id, None, top={"$set": properties})
+
+    def set_once(self, distinct_id: Id, properties: Properties) -> str | None:
+        """Set properties of a person unless they are set already; the earliest value counts."""
+        return self._speak("set_once()", "$set", distinct_id, None, top={"$set_once": properties})
+
+    def alias(self, distinct_id: Id, alias: Id) -> str | None:
+        """Say that ``alias`` is another name of ``distinct_id``, used where that one was not at hand."""
+        return self._speak("alias()", "$create_alias", distinct_id, None, alias=alias)
+
+    def group_identify(
+        self, group_type: str, group_key: str, properties: Properties = None, *, distinct_id: Id = None
+    ) -> str | None:
+        """Set properties of a group, such as a company. It is nobody's event unless ``distinct_id`` says whose."""
+        about = {"$group_type": group_type, "$group_key": group_key, "$group_set": dict(properties or {})}
+        who = distinct_id if distinct_id is not None or context.visitor() else f"${group_type}_{group_key}"
+        return self._speak("group_identify()", "$groupidentify", who, about)
+
+    # From call to queue -------------------------------------------------------------------------------------
+
+    def _speak(self, call: str, event: str, distinct_id: Id, properties: Properties, **more: Any) -> str | None:
+        if self.disabled:
+            return None
+        try:
+            uuid = self._take(call, event, distinct_id, properties, **more)
+        except BeknownError as refusal:
+            error = refusal
+        except Exception as surprise:  # the wall: an application is not to fail because its analytics do
+            error = NotSent(f"{call} failed and was not sent: {surprise!r}")
+        else:
+            if uuid is not None:
+                self._queued()
+            return uuid
+        self._failed(error, [])
+        if self.raise_errors:
+            raise error
+        return None
+
+    def _take(
+        self,
+        call: str,
+        name: str,
+        distinct_id: Id,
+        properties: Properties,
+        *,
+        top: dict[str, Properties] | None = None,
+        alias: Id = None,
+        timestamp: datetime | None = None,
+        uuid: UUID | str | None = None,
+    ) -> str | None:
+        here = context.visitor()
+        who = record.whose(here.distinct_id if distinct_id is None and here else distinct_id, call)
+        if name == "$create_alias":
+            properties = {"distinct_id": who, "alias": record.whose(alias, call)}
+        now = time.time() * 1000
+        event, complaints = record.build(
+            record.named(name),
+            who,
+            properties,
+            uuid=record.checked_uuid(uuid) if uuid else uuid7(now, os.urandom(RANDOM_BYTES)),
+            at=record.moment(timestamp, now),
+            context=dict(here.properties) if here else {},
+            # Another's session and device are not this person's.
+            only_ours=here.marks() if here and here.distinct_id == who else {},
+            top=top,
+        )
+        for complaint in complaints:
+            log.warning("%s of %s: %s", call, name, complaint)
+        final = event if self.before_send is None else self.before_send(event)
+        if final is None:
+            return None
+        self._queue(final["uuid"], record.encoded(final))
+        return str(final["uuid"])
+
+    def _queue(self, uuid: str, text: str) -> None:
+        with self._changed:
+            if self._closed:
+                raise NotSent("the client is closed; the event was not taken. Make a new Client.")
+            if self._delivery.holds(uuid):
+                return
+            if self._delivery.is_full(len(text)):
+                raise NotSent(
+                    f"the queue is full ({len(self._delivery)} events, {self._delivery.bytes} bytes wait for "
+                    f"{self.host}); the event was not taken. Is the collector up? max_queue_size makes more room."
+                )
+            self._said_full = False
+            if self.spool is not None:
+                self._spool_line(text)
+            self._delivery.add(uuid, text)
+            due = self._delivery.wake_at()
+            # Not for every event: a driver that wakes up for each takes half of this thread's time.
+            if len(self._delivery) == 1 or (due is not None and due <= monotonic_ms()):
+                self._wake()
+
+    def _queued(self) -> None:
+        """See that there is a driver, now that there is something to send."""
+        raise NotImplementedError
+
+    def _wake(self) -> None:
+        """Wake the driver; the lock is held."""
+        raise NotImplementedError
+
+    # The spool ----------------------------------------------------------------------------------------------
+
+    def _open_spool(self) -> None:
+        """Take a place in the spool's folder, and up what an earlier process left there."""
+        if self.spool is None or self.disabled:
+            return
+        from .spool import Spool  # needs a POSIX system; all else runs on Windows too
+
+        # The name tells projects and collectors apart, and shows no key.
+        name = "beknown-" + sha256(f"{self.key}@{self.host}".encode()).hexdigest()[:12]
+        with self._changed:
+            self._disk = Spool(Path(self.spool), name)
+            for text in self._disk.waiting():
+                self._delivery.add(json.loads(text)["uuid"], text)
+            self._adopt()
+            found = len(self._delivery)
+        if found:
+            self._queued()
+
+    def _adopt(self) -> None:
+        """Take over what processes left that are gone."""
+        if self._disk is not None:
+            for text in self._disk.adopt(self.max_queue_size - len(self._delivery)):
+                self._delivery.add(json.loads(text)["uuid"], text)
+
+    def _spool_line(self, text: str) -> None:
+        if self._disk is None:  # in a child process
+            self._open_spool()
+        try:
+            self._disk.add([text])
+        except OSError as fault:
+            raise NotSent(
+                f"the spool in {self.spool} cannot be written ({fault}); the event was not taken."
+            ) from fault
+
+    # Between queue and driver -------------------------------------------------------------------------------
+
+    def _heard(self, texts: list[str], answer: Answer) -> None:
+        """Take the answer to a request that held these events; say what was lost."""
+        with self._changed:
+            what, gone = self._delivery.answered(
+                answer.status, monotonic_ms(), chance=random(), retry_after=answer.retry_after
+            )
+            if gone and self._disk is not None and not self._closed:
+                self._forget(len(gone))
+            self._changed.notify_all()
+        said = f" It says: {answer.detail}" if answer.detail else ""
+        if what == retry.DROP:
+            self._refused(f"{self.host} refused {len(gone)} event(s) ({answer.status}).{said}", answer, gone)
+        elif what == retry.STOP:
+            advice = f"{self.host} refuses this key or address ({answer.status}); mend it."
+            self._refused(f"{advice} {len(self._delivery)} event(s) wait.{said}", answer, [])
+        elif what == retry.WAIT:
+            log.info(
+                "%s does not take events now (%s); trying again.%s", self.host, answer.status or "no answer", said
+            )
+        for place, reason in answer.skipped:
+            self._refused(f"{self.host} could not use an event: {reason}", answer, texts[place : place + 1])
+
+    def _refused(self, message: str, answer: Answer, texts: list[str]) -> None:
+        self._refusal = NotSent(message, answer.status)
+        self._failed(self._refusal, texts)
+
+    def _forget(self, number: int) -> None:
+        try:
+            self._disk.settle(number)
+            if not len(self._delivery):
+                self._adopt()
+        except OSError as fault:
+            log.warning("the spool in %s cannot be written (%s); some events will be sent again.", self.spool, fault)
+
+    def _left(self) -> None:
+        """At the end: say what could not be delivered, and where it is."""
+        with self._changed:
+            self._closed = True
+            texts = self._delivery.waiting()
+            disk, self._disk = self._disk, None
+            if disk is not None:
+                disk.close()
+            self._changed.notify_all()
+        if texts and disk is not None:
+            log.warning("%d event(s) wait in %s for the next start.", len(texts), self.spool)
+        elif texts:
+            self._failed(NotSent(f"{len(texts)} event(s) could not be delivered before the end and are lost."), texts)
+
+    def _failed(self, error: BeknownError, texts: list[str]) -> None:
+        full = "queue is full" in str(error)
+        if not (full and self._said_full):
+            log.error("%s", error)
+        self._said_full = full
+        if self.on_error is not None:
+            try:
+                self.on_error(error, [json.loads(text) for text in texts])
+            except Exception:  # the application's own code; ours goes on
+                log.exception("on_error failed")
+
+
+def sent_at() -> str:
+    """Give the time of sending for the wire."""
+    return wire.iso(time.time() * 1000)
