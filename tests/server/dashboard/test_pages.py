@@ -203,7 +203,7 @@ def test_the_demo_is_open_and_embeds_the_tag(demo):
     for page in ("/", "/pricing", "/signup", "/account"):
         answer = demo.client().get(page)
         assert answer.status_code == 200
-        assert f'<script async src="/beknown.js" data-key="{WRITE_KEY}"></script>' in answer.text
+        assert f'<script async src="/beknown.js" data-key="{WRITE_KEY}"' in answer.text
     assert demo.client().get("/overview").status_code == 302
 
 
