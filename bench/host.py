@@ -16,7 +16,6 @@ from pathlib import Path
 import brotli
 
 HERE = Path(__file__).parent
-POSTHOG = HERE.parent / "static/node_modules/posthog-js/dist/array.js"
 CACHED = "Cache-Control: public, max-age=86400\r\n"
 # What makes performance.now() precise to 5 us instead of 100; "credentialless" so that no tag needs other headers.
 ISOLATED = "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Embedder-Policy: credentialless\r\n"
@@ -62,9 +61,9 @@ class Host:
         self.pages["/favicon.ico"] = answer(b"", "image/x-icon", headers=CACHED, compress=False)
         self.pages["/blank"] = answer(b"<!doctype html>", "text/html", headers="Connection: close\r\n")
 
-    def add_posthog(self) -> None:
+    def add_posthog(self, script: Path) -> None:
         """Serve posthog-js under the path of PostHog's own hosts."""
-        self.pages["/static/array.js"] = answer(POSTHOG.read_bytes(), "text/javascript", headers=CACHED)
+        self.pages["/static/array.js"] = answer(script.read_bytes(), "text/javascript", headers=CACHED)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -22,7 +22,8 @@ from line import Line
 from report import markdown, summary
 from visit import CONDITIONS, TIMED, Condition, Variant, timed_calls, visit
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parent
+POSTHOG = HERE.parent / "static/node_modules/posthog-js/dist/array.js"
 # posthog-js as its documentation tells to load it, with everything off that is not capturing. Its own rate limit
 # would refuse most of the thousand timed calls (100 at once); its robot filter would refuse a headless browser,
 # and so would ours.
@@ -49,7 +50,7 @@ async def main() -> None:
             posthog(server.key, await line.forward(host_port)),
         ]
         host.add_shop({variant.name: variant.tag for variant in variants})
-        host.add_posthog()
+        host.add_posthog(options.posthog)
         shop = f"http://127.0.0.1:{await line.forward(host_port)}"
         runs = await measure(line, shop, variants, runs=options.runs, program=options.chromium)
         arrived = {"beknown": server.stored(TIMED), "posthog-js": host.events[TIMED]}
@@ -65,9 +66,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="What a tag costs a page.")
     parser.add_argument("--runs", type=int, default=7, help="runs of every variant, of which the medians are given")
     parser.add_argument("--quick", action="store_const", const=2, dest="runs", help="two runs, to see that it works")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="the folder to write page.json and page.md to")
+    parser.add_argument(
+        "--out", type=Path, default=HERE / "results", help="the folder to write page.json and page.md to"
+    )
     parser.add_argument("--chromium", default=shutil.which("chromium") or "chromium", help="the browser's program")
-    return parser.parse_args()
+    parser.add_argument("--posthog", type=Path, default=POSTHOG, help="posthog-js's dist/array.js")
+    options = parser.parse_args()
+    if not options.posthog.is_file():
+        parser.error(f"there is no {options.posthog}: run `npm ci` in static/, which brings posthog-js")
+    return options
 
 
 def beknown(key: str, port: int) -> Variant:
