@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,21 +18,34 @@ from typing import Any
 
 import httpx
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-
 from beknown.ids import RANDOM_BYTES, uuid7
 from beknown_server import Settings, create_app
 from beknown_server.store import Event, Project, Store, open_store
+from flask import Flask
+from flask.testing import FlaskClient
 
 KEY, SECRET = "bk_tests", "bks_tests_secret"
 NOW = 1_795_000_000_000  # some day in 2026
+BOTH_ENGINES = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 COMMAND = [sys.executable, "-m", "beknown_server"]
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    if not Postgres.programs():
+        pytest.skip("PostgreSQL is not installed")
+    server = Postgres()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/beknown.db"
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database: SQLite's, or of the engine that BOTH_ENGINES asks for."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path}/beknown.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.fixture
@@ -67,6 +83,47 @@ def event(name: str, distinct_id: str, at: int = NOW, **more: Any) -> Event:
     """Give an event for the store."""
     more.setdefault("properties", {})
     return Event(more.pop("uuid", None) or uuid_of(at), name, distinct_id, at, **more)
+
+
+class Postgres:
+    """A private PostgreSQL in a folder of its own, reached through a socket there; no port, no password."""
+
+    @staticmethod
+    def programs() -> Path | None:
+        """Give the folder of the newest PostgreSQL's programs, or None."""
+        debian = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: float(one.parent.name), default=None)
+        found = shutil.which("initdb")
+        return debian or (Path(found).resolve().parent if found else None)
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="beknown-pg-"))
+        self.user = pwd.getpwnam("postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name)
+        os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        self.run("initdb", "-D", "data", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+        self.run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+        self.numbers = itertools.count()
+
+    def run(self, program: str, *arguments: str) -> None:
+        folder = self.programs()
+        assert folder is not None
+        done = subprocess.run(
+            [folder / program, *arguments],
+            cwd=self.folder,
+            user=self.user.pw_uid if os.getuid() == 0 else None,  # PostgreSQL refuses to run as root
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
+    def new_database(self) -> str:
+        name = f"tests{next(self.numbers)}"
+        self.run("createdb", "-h", str(self.folder), name)
+        return f"postgresql://{self.user.pw_name}@/{name}?host={self.folder}"
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+        shutil.rmtree(self.folder)
 
 
 class Server:

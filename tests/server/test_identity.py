@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from beknown_server.identity import Fact, folded, refused_for_good, replay, writes
 from beknown_server.store import Claim, Event, Store, open_store
 from beknown_server.store.arrivals import person_id
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from .conftest import NOW, uuid_of
 from .oracle import Said, persons
@@ -111,10 +109,12 @@ def test_replay_says_what_the_oracle_says(facts: list[tuple[int, str, str, str]]
     assert found == persons(said)
 
 
-@pytest.fixture(scope="module")
-def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    folder: Path = tmp_path_factory.mktemp("identity")
-    store = open_store(f"sqlite:///{folder}/beknown.db")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    if request.param == "sqlite":
+        store = open_store(f"sqlite:///{tmp_path_factory.mktemp('identity')}/beknown.db")
+    else:
+        store = open_store(request.getfixturevalue("postgres").new_database())
     store.migrate()
     yield store
     store.close()

@@ -9,16 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from posthog import Posthog
-
 from beknown_server import site as site_module
 from beknown_server.errors import TooBusy
 from beknown_server.ingest import LIMITS, MAX_EVENT
 from beknown_server.store import Project, Store
+from flask import Flask
+from flask.testing import FlaskClient
+from posthog import Posthog
 
-from .conftest import KEY, SECRET, Server, uuid_of
+from .conftest import BOTH_ENGINES, KEY, SECRET, Server, uuid_of
 
 ROUTES = [f"/{route}{end}" for route in LIMITS for end in ("", "/")]
 EVENT = {"event": "signed up", "distinct_id": "ada", "properties": {"plan": "pro"}}
@@ -220,9 +219,12 @@ def test_the_clock_is_read_once_per_request(
     assert row.timestamp == row.received == 1_795_471_200_000
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize("zipped", [False, True])
-def test_an_unmodified_posthog_client_is_understood(serve: Callable[..., Server], app: Flask, zipped: bool) -> None:
-    server = serve()
+def test_an_unmodified_posthog_client_is_understood(
+    serve: Callable[..., Server], app: Flask, database: str, zipped: bool
+) -> None:
+    server = serve(database=database)
     errors: list[Any] = []
     sdk = Posthog(KEY, host=server.url, on_error=lambda *error: errors.append(error), gzip=zipped, max_retries=0)
     sdk.capture("signed up", distinct_id="ada", properties={"plan": "pro"})

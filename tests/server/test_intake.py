@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from beknown.ids import uuid7
 from beknown_server.intake import FIXES, Skip, Taken, Terms, taken
 from beknown_server.moments import moment
@@ -177,7 +176,7 @@ def test_an_event_without_a_person_profile_writes_and_links_nothing() -> None:
 
 
 def test_only_a_boolean_switches_the_profile_off() -> None:
-    found = take(event(**{"properties": {"$process_person_profile": "false", "$set": {"a": 1}}}))
+    found = take(event(properties={"$process_person_profile": "false", "$set": {"a": 1}}))
     assert found.event.set_ == {"a": 1}
     assert [code for code, _ in found.complaints] == ["invalid_process_person_profile"]
 

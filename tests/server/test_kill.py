@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 
 import httpx
-
 from beknown_server.store import open_store
 
-from .conftest import KEY, Server, uuid_of
+from .conftest import BOTH_ENGINES, KEY, Server, uuid_of
 
-KILLS = 4
+KILLS = 3
 SENDERS = 6
-BETWEEN_S = 0.7
+BETWEEN_S = 0.5
 
 
 class Sender(threading.Thread):
@@ -55,8 +54,11 @@ class Sender(threading.Thread):
         return True
 
 
-def test_every_acknowledged_event_is_there_once_after_kills_under_load(serve: Callable[..., Server]) -> None:
-    server = serve("--workers", "2")
+@BOTH_ENGINES
+def test_every_acknowledged_event_is_there_once_after_kills_under_load(
+    serve: Callable[..., Server], database: str
+) -> None:
+    server = serve("--workers", "2", "--migrate", database=database)
     stop = threading.Event()
     senders = [Sender(server.url, number, stop) for number in range(SENDERS)]
     for sender in senders:

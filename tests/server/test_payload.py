@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-
 from beknown_server.errors import Refusal, TooLarge, Unauthorized, Unusable
 from beknown_server.payload import MAX_CONTAINERS, delivery, unwrapped
 

@@ -6,12 +6,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
-from beknown_server.errors import Misconfigured, TooBusy
+from beknown_server.errors import TooBusy
 from beknown_server.store import Claim, Event, Project, Store, open_store, writer
 from beknown_server.store.migrate import pending
 
-from .conftest import NOW, SECRET, event, uuid_of
+from .conftest import BOTH_ENGINES, NOW, SECRET, event, uuid_of
+
+pytestmark = BOTH_ENGINES
 
 
 def identify(anonymous: str, user: str, at: int = NOW, **more: object) -> Event:
@@ -237,7 +238,8 @@ def test_a_new_database_says_what_it_lacks(database: str) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://x/y", "beknown.db"])
-def test_a_database_that_is_none_is_refused_with_advice(url: str) -> None:
-    with pytest.raises(Misconfigured, match="Write sqlite:///"):
-        open_store(url)
+def test_a_question_may_ask_for_more_than_one_statement_holds(store: Store, project: Project) -> None:
+    events = [event("x", f"id-{n}", uuid=uuid_of()) for n in range(1300)]
+    assert store.append(project.id, events, NOW).stored == 1300
+    assert store.append(project.id, events, NOW).repeated == 1300
+    assert store.counts(project.id, NOW).persons == 1300

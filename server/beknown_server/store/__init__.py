@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Misconfigured
+from .postgres import Postgres
 from .records import (
     Appended,
     Claim,
@@ -40,4 +41,6 @@ def open_store(url: str) -> Store:
     """Give the store at ``sqlite:///file`` or ``postgresql://...``; connects when first asked something."""
     if url.startswith("sqlite:"):
         return Store(Sqlite(url))
+    if url.startswith(("postgresql:", "postgres:")):
+        return Store(Postgres(url))
     raise Misconfigured(f"no store speaks {url.partition(':')[0]!r}. Write sqlite:///file or postgresql://host/name.")
