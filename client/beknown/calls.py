@@ -157,10 +157,11 @@ def alias(call: Call, other: "Any" = None) -> "Events":
 def reset(call: Call, options: "Any" = None) -> "Events":
     """reset({device, keep}): the user has gone; whoever comes next is somebody else."""
     wanted = options if isinstance(options, dict) else {}
-    keep = wanted.get("keep") or []
+    keep = wanted.get("keep")
+    keep = keep if isinstance(keep, list) else [keep]
     state = call.state
     state.become(identity.reset(state.identity, call.id, device=wanted.get("device") is True))
-    state.forget_user(keep)
+    state.forget_user([name for name in keep if isinstance(name, str)])
     return []
 
 

@@ -599,3 +599,15 @@ def test_a_page_leave_that_is_found_late_does_not_close_the_page_after_it():
     _, second, leave, reading = page.send()
     assert "$prev_pageview_duration" not in leave["properties"]
     assert reading["properties"]["$pageview_id"] == second["uuid"]
+
+
+def test_a_log_out_with_odd_options_is_a_whole_log_out():
+    for odd in (5, True, "theme", [["nested"], None, "theme"], {"theme": 1}):
+        page = Page()
+        page.call("identify", "ada")
+        page.call("register", {"theme": "dark", "cart": 3})
+        page.call("reset", {"keep": odd})
+        page.call("capture", "next")
+        assert page.said == []
+        assert page.identity.distinct_id != "ada"
+        assert "cart" not in page.send()[1]["properties"]
