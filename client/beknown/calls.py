@@ -167,7 +167,8 @@ def reset(call: Call, options: "Any" = None) -> "Events":
 
 def group(call: Call, kind: "Any" = None, key: "Any" = None, properties: "Any" = None) -> "Events":
     """group(type, key, properties): from now on this visitor acts for that company, team or the like."""
-    if not (isinstance(kind, str) and kind and isinstance(key, (str, int)) and key != ""):
+    named = isinstance(key, (str, int)) and not isinstance(key, bool) and key != ""
+    if not (isinstance(kind, str) and kind and named):
         raise BadCall(f"group() needs a type and a key, as in group('company', 'acme'), not {kind!r} and {key!r}.")
     bag = call.plain(properties, "group properties")
     known = call.state.groups.get(kind) == str(key)

@@ -109,9 +109,9 @@ def build(
     found.update(state.entry)
     found.update(state.registered)
     found.update(state.of_session)
-    if state.groups:
-        found["$groups"] = dict(state.groups)
     found.update(properties)
+    if state.groups and isinstance(found.get("$groups", {}), dict):
+        found["$groups"] = state.groups | found.get("$groups", {})  # the event's own add to those that stand
     found = filtered(found, options or {})
     tab = entry.get("window", "")
     shown = state.shown.get(tab)

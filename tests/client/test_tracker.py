@@ -611,3 +611,21 @@ def test_a_log_out_with_odd_options_is_a_whole_log_out():
         assert page.said == []
         assert page.identity.distinct_id != "ada"
         assert "cart" not in page.send()[1]["properties"]
+
+
+def test_a_truth_is_no_key_of_a_group_on_any_runtime():
+    page = Page()
+    page.call("group", "company", True)
+    page.call("capture", "x")
+    assert len(page.said) == 1
+    assert "$groups" not in page.send()[0]["properties"]
+
+
+def test_groups_of_one_event_add_to_those_that_stand():
+    page = Page()
+    page.call("group", "company", "acme")
+    page.call("capture", "one", {"$groups": {"team": "blue"}})
+    page.call("capture", "two")
+    _, one, two = page.send()
+    assert one["properties"]["$groups"] == {"company": "acme", "team": "blue"}
+    assert two["properties"]["$groups"] == {"company": "acme"}

@@ -118,3 +118,7 @@ def test_a_batch_is_what_posthogs_wire_calls_one():
         "batch": [{"event": "a"}],
         "sent_at": "1970-01-01T00:00:00.000Z",
     }
+
+
+def test_blanks_around_an_id_do_not_count_towards_its_length():
+    assert wire.checked_id(" " + "a" * wire.MAX_ID + "  ") == "a" * wire.MAX_ID
