@@ -55,7 +55,7 @@ PIP := python -m pip install --quiet --no-input --disable-pip-version-check --pr
 	@touch $@
 
 .venv/.node: pyproject.toml | .venv/bin/python
-	@node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null && npm --version >/dev/null 2>&1 || \
+	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || \
 		{ $(call quietly,Installing Node,$(PIP) --editable '.[node]') ; }
 	@touch $@
 

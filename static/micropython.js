@@ -114,16 +114,16 @@ export const startPython = async (base, files = {}, module = "beknown.hosts.work
   });
 
   const imports = { env: answers, wasi_snapshot_preview1: answers };
-  // A function that runtime.py left out: fetch the rest, here and now, since the caller waits for an answer.
+  // A function that runtime.py left out is about to be called: fetch the rest, here and now, since the caller waits.
   let rest;
-  const fetchRest = () => {
+  known.need_rest = () => {
+    if (rest) return;
     const request = new XMLHttpRequest();
     request.open("GET", base + "/micropython.cold.wasm", false);
     request.responseType = "arraybuffer";
     request.send();
-    return new WebAssembly.Instance(new WebAssembly.Module(request.response), { ...imports, hot: wasm }).exports;
+    rest = new WebAssembly.Instance(new WebAssembly.Module(request.response), { ...imports, hot: wasm });
   };
-  imports.cold = new Proxy({}, { get: (_, place) => (...values) => (rest ||= fetchRest())[place](...values) });
 
   const started = await WebAssembly.instantiateStreaming(fetch(base + "/micropython.wasm"), imports);
   program = started.module;

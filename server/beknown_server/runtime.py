@@ -7,8 +7,9 @@ never reaches: 165 kB compressed. Bytes decide when the first event leaves on a 
     micropython.cold.wasm   everything, for the day a page strays beyond that
 
 Rules:
-- Nothing is lost. A function that was left out is an import in its place; the first call of one makes the loader
-  fetch the cold module, which shares memory, table and stack, and puts back the data that was left out.
+- Nothing is lost. A function that was left out is a call through the table in its place; the first such call makes
+  the loader fetch the cold module, which shares memory, table and stack, fills the table, and puts back the data that
+  was left out. (An import for each would cost 40 ms: Chromium compiles a way to JavaScript for every signature.)
 - What is left out is measured, not guessed: profile.mjs runs tests/client on an instrumented build.
 - Data goes only in large pieces that no test has read and that no remaining function names: the library modules
   frozen into the runtime (dialect.py sees to it that the core imports none but those the tests import), the text of
@@ -47,6 +48,7 @@ FUNCTION = re.compile(r" \(func \$(\S+)((?: \((?:type|param|result)[^)]*\))*)")
 DATA = re.compile(r' \(data \S+ \(i32\.const (\d+)\) "(.*)"\)$')
 # A global that both halves share, such as the stack pointer; the constants among them need not be.
 SHARED = re.compile(r" \(global (\$\S+) (\(mut i32\)) ")
+TABLE = re.compile(r" \(table \S+ (\d+) \d+ ")
 ADDRESS = re.compile(r"(?:i32\.const |offset=)(\d+)")
 ESCAPE = re.compile(r"\\([0-9a-f]{2}|.)|([^\\]+)")
 ESCAPES = {"t": b"\t", "n": b"\n", "r": b"\r", '"': b'"', "'": b"'", "\\": b"\\"}
@@ -136,32 +138,49 @@ def with_files(wasm: bytes, files: dict[str, bytes]) -> bytes:
 
 
 def _hot(forms: Iterable[str], left_out: Sequence[str]) -> list[str]:
-    """In place of each function left out, an import from "cold" under its place in the list."""
-    places = {name: place for place, name in enumerate(left_out)}
-    made = []
+    """In place of each function left out, a call through a place in the table that the cold module will fill."""
+    places = _places(forms, left_out)
+    made = [' (import "env" "need_rest" (func $need_rest))']
     for form in forms:
         match = FUNCTION.match(form)
         if match and match[1] in places:
-            form = f' (import "cold" "{places[match[1]]}" (func ${match[1]}{match[2]}))'
+            given = " ".join(f"(local.get {name})" for name in re.findall(r"\(param (\S+) ", match[2]))
+            signature = re.sub(r"\(param \S+ ", "(param ", match[2])
+            call = f"(call_indirect{signature} {given} (i32.const {places[match[1]]}))"
+            form = f" (func ${match[1]}{match[2]} (call $need_rest) {call})"
         if match := SHARED.match(form):
             made.append(f' (export "{match[1]}" (global {match[1]}))')
-        made.append(form)
+        made.append(_longer(form, len(left_out)))
     return made
 
 
 def _cold(forms: Iterable[str], left_out: Sequence[str]) -> list[str]:
     """Every function, on the hot module's memory, table and globals."""
-    made = [f' (export "{place}" (func ${name}))' for place, name in enumerate(left_out)]
+    first = min(_places(forms, left_out).values())
+    made = [f" (elem (i32.const {first}) {' '.join('$' + name for name in left_out)})"]
     shared = {"(memory": "memory", "(table": "__indirect_function_table"}
     for form in forms:
         kind = form.split(maxsplit=1)[0]
         if kind in shared:
-            form = f' (import "hot" "{shared[kind]}"{form})'
+            form = f' (import "hot" "{shared[kind]}"{_longer(form, len(left_out))})'
         elif match := SHARED.match(form):
             form = f' (import "hot" "{match[1]}" (global {match[1]} {match[2]}))'
         if kind not in ("(elem", "(export"):
             made.append(form)
     return made
+
+
+def _places(forms: Iterable[str], left_out: Sequence[str]) -> dict[str, int]:
+    """Where in the table each function left out will stand: behind all that stand there already."""
+    size = next(int(match[1]) for match in map(TABLE.match, forms) if match)
+    return {name: size + place for place, name in enumerate(left_out)}
+
+
+def _longer(form: str, more: int) -> str:
+    """The table's form with room for more; any other form as it is."""
+    return TABLE.sub(
+        lambda match: f" (table {match[0].split()[1]} {int(match[1]) + more} {int(match[1]) + more} ", form
+    )
 
 
 def _unneeded(image: bytes, read: Iterable[Range], code: str) -> list[Range]:
