@@ -75,20 +75,12 @@ class Client(Speaker):
     def flush(self, timeout: float = 10.0) -> bool:
         """Deliver what was captured so far; tell whether that succeeded within ``timeout`` seconds."""
         with self._changed:
-            target = self._delivery.taken
-            self._delivery.hurry()
-            self._wake()
-
-        def is_delivered() -> bool:
-            return self._delivery.settled >= target
-
-        until = time.monotonic() + timeout
+            is_over = self._hurry()
         if self._thread is None or not self._thread.is_alive():
-            self._drive(lambda: is_delivered() or self._delivery.is_refused, until)
-        else:
-            with self._changed:
-                self._changed.wait_for(lambda: is_delivered() or self._delivery.is_refused, timeout)
-        return is_delivered()
+            self._drive(is_over, time.monotonic() + timeout)
+            timeout = 0
+        with self._changed:
+            return self._changed.wait_for(is_over, timeout) and not self._is_refused
 
     def close(self, timeout: float | None = None) -> None:
         """Flush within ``timeout`` seconds (default: ``exit_timeout``) and end. Further events are refused."""
@@ -188,19 +180,13 @@ class AsyncClient(Speaker):
         """Deliver what was captured so far; tell whether that succeeded within ``timeout`` seconds."""
         self.start()
         with self._changed:
-            target = self._delivery.taken
-            self._delivery.hurry()
-        self._due.set()
-
-        def is_over() -> bool:
-            return self._delivery.settled >= target or self._delivery.is_refused
-
+            is_over = self._hurry()
         try:
             async with asyncio.timeout(timeout), self._answered:
                 await self._answered.wait_for(is_over)
         except TimeoutError:
-            pass
-        return self._delivery.settled >= target
+            return False
+        return not self._is_refused
 
     async def close(self, timeout: float | None = None) -> None:
         """Flush within ``timeout`` seconds (default: ``exit_timeout``) and end. Further events are refused."""

@@ -120,6 +120,7 @@ class Delivery:
             self._tries += 1
             self._wished = now + min(retry_after, retry.LONGEST_WAIT)
             pause = retry.wait(self._tries, chance, retry_after, self._first_wait)
+            self._gather_until = now
             self._no_sooner = now + (pause if what == retry.WAIT else retry.LONGEST_WAIT)
             return what, []
         self._waiting.remove_head(count)

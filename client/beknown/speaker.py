@@ -103,6 +103,8 @@ class Speaker:
         self._closed = False
         self._said_full = False
         self._disk = None
+        self._settled = 0  # events that are delivered or given up, and told of
+        self._is_refused = False  # the last answer was about key or address
         self._refusal: NotSent | None = None  # the collector's last
         self._delivery = Delivery(
             room=self.max_queue_size,
@@ -263,6 +265,14 @@ class Speaker:
         if found:
             self._queued()
 
+    def _hurry(self) -> Callable[[], bool]:
+        """Have sent what waits now; give the question whether that is over. The lock is held."""
+        target = self._delivery.taken
+        self._is_refused = False
+        self._delivery.hurry()
+        self._wake()
+        return lambda: self._settled >= target or self._is_refused
+
     def _adopt(self) -> None:
         """Take over what processes left that are gone."""
         if self._disk is not None:
@@ -289,7 +299,13 @@ class Speaker:
             )
             if gone and self._disk is not None and not self._closed:
                 self._forget(len(gone))
+        self._report(texts, answer, what, gone)
+        with self._changed:  # only now: when flush() returns, on_error has been told
+            self._settled = self._delivery.settled
+            self._is_refused = self._delivery.is_refused
             self._changed.notify_all()
+
+    def _report(self, texts: list[str], answer: Answer, what: str, gone: list[str]) -> None:
         said = f" It says: {answer.detail}" if answer.detail else ""
         if what == retry.DROP:
             self._refused(f"{self.host} refused {len(gone)} event(s) ({answer.status}).{said}", answer, gone)

@@ -1,0 +1,122 @@
+"""Every event that ``capture`` accepted arrives exactly once, whatever the collector does meanwhile.
+
+``BEKNOWN_SOAK=1`` sends 100,000 events; without it, enough to meet every mood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from beknown.backend import AsyncClient, Client
+from beknown_server.store import open_store
+
+from ..server.conftest import Server
+from .conftest import KEY, Process
+
+COUNT = 100_000 if os.environ.get("BEKNOWN_SOAK") else 5_000
+PATIENCE = 900 if os.environ.get("BEKNOWN_SOAK") else 60
+OPTIONS: dict[str, Any] = {"retry_wait": 0.05, "timeout": 0.5, "max_queue_size": 2000, "flush_interval": 0.05}
+
+pytestmark = pytest.mark.timeout(PATIENCE * 2)
+
+
+class Told:
+    """What on_error heard."""
+
+    def __init__(self) -> None:
+        self.full = 0
+        self.other: list[str] = []
+
+    def __call__(self, error: Exception, events: list[dict[str, Any]]) -> None:
+        if "queue is full" in str(error):
+            self.full += 1
+        else:
+            self.other.append(str(error))
+
+
+def captures(client: Client | AsyncClient, restart: Callable[[], None]) -> Iterator[str]:
+    """Capture COUNT events as fast as they are taken, giving each one's uuid; restart the collector twice."""
+    for number in range(COUNT):
+        if number in (COUNT // 3, COUNT * 2 // 3):
+            restart()
+        while (uuid := client.capture(f"user-{number % 50}", "x", {"number": number})) is None:
+            time.sleep(0.01)  # full: the application may wait, or go on without
+        yield uuid
+
+
+def memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_a_bad_tempered_collector_killed_twice_has_every_event_once(collector: Callable[[int], Process]) -> None:
+    server, told = collector(7), Told()
+
+    def restart() -> None:
+        server.kill()
+        time.sleep(0.2)
+        server.start()
+
+    before = memory_mb()
+    with Client(KEY, server.url, on_error=told, **OPTIONS) as client:
+        accepted = list(captures(client, restart))
+        assert client.flush(PATIENCE)
+    assert server.stored() == Counter(accepted)
+    assert server.repeats() > 0  # answers were lost, or this test has shown nothing
+    assert told.full > 0
+    assert told.other == []
+    assert memory_mb() - before < 100 + COUNT / 2000  # the list of uuids is this test's own
+
+
+def test_the_async_client_delivers_as_faithfully(collector: Callable[[int], Process]) -> None:
+    server = collector(3)
+
+    async def run() -> list[str | None]:
+        async with AsyncClient(KEY, server.url, **OPTIONS | {"max_queue_size": 10_000}) as client:
+            accepted = []
+            for number in range(1000):
+                accepted.append(client.capture("u", "x", {"number": number}))
+                if number % 10 == 0:
+                    await asyncio.sleep(0.001)
+            assert await client.flush(PATIENCE)
+        return accepted
+
+    accepted = asyncio.run(run())
+    assert server.stored() == Counter(accepted)
+
+
+def test_our_own_server_killed_twice_has_every_event_once(beknown: Server) -> None:
+    told = Told()
+
+    def restart() -> None:
+        beknown.kill()
+        beknown.start()
+
+    with Client(KEY, beknown.url, on_error=told, **OPTIONS | {"timeout": 5}) as client:
+        accepted = list(captures(client, restart))
+        assert client.flush(PATIENCE)
+    assert told.other == []
+    beknown.stop()
+    assert uuids_in(beknown.folder) == Counter(accepted)
+
+
+def uuids_in(folder: Path) -> Counter[str]:
+    """Give the uuid of every event in the server's database, with how often it is there."""
+    store = open_store(f"sqlite:///{folder}/beknown.db")
+    try:
+        project = store.projects()[0].id
+        found: Counter[str] = Counter()
+        after = 0
+        while rows := store.recent(project, after=after, limit=1000):
+            found.update(row.uuid for row in rows)
+            after = rows[-1].seq
+        return found
+    finally:
+        store.close()

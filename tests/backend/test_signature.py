@@ -1,0 +1,25 @@
+"""Signed identities: what the site's backend vouches for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from beknown.signature import is_signed, sign, signed_with
+
+SECRET = "bks_tests_secret"
+
+
+def test_it_is_an_hmac_that_any_language_can_make() -> None:
+    key = hashlib.sha256(SECRET.encode()).digest()
+    assert sign("user-é", SECRET) == hmac.new(key, "user-é".encode(), "sha256").hexdigest()
+    assert sign("7", SECRET) == sign(7, SECRET) == signed_with("7", key)
+
+
+def test_only_the_same_user_and_the_same_key_fit() -> None:
+    good = sign("ada", SECRET)
+    assert is_signed("ada", good, SECRET)
+    assert not is_signed("bob", good, SECRET)
+    assert not is_signed("ada", good, "bks_other")
+    for wrong in ("", good[:-1], good.upper(), "é" * 64, "\ud800"):
+        assert not is_signed("ada", wrong, SECRET)
