@@ -38,7 +38,7 @@ def split_url(url: str) -> "tuple[str, str, str]":
 
 
 def page_properties(entry: "dict[str, Any]") -> "dict[str, Any]":
-    """Give what a journal entry says of the page: address, referrer, title, viewport."""
+    """Give what a journal entry says of the page: address, referrer, title."""
     url, referrer = entry.get("url", ""), entry.get("referrer", "")
     host, path, query = split_url(url)
     found: "dict[str, Any]" = {
@@ -49,9 +49,6 @@ def page_properties(entry: "dict[str, Any]") -> "dict[str, Any]":
         "$referring_domain": split_url(referrer)[0] or "$direct",
         "title": entry.get("title", ""),
     }
-    viewport = entry.get("viewport")
-    if viewport:
-        found["$viewport_width"], found["$viewport_height"] = viewport
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if name in CAMPAIGN and value:
@@ -60,9 +57,9 @@ def page_properties(entry: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def browser_properties(facts: "dict[str, Any]") -> "dict[str, Any]":
-    """Give what the host knows of browser and screen, under posthog-js's names."""
+    """Give what the host knows of browser, screen and window, under posthog-js's names."""
     language = facts.get("language", "")
-    screen = facts.get("screen") or [None, None]
+    screen, viewport = facts.get("screen") or [None, None], facts.get("viewport") or [None, None]
     found = {
         "$raw_user_agent": facts.get("agent", "")[:1000],
         "$browser_language": language,
@@ -70,6 +67,8 @@ def browser_properties(facts: "dict[str, Any]") -> "dict[str, Any]":
         "$timezone": facts.get("timezone"),
         "$screen_width": screen[0],
         "$screen_height": screen[1],
+        "$viewport_width": viewport[0],
+        "$viewport_height": viewport[1],
     }
     return {name: value for name, value in found.items() if value}
 

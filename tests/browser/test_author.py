@@ -77,5 +77,5 @@ def test_values_that_json_cannot_hold_are_refused_and_the_next_call_works(
     page.evaluate("beknown.flush()")
     collector.wait_for("fine")
     assert [event["event"] for event in collector.events()] == ["$pageview", "fine"]
-    said(browser, "capture() could not be taken")
+    said(browser, "capture() cannot be sent")
     said(browser, "event's name")

@@ -8,7 +8,6 @@ ENTRY = {
     "url": "https://shop.example.com:8443/pricing/?utm_source=news%20letter&utm_medium=e+mail&q=1#top",
     "referrer": "https://ada:pw@search.example.org/find?q=tracker",
     "title": "Pricing",
-    "viewport": [800, 600],
     "window": "w1",
 }
 
@@ -32,7 +31,6 @@ def test_an_event_says_where_the_visitor_is_and_came_from():
     assert properties["$pathname"] == "/pricing/"
     assert properties["$referring_domain"] == "search.example.org"
     assert properties["title"] == "Pricing"
-    assert (properties["$viewport_width"], properties["$viewport_height"]) == (800, 600)
     assert (properties["utm_source"], properties["utm_medium"]) == ("news letter", "e mail")
 
 
@@ -88,7 +86,10 @@ def test_odd_percent_signs_survive():
 
 
 def test_what_the_browser_does_not_tell_is_left_out():
-    properties = made(facts={"agent": "A" * 2000, "language": "de-CH", "screen": [1280, 720]})["properties"]
+    properties = made(
+        facts={"agent": "A" * 2000, "language": "de-CH", "screen": [1280, 720], "viewport": [800, 600]}
+    )["properties"]
     assert len(properties["$raw_user_agent"]) == 1000
     assert properties["$browser_language_prefix"] == "de"
+    assert (properties["$viewport_width"], properties["$viewport_height"]) == (800, 600)
     assert "$timezone" not in properties

@@ -2,7 +2,8 @@
 
 worker.js calls ``handle`` with a message and carries out the effects it answers with:
 
-    {"start": {"key", "facts", "options", "stored"}}     first, once
+    {"facts": {"timezone"}}                             first: what the worker knows better than the page
+    {"start": {"key", "facts", "options", "stored"}}     then, once
     {"calls": [[call id, text], ...], "stored": [cookie, local]?}
     {"stored": [cookie, local]}                        another tab changed what is stored
     {"answer": {"status", "retry_after", "detail"}}    to the last "send"
@@ -33,13 +34,18 @@ class Worker:
 
     def __init__(self) -> None:
         self.tracker: "Tracker | None" = None
+        self.facts: "dict[str, Any]" = {}
 
     def handle(self, text: str) -> str:
         """Run one message and give the effects, both as JSON text."""
         message = json.loads(text)
         now = time.time() * 1000
+        if "facts" in message:
+            self.facts = message["facts"]
+            return "[]"
         if "start" in message:
             start = message["start"]
+            start["facts"].update(self.facts)
             seed = ids.uuid7(now, bytes([random.getrandbits(8) for _ in range(ids.RANDOM_BYTES)]))
             self.tracker = Tracker(start["key"], start["facts"], start["stored"], seed=seed, options=start["options"])
         tracker = self.tracker
