@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
+from secrets import token_urlsafe
 
 from flask import Blueprint, Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from . import api, assets, deferred, furniture, harmless, health, ingest, pages
+from . import demo as demo_site
 from .errors import Refusal
 from .metrics import Metrics
 from .settings import Settings
@@ -16,15 +17,18 @@ from .store import Store, open_store
 
 __all__ = ["Settings", "Site", "create_app", "mount"]
 
-# Each has a Blueprint ``bp``. Where there is a demo, ``/`` is its home page and the overview stays at ``/overview``.
-ROOMS = ("assets", "ingest", "harmless", "health", "deferred", "furniture", "demo", "api", "pages")
+# Where there is a demo, ``/`` is its home page and the overview stays at ``/overview``.
+ROOMS = (assets, ingest, harmless, health, deferred, furniture, demo_site, api, pages)
 
 
 def create_app(settings: Settings, *, store: Store | None = None, demo: bool = False) -> Flask:
     """Give the whole application. The store is opened from the settings unless one is handed in."""
     app = Flask(__name__, static_folder=None)
     site = mount(app, settings, store=store, demo=demo)
-    app.secret_key = site.store.site_secret()
+    if settings.migrates():
+        site.store.migrate()
+    # Without its tables the application still answers: /healthz/ready says what is missing.
+    app.secret_key = token_urlsafe() if site.store.pending_migrations() else site.store.site_secret()
     app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_NAME="beknown")
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -45,13 +49,7 @@ def mount(
     app.extensions[EXTENSION] = site
     app.register_error_handler(Refusal, answered)
     for room in ROOMS:
-        if room != "demo" or demo:
-            _register(app, room, url_prefix)
+        bp: Blueprint = room.bp
+        if room is not demo_site or demo:
+            app.register_blueprint(bp, url_prefix=(url_prefix + (bp.url_prefix or "")) or None)
     return site
-
-
-def _register(app: Flask, room: str, url_prefix: str) -> None:
-    found = import_module(f".{room}", __name__) if find_spec(f"{__name__}.{room}") else None
-    bp: Blueprint | None = getattr(found, "bp", None)
-    if bp is not None:
-        app.register_blueprint(bp, url_prefix=(url_prefix + (bp.url_prefix or "")) or None)

@@ -16,11 +16,13 @@ import click
 from beknown.wire import VERSION, iso
 
 from . import access
+from .assets import manifest
 from .errors import Misconfigured, Refusal
 from .keys import first_project, new_secret_key, new_write_key
 from .serving import ready_store, serve
 from .settings import OPTIONS, Settings, read_settings
 from .site import now_ms
+from .snippet import INLINE, tag
 from .store import Project, Store
 
 Command = Callable[..., Any]
@@ -189,14 +191,22 @@ def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> No
 
 @cli.command("snippet")
 @click.option("--project", "project_id", type=int, default=None, help="Default: the first project.")
+@click.option("--inline", is_flag=True, help="Also print the line that takes calls before the script has loaded.")
+@click.option("--integrity/--no-integrity", default=True, help="Pin the script's present version by its hash.")
 @settings_options("host", "port", "database", "url")
-def snippet_command(project_id: int | None, **given: Any) -> None:
+def snippet_command(project_id: int | None, inline: bool, integrity: bool, **given: Any) -> None:
     """Print the tag to paste into a site's pages."""
     settings = _settings(given)
     with Opened(given) as store:
         wanted = _project_id(store, project_id)
         key = next(one.write_key for one in store.projects() if one.id == wanted)
-    click.echo(f'<script async src="{settings.public_url()}/beknown.js" data-key="{key}"></script>')
+    built = {asset["path"]: asset["integrity"] for asset in manifest().get("assets", [])}
+    pinned = built.get("beknown.js") if integrity else None
+    if inline:
+        click.echo(INLINE)
+    click.echo(tag(settings.public_url(), key, integrity=pinned))
+    if pinned:
+        click.echo("The hash pins this version: paste it again after an update, or use --no-integrity.", err=True)
 
 
 class Opened:

@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
@@ -72,10 +72,11 @@ class PostgresConnection:
         sql, flat = question.bound(question.text(name), values)
         return self._guarded(lambda: list(self._execute(question.percent_style(sql), flat)))
 
-    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a named statement once for each of the rows."""
         sql = question.percent_style(question.text(name)).encode()
-        self._guarded(lambda: self._raw.cursor().executemany(sql, rows))
+        if rows:
+            self._guarded(lambda: self._raw.cursor().executemany(sql, rows))
 
     def begin(self) -> None:
         """Start a transaction."""

@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,9 +69,10 @@ class SqliteConnection:
         sql, flat = question.bound(question.text(name), values)
         return self._guarded(lambda: self._raw.execute(sql, flat).fetchall())
 
-    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a named statement once for each of the rows."""
-        self._guarded(lambda: self._raw.executemany(question.text(name), rows))
+        if rows:
+            self._guarded(lambda: self._raw.executemany(question.text(name), rows))
 
     def begin(self) -> None:
         """Start a transaction that may write."""
