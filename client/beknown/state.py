@@ -78,9 +78,13 @@ class State:
     def count(self, tab: str) -> int:
         """Give the number of the next event of a tab, from 1."""
         number = self.counts.get(tab, 0) + 1
-        self.counts[tab] = number
-        newest(self.counts)
+        self.counted(tab, number)
         return number
+
+    def counted(self, tab: str, number: int) -> None:
+        """Take note that a tab's events are numbered up to here: no number is given twice."""
+        self.counts[tab] = max(number, self.counts.get(tab, 0))
+        newest(self.counts)
 
     def cookie(self) -> str:
         """Give the text for the cookie."""

@@ -106,6 +106,8 @@ class Tracker:
     def _take_over(self, call: str, entry: "Entry") -> None:
         """Queue what an earlier page had made of a call, and the state it had not lived to store."""
         self.state.follow(entry["stored"])
+        for each in entry["events"]:
+            self.state.counted(each["properties"].get("$window_id", ""), each["properties"].get("$sequence", 0))
         self._done += self.outbox.add(call, [json.dumps(each) for each in entry["events"]])
 
     def _keep(self, call: str, events: "list[dict[str, Any]]") -> None:

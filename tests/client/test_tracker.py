@@ -629,3 +629,14 @@ def test_groups_of_one_event_add_to_those_that_stand():
     _, one, two = page.send()
     assert one["properties"]["$groups"] == {"company": "acme", "team": "blue"}
     assert two["properties"]["$groups"] == {"company": "acme"}
+
+
+def test_a_crash_between_an_event_and_its_storing_leaves_no_number_twice():
+    page = Page()
+    page.call("capture", "one")
+    before = page.stored
+    page.call("capture", "two")
+    page.stored = before
+    page = page.next_page()
+    page.call("capture", "three")
+    assert [event["properties"]["$sequence"] for event in page.send()] == [1, 2, 3]
