@@ -1,0 +1,22 @@
+"""What the packages offer is what they say they offer."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+
+@pytest.mark.parametrize("package", ["beknown", "beknown_server", "beknown_server.store"])
+def test_every_public_name_is_there_once(package: str) -> None:
+    module = importlib.import_module(package)
+    names = getattr(module, "__all__", [])
+    assert len(names) == len(set(names))
+    for name in names:
+        assert hasattr(module, name), f"{package}.__all__ names {name}, which is not there"
+
+
+def test_importing_the_client_needs_no_server_and_no_browser() -> None:
+    import beknown
+
+    assert beknown.__doc__
