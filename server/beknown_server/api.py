@@ -109,9 +109,12 @@ def stream() -> ResponseReturnValue:
             f"{feed.viewers} live views are open in this process already.",
             fix="Close one, or give the server more threads (--threads): each live view keeps one.",
         )
-    draw = _drawing(mine) if request.args.get("format") == "html" else _as_json
+    form = "html" if request.args.get("format") == "html" else "json"
+    draw = _drawing(mine) if form == "html" else _as_json
     start = live.place_of(request.headers.get("Last-Event-ID"), request.args.get("after"))
-    text = live.frames(feed, feed.head() if start is None else start, request.args.get("q", "").strip(), draw)
+    text = live.frames(
+        feed, feed.head() if start is None else start, request.args.get("q", "").strip(), form=form, draw=draw
+    )
     response = Response(stream_with_context(text), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold rows back until its buffer is full
     response.call_on_close(feed.leave)
@@ -185,7 +188,7 @@ def _drawing(mine: Project) -> Callable[[Row], str]:
 
     def drawn(row: Row) -> str:
         joined = became(row)
-        if joined is not None:  # rare, and asked once per viewer: the page renames the rows that this visitor left
+        if joined is not None:  # the page then renames the rows that this visitor left
             visitor = store.person(mine.id, joined)
             joined = joined if visitor is not None and visitor.person_id == row.person.person_id else None
         return drawn_row(row, joined=joined)

@@ -44,9 +44,11 @@ class Feed:
         self._most_viewers = most_viewers
         self._is_stopping = is_stopping
         self._changed = threading.Condition()
+        self._drawing = threading.Lock()
         self._rows: deque[Row] = deque()
         self._floor = 0  # rows beyond this seq are all in _rows
         self._head = 0  # the newest seq that was read
+        self._frames: dict[tuple[int, str], str] = {}  # what was drawn, the oldest first
         self._viewers = 0
         self._poller: threading.Thread | None = None
 
@@ -86,6 +88,17 @@ class Feed:
             if seq >= self._floor:
                 return [row for row in self._rows if row.seq > seq]
         return self._recent(after=seq, limit=PAGE)
+
+    def frame(self, row: Row, form: str, draw: Callable[[Row], str]) -> str:
+        """Give a row's frame of the stream; drawn once for all viewers of this ``form`` (``json``, ``html``)."""
+        key = (row.seq, form)
+        with self._drawing:  # all viewers wake at once: the first one draws, the others wait for it
+            text = self._frames.get(key)
+            if text is None:
+                text = self._frames[key] = _frame(row.seq, draw(row))
+                while len(self._frames) > KEPT:
+                    del self._frames[next(iter(self._frames))]
+        return text
 
     def _start(self) -> None:
         newest = self._recent(limit=1)
@@ -134,7 +147,7 @@ def matches(row: Row, query: str) -> bool:
     return any(query.casefold() in text.casefold() for text in texts)
 
 
-def frames(feed: Feed, after: int, query: str, draw: Callable[[Row], str]) -> Iterator[str]:
+def frames(feed: Feed, after: int, query: str, *, form: str, draw: Callable[[Row], str]) -> Iterator[str]:
     """Give the stream's text for one viewer: a frame per row that matches, its ``id`` the row's seq.
 
     A row that does not match still moves the place on, so that coming back does not search it again.
@@ -150,7 +163,7 @@ def frames(feed: Feed, after: int, query: str, draw: Callable[[Row], str]) -> It
             continue
         after = rows[-1].seq
         shown = [row for row in rows if matches(row, query)]
-        yield "".join([_frame(row.seq, draw(row)) for row in shown]) or f"id: {after}\n\n"
+        yield "".join([feed.frame(row, form, draw) for row in shown]) or f"id: {after}\n\n"
 
 
 def _frame(seq: int, text: str) -> str:

@@ -101,6 +101,21 @@ def test_many_viewers_ask_the_store_no_oftener_than_one() -> None:
         feed.leave()
 
 
+def test_a_row_is_drawn_once_for_all_who_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "KEPT", 2)
+    feed, drawn = feed_of(Rows()), []
+
+    def draw(one: Row) -> str:
+        drawn.append(one.seq)
+        return "x"
+
+    for seq in (1, 1, 2, 2):
+        assert feed.frame(row(seq), "html", draw) == f"id: {seq}\ndata: x\n\n"
+    assert drawn == [1, 2]
+    feed.frame(row(3), "html", draw)
+    assert len(feed._frames) == 2
+
+
 def test_nobody_watching_means_nobody_asking_and_a_new_viewer_misses_nothing() -> None:
     rows = Rows(3)
     feed = feed_of(rows)
@@ -162,7 +177,7 @@ def test_a_frame_holds_the_place_and_the_text_line_by_line() -> None:
     rows = Rows(1)
     feed = feed_of(rows)
     with watching(feed):
-        stream = frames(feed, 0, "", lambda one: f"a\r\nb\rc{one.seq}")
+        stream = frames(feed, 0, "", form="json", draw=lambda one: f"a\r\nb\rc{one.seq}")
         assert "retry:" in next(stream)
         assert next(stream) == "id: 1\ndata: a\ndata: b\ndata: c1\n\n"
         stream.close()
@@ -171,7 +186,7 @@ def test_a_frame_holds_the_place_and_the_text_line_by_line() -> None:
 def test_a_row_that_is_filtered_out_still_moves_the_place_on() -> None:
     feed = feed_of(Rows(3))
     with watching(feed):
-        stream = frames(feed, 0, "nothing like it", lambda one: "x")
+        stream = frames(feed, 0, "nothing like it", form="json", draw=lambda one: "x")
         next(stream)
         assert next(stream) == "id: 3\n\n"
         stream.close()

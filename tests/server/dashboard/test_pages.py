@@ -10,18 +10,9 @@ from beknown_server import access, pages
 from beknown_server.store import Row
 from beknown_server.store.records import PersonRef
 
+from .conftest import NOW, SECRET_KEY, WRITE_KEY, csrf_of, log_in
+
 PAGES = ["/", "/overview", "/live", "/people", "/people/ada", "/warnings", "/settings"]
-NOW = 1_795_474_800_000
-SECRET_KEY = "bks_dashboardtests"
-WRITE_KEY = "bk_dashboardtests"
-
-
-def csrf_of(page):
-    return re.search(r'name="csrf" value="([^"]+)"', page)[1]
-
-
-def log_in(client, key, **fields):
-    return client.post("/login", data={"csrf": csrf_of(client.get("/login").text), "secret_key": key, **fields})
 
 
 @pytest.mark.parametrize("page", PAGES)
