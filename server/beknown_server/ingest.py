@@ -22,10 +22,10 @@ from flask.typing import ResponseReturnValue
 
 from .cors import mirrored
 from .errors import Refusal, TooLarge, Unauthorized, Unusable
-from .intake import FIXES, Skip, Terms, taken
+from .intake import CLAIM_FIXES, FIXES, Skip, Terms, taken
 from .payload import delivery, unwrapped
 from .site import Site, current_site, now_ms
-from .store import Event, Project
+from .store import Claim, Event, Project
 
 MIB = 1 << 20
 MAX_KEY = 64
@@ -84,10 +84,15 @@ def accept(
         complaints += found.complaints
     usable += len(events)
     appended = site.store.append(project.id, events, now) if events else None
-    stored, repeated = (appended.stored, appended.repeated) if appended else (0, 0)
-    _count(site, project, skipped, complaints, raw_events, now)
-    site.metrics.taken(accepted=len(events), stored=stored, repeated=repeated)
-    return Outcome(stored, repeated, skipped, usable)
+    _warn(site, project, complaints, FIXES, now)
+    _warn(site, project, [("skipped: " + why, str(raw_events[index])[:300]) for index, why in skipped], {}, now)
+    for _, why in skipped:
+        site.metrics.skipped(why)
+    if appended is None:
+        return Outcome(0, 0, skipped, usable)
+    _warn(site, project, [_refused(rule, claim) for rule, claim in appended.refused], CLAIM_FIXES, now)
+    site.metrics.taken(accepted=len(events), stored=appended.stored, repeated=appended.repeated)
+    return Outcome(appended.stored, appended.repeated, skipped, usable)
 
 
 def _check_size(event: Event) -> None:
@@ -95,23 +100,16 @@ def _check_size(event: Event) -> None:
         raise Skip("event over 1 MiB")
 
 
-def _count(
-    site: Site,
-    project: Project,
-    skipped: list[tuple[int, str]],
-    complaints: list[tuple[str, str]],
-    raw_events: list[Any],
-    now: int,
-) -> None:
-    examples = dict(complaints)
-    for code, count in Counter(code for code, _ in complaints).items():
-        site.store.warn(project.id, code, examples[code], FIXES[code], now, count)
-    reasons = {reason: index for index, reason in skipped}
-    for reason, count in Counter(reason for _, reason in skipped).items():
-        example = str(raw_events[reasons[reason]])[:300]
-        site.store.warn(project.id, "skipped: " + reason, example, SKIPPED, now, count)
-    for _, reason in skipped:
-        site.metrics.skipped(reason)
+def _refused(rule: str, claim: Claim) -> tuple[str, str]:
+    return "claim refused: " + rule, f"{claim.x!r} as {claim.y!r}"
+
+
+def _warn(site: Site, project: Project, found: list[tuple[str, str]], fixes: dict[str, str], now: int) -> None:
+    """Count each code once per request, with the last example."""
+    examples = dict(found)
+    for code, count in Counter(code for code, _ in found).items():
+        fix = fixes.get(code.rpartition(": ")[2], SKIPPED)
+        site.store.warn(project.id, code, examples[code], fix, now, count)
 
 
 def project_of(site: Site, key: str | None) -> Project:

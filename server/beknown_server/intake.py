@@ -43,11 +43,20 @@ FIXES = {
     "property_dropped": "Send plain JSON values of modest depth and size.",
     "invalid_process_person_profile": "Only true and false are understood; the event was taken as true.",
     "personless_identity": "An event that asks for no person profile cannot identify, alias or merge.",
-    "claim_refused": "Identify with the user's own, lasting id from your database. See the person's explanation.",
 }
 
 
 Complaints = list[tuple[str, str]]  # code of FIXES, example
+
+
+# rule of identity.py that refused a claim -> what to do about it
+CLAIM_FIXES = {
+    "junk_id": "Identify with the user's own, lasting id from your database, after log-in.",
+    "same_id": "Identify with the user's id, not with the visitor's own anonymous one.",
+    "not_allowed": "Anybody could send $merge_dangerously with a public key. Allow it in the project's options.",
+    "unsigned": "The project demands signed identities: have your backend sign the user's id.",
+    "already_identified": "Call reset() when a user logs out: the next one on this device needs an id of their own.",
+}
 
 
 class Skip(Exception):
@@ -217,6 +226,4 @@ def _claim(name: str, distinct_id: str, properties: Any, terms: Terms, complaint
     allowed = bool(terms.options.get("merge_dangerously"))
     signed = not terms.options.get("signed_identities")
     refused = refused_for_good(kind, source, distinct_id, allowed=allowed, signed=signed)
-    if refused in ("junk_id", "not_allowed", "unsigned"):
-        complaints.append(("claim_refused", f"{refused}: {source[:80]!r} as {distinct_id[:80]!r}"))
     return Claim(kind, _clean(source[:MAX_ID]), _clean(distinct_id[:MAX_ID]), refused)

@@ -177,7 +177,18 @@ def test_a_junk_claim_is_refused_and_shown(client: FlaskClient, store: Store, pr
     raw = {"event": "$identify", "distinct_id": "ada", "properties": {"$anon_distinct_id": "undefined"}}
     assert client.post("/e/", json=batch(raw)).json == {"status": 1}
     assert [link.rule for link in store.explain(project.id, "ada").refused] == ["junk_id"]
-    assert "claim_refused" in codes(store, project)
+    assert "claim refused: junk_id" in codes(store, project)
+
+
+def test_a_second_user_on_one_device_is_refused_counted_and_told_to_reset(
+    client: FlaskClient, store: Store, project: Project
+) -> None:
+    for user in ("ada", "bob"):
+        raw = {"event": "$identify", "distinct_id": user, "properties": {"$anon_distinct_id": "anon-1"}}
+        assert client.post("/e/", json=batch(raw)).json == {"status": 1}
+    (warning,) = store.warnings(project.id)
+    assert (warning.code, warning.example) == ("claim refused: already_identified", "'anon-1' as 'bob'")
+    assert "reset()" in warning.fix
 
 
 def test_a_forced_merge_needs_the_projects_leave(client: FlaskClient, store: Store, project: Project) -> None:

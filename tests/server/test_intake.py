@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from beknown.ids import uuid7
-from beknown_server.intake import FIXES, Skip, Taken, Terms, taken
+from beknown_server.identity import REFUSED
+from beknown_server.intake import CLAIM_FIXES, FIXES, Skip, Taken, Terms, taken
 from beknown_server.moments import moment
 
 from .conftest import NOW
@@ -211,3 +212,7 @@ def test_alias_absorbs_its_alias_and_forced_merges_need_the_projects_leave() -> 
 def test_engage_without_a_name_identifies() -> None:
     found = take({"$distinct_id": "ada", "$set": {"a": 1}}, nameless_is_identify=True).event
     assert (found.event, found.set_) == ("$identify", {"a": 1})
+
+
+def test_every_refusal_of_a_claim_comes_with_advice() -> None:
+    assert set(CLAIM_FIXES) == set(REFUSED)

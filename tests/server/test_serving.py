@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from beknown_server.store import open_store
 
 from .conftest import COMMAND, KEY, SECRET, Server, uuid_of
 
@@ -91,3 +94,35 @@ def test_no_key_stands_in_the_log(serve: Callable[..., Server]) -> None:
     httpx.get(server.url + "/api/persons", headers={"Authorization": f"Bearer {SECRET}"})
     server.stop()
     assert SECRET not in server.log()
+
+
+def test_a_stop_answers_what_is_in_flight_and_stores_what_it_acknowledged(serve: Callable[..., Server]) -> None:
+    server = serve()
+    answers: list[tuple[str, int]] = []
+    stopping = threading.Event()
+
+    def send() -> None:
+        while True:
+            uuid = uuid_of()
+            body = {"api_key": KEY, "event": "x", "distinct_id": "ada", "uuid": uuid}
+            try:
+                answers.append((uuid, httpx.post(server.url + "/e/", json=body).status_code))
+            except httpx.ConnectError:  # nobody listens any more
+                return
+            except httpx.TransportError:  # was connected, but not taken up yet
+                assert stopping.is_set()
+
+    senders = [threading.Thread(target=send) for _ in range(4)]
+    for sender in senders:
+        sender.start()
+    time.sleep(0.5)
+    stopping.set()
+    assert server.stop() == 0
+    for sender in senders:
+        sender.join()
+    store = open_store(server.database)
+    stored = {row.uuid for row in store.recent(1, limit=1_000_000)}
+    store.close()
+    acknowledged = {uuid for uuid, status in answers if status == 200}
+    assert len(acknowledged) > 20
+    assert acknowledged <= stored

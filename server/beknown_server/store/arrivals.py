@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 import orjson
 
-from ..identity import writes
+from ..identity import REFUSED, writes
 from . import question
 from .clusters import learn
 from .records import Appended, Event
@@ -49,12 +49,15 @@ def append(db: Connection, project_id: int, events: Sequence[Event], now: int) -
             for uuid, event in fresh.items()
         ],
     )
+    refused = []
     for uuid, event in fresh.items():
         if event.claim:
             x, y = numbers[event.claim.x], numbers[event.claim.y]
-            learn(db, project_id, event.claim, x=x, y=y, at=event.timestamp, uuid=uuid)
+            rule = learn(db, project_id, event.claim, x=x, y=y, at=event.timestamp, uuid=uuid)
+            if rule in REFUSED:
+                refused.append((rule, event.claim))
     db.many("property.write", [row for uuid, event in fresh.items() for row in _writes(event, uuid, numbers)])
-    return Appended(len(fresh), len(events) - len(fresh))
+    return Appended(len(fresh), len(events) - len(fresh), refused)
 
 
 def _fresh(db: Connection, project_id: int, events: Sequence[Event]) -> dict[bytes, Event]:

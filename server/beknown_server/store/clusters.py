@@ -16,19 +16,20 @@ from .records import Claim
 from .writer import Connection
 
 
-def learn(db: Connection, project_id: int, claim: Claim, *, x: int, y: int, at: int, uuid: bytes) -> None:
-    """Store one fact about the ids numbered ``x`` and ``y``, and let who is who follow from it."""
+def learn(db: Connection, project_id: int, claim: Claim, *, x: int, y: int, at: int, uuid: bytes) -> str:
+    """Store one fact about the ids numbered ``x`` and ``y``, let persons follow, and give the rule that decided."""
     fact = Fact(claim.kind, x, y, at, uuid)
     row = {"project_id": project_id, "kind": claim.kind, "x": x, "y": y, "at": at, "uuid": uuid}
     if claim.refused:
         db.many("fact.add", [{**row, "rule": claim.refused, "final": 1}])
-        return
+        return claim.refused
     found = {one["id"]: one for one in db.all("distinct_id.standing", ids=[x, y])}
     if any(one["latest_at"] is not None and _latest(one) > fact.key for one in found.values()):
         db.many("fact.add", [{**row, "rule": "", "final": 0}])
-        replay_around(db, project_id, [x, y])
-    else:
-        db.many("fact.add", [{**row, "rule": _apply(db, fact, found[x], found[y]), "final": 0}])
+        return replay_around(db, project_id, [x, y])[uuid]
+    rule = _apply(db, fact, found[x], found[y])
+    db.many("fact.add", [{**row, "rule": rule, "final": 0}])
+    return rule
 
 
 def _latest(standing: Any) -> tuple[int, bytes]:
@@ -74,8 +75,8 @@ def _person(person: int, standing: Standing, size: int, latest: tuple[int, bytes
     }
 
 
-def replay_around(db: Connection, project_id: int, ids: list[int]) -> None:
-    """Decide anew whatever is connected, by any fact, to these ids."""
+def replay_around(db: Connection, project_id: int, ids: list[int]) -> dict[bytes, str]:
+    """Decide anew whatever is connected, by any fact, to these ids; give the rule that decided each fact."""
     facts, before, reached = _component(db, ids)
     clusters, rules = replay(facts.values())
     for piece in question.pieces(reached):
@@ -95,6 +96,7 @@ def replay_around(db: Connection, project_id: int, ids: list[int]) -> None:
     db.many("person.save", persons)
     changed = [uuid for uuid in facts if rules[uuid] != before[uuid]]
     db.many("fact.decided", [{"project_id": project_id, "uuid": uuid, "rule": rules[uuid]} for uuid in changed])
+    return rules
 
 
 def _component(db: Connection, ids: list[int]) -> tuple[dict[bytes, Fact], dict[bytes, str], list[int]]:

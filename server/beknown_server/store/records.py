@@ -49,10 +49,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """How many of the events were new, how many had been stored before."""
+    """How many of the events were new, how many had been stored before; which claims were refused, by which rule."""
 
     stored: int
     repeated: int
+    refused: Sequence[tuple[str, Claim]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from .records import Appended, Counts, Event, Explanation, Person, Project, Row,
 from .writer import Connection, Writer
 
 NOBODYS = 0  # the project of warnings that belong to none
+NO_ROW = -1  # rows are numbered from 1
 MOST_EXAMPLE = 500  # characters of an example in a warning
 
 
@@ -162,20 +163,15 @@ class Store:
     ) -> list[Row]:
         """Give events by arrival, newest first; with ``after``, oldest first, those with a greater ``seq``."""
         with self._reader() as db:
-            ids = self._ids(db, project_id, distinct_id, person_id)
-            if ids == []:
-                return []
-            order = {"newest": True} if after is None else {"oldest": True}
-            rows = db.all(
-                "event.recent",
-                project_id=project_id,
-                limit=limit,
-                before=before,
-                after=after,
-                event=event,
-                ids=ids,
-                **order,
-            )
+            asked: dict[str, Any] = {"before": before, "after": after, "event": event}
+            asked["newest" if after is None else "oldest"] = True
+            if distinct_id is not None:
+                numbers = db.all("distinct_id.numbers", project_id=project_id, names=[distinct_id])
+                asked["id"] = numbers[0]["id"] if numbers else NO_ROW
+            if person_id is not None:
+                key = people.find(db, project_id, person_id)
+                asked["person"] = NO_ROW if key is None else key
+            rows = db.all("event.recent", project_id=project_id, limit=limit, **asked)
             persons = people.refs(db, [row["person"] for row in rows])
             return [_row(row, persons[row["person"]]) for row in rows]
 
@@ -251,16 +247,6 @@ class Store:
         return work
 
     # Reading --------------------------------------------------------------------------------------------------
-
-    def _ids(
-        self, db: Connection, project_id: int, distinct_id: str | None, person_id: str | None
-    ) -> list[int] | None:
-        if distinct_id is not None:
-            return [row["id"] for row in db.all("distinct_id.numbers", project_id=project_id, names=[distinct_id])]
-        if person_id is None:
-            return None
-        key = people.find(db, project_id, person_id)
-        return [] if key is None else [row["id"] for row in db.all("distinct_id.of_person", keys=[key])]
 
     def _ask(self, name: str, **values: Any) -> list[Any]:
         with self._reader() as db:
