@@ -153,9 +153,10 @@ class Site:
 class Browser:
     """A Chromium with one profile: it can be closed and opened again, as people do."""
 
-    def __init__(self, playwright: Playwright, profile: Path) -> None:
+    def __init__(self, playwright: Playwright, profile: Path, *flags: str) -> None:
         self.playwright = playwright
         self.profile = profile
+        self.flags = [*FLAGS, *flags]
         self.context: BrowserContext | None = None
         self.said: list[str] = []  # what beknown wrote to the console
         self.errors: list[str] = []  # exceptions that reached a page
@@ -163,7 +164,7 @@ class Browser:
 
     def open(self) -> None:
         self.context = self.playwright.chromium.launch_persistent_context(
-            str(self.profile), executable_path=CHROMIUM, args=FLAGS, headless=True
+            str(self.profile), executable_path=CHROMIUM, args=self.flags, headless=True
         )
         self.context.set_default_timeout(PATIENCE * 1000)
 
@@ -173,6 +174,12 @@ class Browser:
         page.on("console", lambda message: self.said.append(message.text) if "[beknown]" in message.text else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         return page
+
+    def listen(self) -> list[str]:
+        """Give what beknown has said by now. Playwright hands on what pages say only while it is asked something."""
+        assert self.context is not None
+        self.context.pages[-1].wait_for_timeout(20)
+        return self.said
 
     def close(self) -> None:
         if self.context is not None:

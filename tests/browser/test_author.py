@@ -9,7 +9,7 @@ from .conftest import Browser, Collector, Site, tag, until
 
 def said(browser: Browser, *words: str) -> None:
     until(
-        lambda: any(all(word in line for word in words) for line in browser.said),
+        lambda: any(all(word in line for word in words) for line in browser.listen()),
         f"a console message with {words}; said: {browser.said}",
     )
 
@@ -53,7 +53,7 @@ def test_junk_ids_are_refused_on_the_device_loudly(
     (after,) = collector.wait_for("after")
     assert after["distinct_id"] == visitor
     assert collector.events("$identify") == []
-    until(lambda: len([line for line in browser.said if "Pass the user's own" in line]) >= 10, str(browser.said))
+    until(lambda: len([line for line in browser.listen() if "Pass the user's own" in line]) >= 10, str(browser.said))
     said(browser, "own anonymous id")
 
 
@@ -77,5 +77,5 @@ def test_values_that_json_cannot_hold_are_refused_and_the_next_call_works(
     page.evaluate("beknown.flush()")
     collector.wait_for("fine")
     assert [event["event"] for event in collector.events()] == ["$pageview", "fine"]
-    said(browser, "capture() cannot be sent")
+    said(browser, "capture() failed")
     said(browser, "event's name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -72,16 +71,12 @@ def test_blocked_storage_never_shows_in_the_page(
 def test_a_browser_whose_own_settings_block_all_storage_is_still_counted(
     collector: Collector, site: Site, playwright, tmp_path: Path
 ) -> None:
-    profile = tmp_path / "blocked"
-    (profile / "Default").mkdir(parents=True)
-    settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
-    (profile / "Default" / "Preferences").write_text(json.dumps(settings))
-    browser = Browser(playwright, profile)
+    browser = Browser(playwright, tmp_path / "blocked", "--blink-settings=cookieEnabled=false,localStorageEnabled=false")
     try:
         page = browser.page()
         page.goto(site.add("/", tag(collector)))
         page.wait_for_function("window.beknown")
-        assert page.evaluate("navigator.cookieEnabled") is False
+        assert page.evaluate("[navigator.cookieEnabled, window.localStorage]") == [False, None]
         page.evaluate("beknown.capture('seen')")
         page.evaluate("beknown.flush()")
         collector.wait_for("seen")
