@@ -9,7 +9,8 @@
 Rules:
 - Each file also lies there compressed, as .br and .gz: the server only picks one.
 - The hash is of the contents, so an address never changes its meaning and may be cached for ever.
-- Bytecode, not stripped source: source would need the compiler, which is more to load and to run at each start.
+- Bytecode, not stripped source: in a Chromium worker it was up after 70 ms (40 with a warm cache), source after 92 (64),
+  of about the same size; and source needs the compiler, which bytecode lets runtime.py leave out.
 - Slow steps are kept in build/cache under the hash of all that went into them.
 """
 
