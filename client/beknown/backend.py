@@ -4,8 +4,8 @@
     client.capture("user-4711", "order_paid", {"total": 42})     # never waits, never raises
 
 Rules:
-- Calls and queue are in speaker.py, when to send what is in delivery.py; here is only the driving, on httpx: take a
-  request, post it, hand the answer back, sleep until the next is due.
+- The calls are in speaker.py, the queue in channel.py, when to send what in delivery.py. Here is only the driving, on
+  httpx: take a request, post it, hand the answer back, sleep until the next is due.
 - Only an answer of exactly 200 settles events. Redirects are not followed: httpx would turn the POST into a GET.
 - A child process (gunicorn --preload) begins with an empty queue, a thread and connections of its own; what waited
   is the parent's to deliver.
@@ -30,13 +30,14 @@ import certifi
 import httpcore
 import httpx
 
+from .channel import Answer, Channel, log, monotonic_ms
 from .context import Visitor, identify_context, visitor, within
 from .delivery import body
 from .errors import BadCall, BadId, BadValue, BeknownError, NotSent
 from .record import LIBRARY
 from .signature import is_signed, sign
-from .speaker import Answer, Speaker, log, monotonic_ms, sent_at
-from .wire import VERSION
+from .speaker import Speaker
+from .wire import VERSION, iso
 
 __all__ = [
     "AsyncClient",
@@ -63,7 +64,7 @@ MIN_GZIP = 1024  # bytes; below, compressing costs more than it saves
 GZIP_LEVEL = 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Client(Speaker):
     """Sends from a background thread, which the first event starts. Use it from any thread; close it at the end."""
 
@@ -263,16 +264,16 @@ class AsyncClient(Speaker):
 HEADERS = {"Content-Type": "application/json", "User-Agent": f"{LIBRARY}/{VERSION}"}
 
 
-def connection(speaker: Speaker) -> dict[str, Any]:
+def connection(channel: Channel) -> dict[str, Any]:
     """Give the arguments of both of httpx's clients."""
     # Reading the certificate authorities takes 0.1 s of CPU in each process; plain HTTP has no use for them.
-    return {"timeout": speaker.timeout, "headers": HEADERS, "verify": speaker.host.startswith("https:")}
+    return {"timeout": channel.timeout, "headers": HEADERS, "verify": channel.host.startswith("https:")}
 
 
-def packed(speaker: Speaker, texts: list[str]) -> tuple[bytes, dict[str, str]]:
+def packed(channel: Channel, texts: list[str]) -> tuple[bytes, dict[str, str]]:
     """Give the body of a request and the headers that describe it."""
-    content = body(speaker.key, texts, sent_at()).encode()
-    if not speaker.gzip or len(content) < MIN_GZIP:
+    content = body(channel.key, texts, iso(time.time() * 1000)).encode()
+    if not channel.gzip or len(content) < MIN_GZIP:
         return content, {}
     return gzip.compress(content, GZIP_LEVEL, mtime=0), {"Content-Encoding": "gzip"}
 

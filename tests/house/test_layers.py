@@ -17,7 +17,7 @@ SERVER = ROOT / "server/beknown_server"
 ORDER = {
     CLIENT: (
         "errors values ids wire filter guard event identity session state outbox retry calls tracker hosts "
-        "record context signature spool delivery speaker backend integrations __init__"
+        "record context signature spool delivery channel speaker backend integrations __init__"
     ),
     SERVER
     / "store": "question records migrations migrate sqlite postgres writer clusters people arrivals store __init__",
