@@ -29,7 +29,12 @@ def create_app(settings: Settings, *, store: Store | None = None, demo: bool = F
         site.store.migrate()
     # Without its tables the application still answers: /healthz/ready says what is missing.
     app.secret_key = token_urlsafe() if site.store.pending_migrations() else site.store.site_secret()
-    app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_NAME="beknown")
+    app.config.update(
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_NAME="beknown",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.public_url().startswith("https:"),
+    )
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies

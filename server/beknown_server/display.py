@@ -98,7 +98,7 @@ def initials(name: str) -> str:
     """Give one or two letters that stand for a name or an e-mail address."""
     words = [word for word in name.split("@")[0].replace(".", " ").replace("_", " ").split() if word[0].isalnum()]
     if not words:
-        return name[:1].upper() or "?"
+        return name.strip()[:1].upper() or "?"
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
 
 

@@ -111,7 +111,7 @@ def log_in() -> ResponseReturnValue:
     if mine is None:
         wrong_keys.add(address, now=now)
         return _login(
-            wanted, "This key opens no project. It begins with bks_; the write key opens nothing here."
+            wanted, "This key opens no project. Use the secret key (bks_…); the write key opens nothing."
         ), 401
     access.sign_in(mine.id, now=now)
     return redirect(wanted, 303)

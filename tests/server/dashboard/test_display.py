@@ -23,7 +23,7 @@ class Happened:
         ("ada@example.com", "A"),
         ("ada.lovelace@example.com", "AL"),
         ("Åsa", "Å"),
-        ("  ", " "),
+        ("  ", "?"),
         ("", "?"),
         ("@", "@"),
     ],

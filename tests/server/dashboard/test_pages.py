@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from beknown_server import access, pages
+from beknown_server import Settings, access, create_app, pages
 from beknown_server.store import Row
 from beknown_server.store.records import PersonRef
 
@@ -64,6 +64,12 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(dashboard
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert SECRET_KEY not in cookie
+
+
+def test_behind_https_the_cookie_travels_only_there(dashboard):
+    app = create_app(Settings(url="https://t.example.com"), store=dashboard.store)
+    assert "Secure" in app.test_client().get("/login").headers["Set-Cookie"]
+    assert "Secure" not in dashboard.client().get("/login").headers["Set-Cookie"]
 
 
 def test_a_log_in_needs_the_token_of_its_form(dashboard):
