@@ -229,6 +229,18 @@ def test_a_closed_store_takes_nothing_more(database: str) -> None:
         store.append(1, [event("x", "ada")], NOW)
 
 
+def test_processes_that_start_together_migrate_one_after_the_other(database: str) -> None:
+    def start(_: int) -> list[str]:
+        store = open_store(database)
+        store.migrate()
+        lacking = store.pending_migrations()
+        store.close()
+        return lacking
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(start, range(4))) == [[]] * 4
+
+
 def test_a_new_database_says_what_it_lacks(database: str) -> None:
     store = open_store(database)
     assert store.pending_migrations()

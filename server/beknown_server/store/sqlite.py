@@ -40,8 +40,12 @@ class Sqlite:
         return f"sqlite:///{self.path}"
 
     def prepare(self) -> None:
-        """Make the folder that the file will lie in."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Make the file, in WAL mode from the first moment, and the folder that it lies in."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(f"the folder {self.path.parent} cannot be made: {error}.") from error
+        self.connect().close()
 
     def connect(self) -> SqliteConnection:
         """Open the file. Raises Misconfigured if it cannot be opened."""
@@ -54,6 +58,8 @@ class Sqlite:
             raw.execute(f"pragma cache_size = -{CACHE_KIB}")
             raw.execute("pragma foreign_keys = on")
         except sqlite3.Error as error:
+            if any(word in str(error) for word in _WAITING):
+                raise TooBusy("store_busy", f"another process holds the database: {error}.") from error
             raise Misconfigured(f"the database file {self.path} cannot be opened: {error}.") from error
         return SqliteConnection(raw)
 
