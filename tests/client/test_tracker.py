@@ -640,3 +640,12 @@ def test_a_crash_between_an_event_and_its_storing_leaves_no_number_twice():
     page = page.next_page()
     page.call("capture", "three")
     assert [event["properties"]["$sequence"] for event in page.send()] == [1, 2, 3]
+
+
+def test_arguments_beyond_those_we_know_are_ignored():
+    page = Page()
+    page.call("register", {"plan": "pro"}, 30)
+    page.call("reset", {"keep": ["plan"]}, True)
+    page.call("capture", "x", {}, {}, "more")
+    assert page.send()[0]["properties"]["plan"] == "pro"
+    assert page.said == []
