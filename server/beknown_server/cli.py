@@ -19,7 +19,7 @@ from . import access
 from .assets import manifest
 from .errors import Misconfigured, Refusal
 from .keys import first_project, new_secret_key, new_write_key
-from .serving import ready_store, serve
+from .serving import listening, ready_store, serve
 from .settings import OPTIONS, Settings, read_settings
 from .site import now_ms
 from .snippet import INLINE, tag
@@ -63,7 +63,7 @@ def cli() -> None:
 @settings_options(*SERVING)
 def serve_command(**given: Any) -> None:
     """Serve: the tag, the events, the dashboard."""
-    settings = _settings(given)
+    settings = listening(_settings(given))
     _prepare(settings)
     click.echo(f"Dashboard  {settings.public_url()}/")
     serve(settings)
@@ -76,7 +76,7 @@ def demo_command(**given: Any) -> None:
     if given["database"] is None and "BEKNOWN_DATABASE" not in os.environ:
         given["database"] = "sqlite:///data/beknown.db"
     given["migrate"] = True if given["migrate"] is None else given["migrate"]
-    settings = _settings(given)
+    settings = listening(_settings(given))
     project, secret = _prepare(settings)
     token = access.Links().make(project.id, secret=secret)
     click.echo(f"The site   {settings.public_url()}/")

@@ -9,7 +9,9 @@ Rules:
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,18 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def listening(settings: Settings) -> Settings:
+    """Give the settings with a port to listen on: 0 becomes a free one. Raises Misconfigured if it is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.create_server((settings.host, settings.port), family=family) as probe:
+            return replace(settings, port=probe.getsockname()[1])
+    except OSError as error:
+        raise Misconfigured(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}. Choose another with --port."
+        ) from None
 
 
 def ready_store(settings: Settings) -> Store:

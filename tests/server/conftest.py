@@ -140,7 +140,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        environment = {**os.environ, "BEKNOWN_KEY": KEY, "BEKNOWN_SECRET_KEY": SECRET}
+        environment = {**os.environ, "BEKNOWN_KEY": KEY, "BEKNOWN_SECRET_KEY": SECRET, "TMPDIR": str(self.folder)}
         arguments = [*COMMAND, "serve", "--port", str(self.port), "--database", self.database, *self.options]
         with (self.folder / "server.log").open("ab") as log:
             # A session of its own, so that a kill takes parent and workers alike.

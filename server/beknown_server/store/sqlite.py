@@ -18,7 +18,7 @@ from . import question
 
 BUSY_MS = 5000  # how long a writer waits for another process's transaction
 CHECKPOINT_PAGES = 4000  # 16 MiB of log between checkpoints; the default of 1000 costs a third of the throughput
-CACHE_KIB = 32768
+CACHE_KIB = 8192  # per connection, of which there is one per busy thread
 
 T = TypeVar("T")
 
