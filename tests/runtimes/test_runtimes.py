@@ -21,21 +21,24 @@ from typing import Any
 import pytest
 from beknown_server import bundle
 
+from ..client.test_conformance import CASES, named
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PYODIDE = ROOT / "static/node_modules/pyodide"
 SUITE = HERE / "suite.py"
 CORE = bundle.core(ROOT / "client")
-TESTS = bundle.tests_of(CORE)
+TESTS = [*bundle.tests_of(CORE), ROOT / "tests/client/test_conformance.py"]
 
 
 def every_test() -> list[tuple[str, str]]:
-    return [
+    written = [
         (path.stem, node.name)
         for path in TESTS
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
+    return written + [("test_conformance", named(case["case"])) for case in CASES]
 
 
 def run(runtime: str, place: Path, *files: Path) -> dict[str, Any]:
@@ -50,15 +53,17 @@ def run(runtime: str, place: Path, *files: Path) -> dict[str, Any]:
 
 @functools.cache
 def answer(runtime: str) -> dict[str, Any]:
-    """Run all of the core's tests on one runtime."""
-    if runtime == "pyodide":
-        return run("pyodide", PYODIDE, ROOT / "client", *TESTS, SUITE)
-    if runtime == "micropython":
-        return run("micropython", bundle.MICROPYTHON.parent, ROOT / "client", *TESTS, SUITE)
+    """Run all of the core's tests on one runtime; the conformance cases lie beside them as a module."""
     with tempfile.TemporaryDirectory() as folder:
-        for path in (*TESTS, SUITE):
-            (Path(folder) / f"{path.stem}.mpy").write_bytes(bundle.compiled(path.read_text(), path.name))
-        return run("micropython", built(), Path(folder))
+        for name, source in bundle.workload(CORE).items():
+            if runtime == "bundle":
+                (Path(folder) / name.replace(".py", ".mpy")).write_bytes(bundle.compiled(source, name))
+            else:
+                (Path(folder) / name).write_text(source)
+        if runtime == "bundle":
+            return run("micropython", built(), Path(folder))
+        place = PYODIDE if runtime == "pyodide" else bundle.MICROPYTHON.parent
+        return run(runtime, place, ROOT / "client", Path(folder))
 
 
 def built() -> Path:
