@@ -23,6 +23,7 @@ HANG_S = 1.0
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms for the client's delayed ACK
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))

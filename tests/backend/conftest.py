@@ -50,6 +50,7 @@ class Recorder(ThreadingHTTPServer):
 
 class Recording(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms for the client's delayed ACK
     server: Recorder
 
     def do_POST(self) -> None:
