@@ -9,8 +9,8 @@
 Rules:
 - Each file also lies there compressed, as .br and .gz: the server only picks one.
 - The hash is of the contents, so an address never changes its meaning and may be cached for ever.
-- Bytecode, not stripped source: in a Chromium worker it was up after 70 ms (40 with a warm cache), source after 92 (64),
-  of about the same size; and source needs the compiler, which bytecode lets runtime.py leave out.
+- Bytecode, not stripped source: in a Chromium worker it was up after 70 ms (40 with a warm cache), source after 92
+  (64), of about the same size; and source needs the compiler, which bytecode lets runtime.py leave out.
 - Slow steps are kept in build/cache under the hash of all that went into them.
 """
 
@@ -132,11 +132,21 @@ def tests_of(sources: Iterable[str]) -> list[Path]:
     return [path for path in sorted((ROOT / "tests/client").glob("test_*.py")) if path.stem[5:] in names]
 
 
+def workload(sources: Iterable[str]) -> dict[str, str]:
+    """What the core is put through to see what it needs of MicroPython: its tests and the conformance cases."""
+    conformance = ROOT / "tests/client/test_conformance.py"
+    cases = [
+        case for path in sorted((ROOT / "tests/conformance").glob("*.json")) for case in json.loads(path.read_text())
+    ]
+    paths = [*tests_of(sources), conformance, ROOT / "tests/runtimes/suite.py"]
+    found = {path.name: path.read_text() for path in paths}
+    return found | {"conformance_cases.py": f"import json\nCASES = json.loads({json.dumps(cases)!r})\n"}
+
+
 def _runtime(sources: dict[str, str]) -> tuple[bytes, bytes]:
     """Cut MicroPython to what the core's tests use: the part that pages load, and the part in reserve."""
     tools = runtime.Tools(COMMANDS)
-    tests = [*tests_of(sources), ROOT / "tests/runtimes/suite.py"]
-    programs = [ROOT / "client" / path for path in sources]
+    tests = workload(sources)
 
     def slim(folder: Path) -> None:
         folder.mkdir()
@@ -146,8 +156,8 @@ def _runtime(sources: dict[str, str]) -> tuple[bytes, bytes]:
     def cut(folder: Path) -> None:
         for path, content in bytecode(sources).items():
             _put(folder / path[1:], content)
-        for test in tests:
-            _put(folder / "lib" / f"{test.stem}.mpy", compiled(test.read_text(), test.name))
+        for name, source in tests.items():
+            _put(folder / "lib" / name.replace(".py", ".mpy"), compiled(source, name))
         answer = said("node", STATIC / "profile.mjs", whole / "probe.wasm", folder / "lib")
         profile = json.loads(answer)
         runtime.split(
@@ -159,9 +169,11 @@ def _runtime(sources: dict[str, str]) -> tuple[bytes, bytes]:
             read=[(start, stop) for start, stop in profile["read"]],
         )
 
-    cutter = Path(runtime.__file__)
-    whole = _cached("Trimming MicroPython", [MICROPYTHON, cutter], slim)
-    uses = [whole / "slim.wasm", cutter, STATIC / "micropython.js", STATIC / "profile.mjs", *programs, *tests]
+    cutter = Path(runtime.__file__).read_bytes()
+    whole = _cached("Trimming MicroPython", [MICROPYTHON.read_bytes(), cutter], slim)
+    loader = [(STATIC / name).read_bytes() for name in ("micropython.js", "profile.mjs")]
+    programs = [text.encode() for texts in (sources, tests) for item in sorted(texts.items()) for text in item]
+    uses = [(whole / "slim.wasm").read_bytes(), cutter, *loader, *programs]
     parts = _cached("Cutting it to what the core uses", uses, cut)
     return (parts / "hot.wasm").read_bytes(), (parts / "cold.wasm").read_bytes()
 
@@ -184,9 +196,9 @@ def _write(target: Path, path: str, content: bytes) -> Asset:
     return Asset(path, len(content), len(by_brotli), len(by_gzip), integrity)
 
 
-def _cached(step: str, inputs: Iterable[Path], make: Callable[[Path], None]) -> Path:
+def _cached(step: str, inputs: Iterable[bytes], make: Callable[[Path], None]) -> Path:
     """The folder that `make` filled from these inputs, made now unless an earlier build did."""
-    folder = CACHE / _digest(step.encode(), *(path.read_bytes() for path in inputs))[:16]
+    folder = CACHE / _digest(step.encode(), *inputs)[:16]
     if not folder.exists():
         print(step, file=sys.stderr, flush=True)
         # Made aside: a build that is stopped halfway, or runs beside another, leaves no folder that looks done.
