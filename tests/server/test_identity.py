@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from beknown_server.identity import Fact, folded, refused_for_good, replay, writes
-from beknown_server.store import Claim, Event, Store, open_store
+from beknown_server.store import Claim, Event, Project, Store, open_store
 from beknown_server.store.arrivals import person_id
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import NOW, uuid_of
+from .conftest import BOTH_ENGINES, NOW, uuid_of
 from .oracle import Said, persons
 
 IDS = ["anon-1", "anon-2", "anon-3", "ada", "bob", "cy"]
@@ -167,3 +168,33 @@ def test_set_goes_before_set_once_and_unset_ends_what_was_before_it() -> None:
     assert folded([*said, *writes({}, {}, ["plan"], at=9, uuid="c")]) == {}
     later = writes({}, {"plan": "new"}, [], at=10, uuid="d")
     assert folded([*writes({}, {}, ["plan"], at=9, uuid="c"), *later]) == {"plan": "new"}
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("seed", [1, 2])
+def test_racing_writers_end_where_the_oracle_ends(database: str, store: Store, project: Project, seed: int) -> None:
+    chance = random.Random(seed)
+    ids = [f"id-{n}" for n in range(40)]
+    kinds = [*["claim"] * 7, "alias", "alias", "forced_merge"]
+    said = [
+        Said(NOW + chance.randrange(50), uuid_of(), chance.choice(kinds), *chance.sample(ids, 2)) for _ in range(70)
+    ]
+    events = [Event(one.uuid, "x", one.y, one.at, {}, claim=Claim(one.kind, one.x, one.y)) for one in said]
+    other = open_store(database)  # as a second process would have
+
+    def send(which: Store, order: list[Event]) -> None:
+        for start in range(0, len(order), 3):
+            which.append(project.id, order[start : start + 3], NOW)
+
+    with ThreadPoolExecutor(4) as pool:
+        orders = [chance.sample(events, len(events)) for _ in range(4)]
+        list(pool.map(send, [store, other, store, other], orders))
+    for member, (members, survivor, identified) in persons(said).items():
+        found = store.person(project.id, member)
+        assert found is not None
+        assert (frozenset(found.distinct_ids), found.distinct_ids[0], found.is_identified) == (
+            members,
+            survivor,
+            identified,
+        )
+    other.close()
