@@ -28,7 +28,7 @@
 
   const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
   const queued = Array.isArray(earlier) && earlier;
-  if (earlier?.flush && !queued) return say("warn", "This page has the tag twice.");
+  if (earlier?.flush && !queued) return say("warn", "The tag is here twice.");
   if (!key) say("error", "The tag needs data-key.");
 
   // Storage -------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@
       disk("set", place, text);
       queueMicrotask(handOver); // what one task calls travels together
     } catch (error) {
-      say("error", what + "() cannot be sent: " + error); // a cycle, a BigInt: JSON cannot hold it
+      say("error", what + "() failed: " + error); // a cycle, a BigInt: JSON cannot hold it
     }
   };
 
