@@ -187,6 +187,12 @@ def test_a_full_queue_says_so_and_keeps_what_it_had(make: Make, recorder: Record
     assert [event["uuid"] for event in recorder.events] == accepted[:5]
 
 
+def test_calls_made_in_the_same_millisecond_keep_their_order_as_uuids(make: Make) -> None:
+    client = make()
+    uuids = [client.capture("u", "x") for _ in range(500)]
+    assert uuids == sorted(uuid for uuid in uuids if uuid)
+
+
 def test_the_same_uuid_waiting_is_queued_once(make: Make, recorder: Recorder) -> None:
     recorder.hangs.set()
     client = make()

@@ -1,0 +1,92 @@
+"""Our own server as the collector: fed by our client, and by PostHog's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from beknown.backend import AsyncClient, Client, NotSent, identify_context
+from posthog import Posthog
+
+from ..server.conftest import SECRET, Server
+from .conftest import KEY, until
+
+ANON = "01a20ac2-f41d-71cf-917a-c081a3fe8768"
+
+
+def person(server: Server, distinct_id: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    return dict(httpx.get(f"{server.url}/api/persons/{distinct_id}", headers=headers).raise_for_status().json())
+
+
+def page_identifies(server: Server, user: str) -> None:
+    """Send what the tag sends when a page calls identify()."""
+    event = {
+        "uuid": str(uuid4()),
+        "event": "$identify",
+        "distinct_id": user,
+        "properties": {"$anon_distinct_id": ANON},
+    }
+    httpx.post(server.url + "/e/", json={"api_key": KEY, "batch": [event]}).raise_for_status()
+
+
+def test_what_the_backend_said_of_a_visitor_becomes_the_users(beknown: Server) -> None:
+    with Client(KEY, beknown.url) as client:
+        with identify_context(ANON, session_id="s"):
+            client.capture(None, "signed_up")
+        client.flush()
+        page_identifies(beknown, "user-1")
+        client.capture("user-1", "order_paid")
+        client.identify("user-1", {"name": "Ada"})
+        client.set_once("user-1", {"first_plan": "free"})
+        client.set_once("user-1", {"first_plan": "pro"})
+        client.alias("user-1", "crm-7")
+        client.capture("crm-7", "called")
+    found = person(beknown, ANON)
+    assert sorted(found["distinct_ids"]) == sorted([ANON, "crm-7", "user-1"])
+    assert found["is_identified"]
+    assert found["event_count"] == 8
+    assert found["properties"]["name"] == "Ada"
+    assert found["properties"]["first_plan"] == "free"
+
+
+def test_identify_on_a_backend_sets_properties_and_marks_nobody(beknown: Server) -> None:
+    with Client(KEY, beknown.url) as client:
+        client.identify(ANON, {"plan": "pro"})
+    found = person(beknown, ANON)
+    assert found["properties"] == {"plan": "pro"}
+    assert not found["is_identified"]
+
+
+def test_a_wrong_key_is_told_in_the_servers_words(beknown: Server) -> None:
+    with pytest.raises(NotSent, match="key") as refusal:
+        Client("bk_wrong", beknown.url, sync_mode=True, raise_errors=True).capture("u", "x")
+    assert refusal.value.status == 401
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_posthogs_own_client_feeds_our_server(beknown: Server, zipped: bool) -> None:
+    theirs = Posthog(KEY, host=beknown.url, gzip=zipped)
+    for number in range(150):
+        theirs.capture("order_paid", distinct_id="user-1", properties={"number": number})
+    theirs.set(distinct_id="user-1", properties={"name": "Ada"})
+    theirs.alias("user-1", "crm-7")
+    theirs.shutdown()
+    found = until(lambda: person(beknown, "crm-7"), "the person")
+    assert sorted(found["distinct_ids"]) == ["crm-7", "user-1"]
+    assert found["event_count"] == 152
+    assert found["properties"]["name"] == "Ada"
+
+
+async def sends(server: Server) -> None:
+    async with AsyncClient(KEY, server.url) as client:
+        for _ in range(150):
+            client.capture("user-2", "x")
+
+
+def test_the_async_client_feeds_it_too(beknown: Server) -> None:
+    asyncio.run(sends(beknown))
+    assert person(beknown, "user-2")["event_count"] == 150
