@@ -135,7 +135,7 @@ def build(
         "timestamp": wire.iso(entry["at"]),
         "properties": found,
     }
-    event.update(top or {})
+    event.update({name: filtered(bag, options or {}) for name, bag in (top or {}).items()})
     return event
 
 

@@ -649,3 +649,11 @@ def test_arguments_beyond_those_we_know_are_ignored():
     page.call("capture", "x", {}, {}, "more")
     assert page.send()[0]["properties"]["plan"] == "pro"
     assert page.said == []
+
+
+def test_what_is_denied_or_masked_is_so_in_person_properties_and_first_touch_too():
+    page = Page(options={"deny": "email", "mask": "true"})
+    page.call("identify", "ada", {"email": "ada@example.com", "plan": "pro"}, {"came_by": "https://b.example/?gclid=1"})
+    (event,) = page.send()
+    assert event["$set"] == {"plan": "pro"}
+    assert event["$set_once"]["came_by"] == "https://b.example/?gclid=<masked>"
