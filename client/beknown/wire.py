@@ -52,10 +52,10 @@ def checked_id(value: "Any") -> str:
         raise BadId(_advice(value, "is not text"))
     if is_junk(value):
         raise BadId(_advice(value, "is a placeholder that many people would share"))
-    value = value.strip()
-    if len(value) > MAX_ID:
-        raise BadId(_advice(value[:40] + "…", f"is longer than {MAX_ID} characters"))
-    return value
+    text: str = value.strip()
+    if len(text) > MAX_ID:
+        raise BadId(_advice(text[:40] + "…", f"is longer than {MAX_ID} characters"))
+    return text
 
 
 def is_junk(text: str) -> bool:
