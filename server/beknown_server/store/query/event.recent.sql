@@ -6,6 +6,8 @@ where e.project_id = :project_id
   {{:before and e.seq < :before}}
   {{:after and e.seq > :after}}
   {{:event and e.event = :event}}
-  {{:ids and e.distinct_id in (:ids)}}
+  {{:id and e.distinct_id = :id}}
+  {{:person and e.distinct_id in (
+      select i.id from distinct_id i where i.person = :person or (i.id = :person and i.person is null))}}
 order by {{:newest e.seq desc}} {{:oldest e.seq}}
 limit :limit
