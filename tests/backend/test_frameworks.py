@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import quote
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-import django
 import httpx
 import pytest
-import uvicorn
 from beknown.backend import Client, sign, visitor
 from beknown.integrations import asgi
 from beknown.integrations import django as in_django
 from beknown.integrations import flask as in_flask
 from beknown.wire import pack_cookie
-from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -29,6 +23,7 @@ from fastapi import FastAPI, Form
 from flask import Flask, jsonify, render_template_string, request
 
 from .conftest import KEY, Recorder
+from .serving import configure_django, uvicorned, wsgi
 
 SECRET = "bks_tests_secret"
 ANON, SESSION = "01a20ac2-f41d-71cf-917a-c081a3fe8768", "01a20ac2-f41d-71cf-917a-c081a3fe8769"
@@ -111,38 +106,6 @@ def fastapi_shop(client: Client) -> FastAPI:
     return app
 
 
-@contextmanager
-def wsgi(app: Any) -> Iterator[str]:
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = make_server("127.0.0.1", 0, app, handler_class=Quiet)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@contextmanager
-def uvicorned(app: Any) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture
 def client(recorder: Recorder) -> Iterator[Client]:
     with Client(KEY, recorder.url) as one:
@@ -151,15 +114,7 @@ def client(recorder: Recorder) -> Iterator[Client]:
 
 @pytest.fixture
 def django_settings(client: Client) -> None:
-    if not settings.configured:
-        settings.configure(
-            ALLOWED_HOSTS=["127.0.0.1"],
-            ROOT_URLCONF=__name__,
-            MIDDLEWARE=["beknown.integrations.django.middleware"],
-            BEKNOWN_SECRET_KEY=SECRET,
-        )
-        django.setup()
-    settings.BEKNOWN_CLIENT = client
+    configure_django(__name__, client, SECRET)
 
 
 SHOPS = ["flask /pay", "django /pay", "django-async /pay-async", "django-async /pay", "fastapi /pay"]
