@@ -25,8 +25,6 @@ def create_app(settings: Settings, *, store: Store | None = None, demo: bool = F
     """Give the whole application. The store is opened from the settings unless one is handed in."""
     app = Flask(__name__, static_folder=None)
     site = mount(app, settings, store=store, demo=demo)
-    if settings.migrates():
-        site.store.migrate()
     # Without its tables the application still answers: /healthz/ready says what is missing.
     app.secret_key = token_urlsafe() if site.store.pending_migrations() else site.store.site_secret()
     app.config.update(
@@ -51,6 +49,8 @@ def mount(
     """
     site = Site(settings, store or open_store(settings.database), Metrics())
     site.store.when_committed(site.metrics.committed)
+    if settings.migrates():
+        site.store.migrate()
     app.extensions[EXTENSION] = site
     app.register_error_handler(Refusal, answered)
     for room in ROOMS:

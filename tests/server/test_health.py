@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from beknown_server import Settings, create_app, mount
-from beknown_server.store import Store, open_store
+from beknown_server.store import open_store
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -37,15 +37,16 @@ def test_ready_says_that_the_database_is_away() -> None:
     site.store.close()
 
 
-def test_it_can_be_mounted_under_a_prefix_in_another_application(store: Store, database: str) -> None:
-    store.create_project("Tests", KEY, "bks_x", NOW)
+def test_it_can_be_mounted_under_a_prefix_in_another_application(database: str) -> None:
     app = Flask("shop")
-    mount(app, Settings(database=database), store=store, url_prefix="/analytics")
+    site = mount(app, Settings(database=database), url_prefix="/analytics")  # a new database is made ready
+    site.store.create_project("Tests", KEY, "bks_x", NOW)
     client = app.test_client()
     sent = client.post("/analytics/e/", json={"api_key": KEY, "event": "x", "distinct_id": "ada"})
     assert sent.json == {"status": 1}
     assert client.post("/analytics/e/", json={}).headers["X-Beknown-Refused"] == "missing_key"
     assert client.get("/e/").status_code == 404
+    site.store.close()
 
 
 @pytest.mark.parametrize("path", ["/flags/?v=2", "/flags?v=4", "/decide/?v=3"])
