@@ -44,6 +44,9 @@ OPTIONS = (
     Option("key", "", "Write key of the first project (bk_...). Public: it stands in the page."),
     Option("secret_key", "", "Secret key of the first project (bks_...). Opens its data.", secret=True),
     Option("proxies", 0, "Reverse proxies in front whose X-Forwarded-* headers are to be believed."),
+    Option(
+        "columns", "", "Folder of the columnar copy that counting reads, a cache. Default: beside the SQLite file."
+    ),
     Option("url", "", "Address that browsers reach this server at, for the snippet. Default: http://host:port."),
 )
 
@@ -61,11 +64,18 @@ class Settings:
     key: str = ""
     secret_key: str = field(default="", repr=False)
     proxies: int = 0
+    columns: str = ""
     url: str = ""
 
     def migrates(self) -> bool:
         """Tell whether the server brings its database up to date itself when it starts."""
         return self.migrate == "yes" or (self.migrate == "auto" and self.database.startswith("sqlite:"))
+
+    def columns_folder(self) -> str:
+        """Give the folder of the columnar copy."""
+        if not self.columns and self.database.startswith("sqlite:///"):
+            return self.database.removeprefix("sqlite:///") + "-columns"
+        return self.columns or "beknown-columns"
 
     def public_url(self) -> str:
         """Give the address that browsers reach this server at, without a slash at the end."""

@@ -180,6 +180,22 @@ class Store:
         row = self._ask("event.counts", project_id=project_id, since=since)[0]
         return Counts(row["events"], row["persons"])
 
+    # What the columnar copy reads ------------------------------------------------------------------------------
+
+    def latest(self, project_id: int) -> tuple[int, int]:
+        """Give the number of the last event that arrived, and of the last change of some id's person."""
+        events, changes = self._ask("event.latest", project_id=project_id), self._ask("moved.latest", project_id=project_id)
+        return events[0]["seq"], changes[0]["id"]
+
+    def columns(self, project_id: int, what: str, *, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """Give rows of ``event``, ``distinct_id`` or ``moved`` as counting needs them, in order of arrival.
+
+        event: seq, timestamp, event, number of the distinct id, session, properties (JSON text).
+        distinct_id: number, number of its person or None. moved: change, number, number or None if deleted, person.
+        """
+        rows = self._ask(f"{what}.columns", project_id=project_id, after=after, limit=limit)
+        return [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
+
     # People ---------------------------------------------------------------------------------------------------
 
     def person(self, project_id: int, distinct_id_or_person_id: str) -> Person | None:
