@@ -27,8 +27,7 @@
   };
 
   const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
-  const queued = Array.isArray(earlier) && earlier;
-  if (earlier?.flush && !queued) return say("warn", "The tag is here twice.");
+  if (earlier?.flush && !earlier.push) return say("warn", "The tag is here twice.");
   if (!key) say("error", "The tag needs data-key.");
 
   // Storage -------------------------------------------------------------------------------------------------------
@@ -237,7 +236,7 @@
     addEventListener("popstate", () => moved("popstate"));
     addEventListener("pageshow", (shown) => shown.persisted && call("pageview", [])); // back from the bfcache
   }
-  for (const [what, args, at] of queued || []) beknown[what] && call(what, args, at);
+  for (const [what, args, at] of earlier?.push ? earlier : []) beknown[what] && call(what, args, at);
 
   addEventListener("pagehide", () => {
     if (counts) call("pageleave", []);

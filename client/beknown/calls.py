@@ -67,7 +67,7 @@ class Call:
 
 def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "Any" = None, *_: "Any") -> "Events":
     """capture(event, properties, options): something happened. Options: ``$set``, ``$set_once``."""
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip(wire.BLANKS):
         raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
     state, at = call.state, call.entry["at"]
     state.bucket, allowed = guard.draw(state.bucket or guard.full(at), at)

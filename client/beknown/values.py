@@ -6,6 +6,7 @@
     list, tuple, set        list
     dict                    dict; keys become text
     has .isoformat()        its ISO 8601 text (date, time, datetime)
+    has .tolist(), .item()  what they answer (numpy and its like)
     anything else           ``foreign`` makes it one of these (backends know more types than pages do), or
                             refused, with its type and place
 
@@ -17,7 +18,6 @@ Rules:
 """
 
 import hashlib
-import json
 
 from .errors import BadValue
 
@@ -34,7 +34,10 @@ _INFINITY = float("inf")
 
 
 def unknown(value: "Any", where: str) -> "Any":
-    """Refuse a value of a type that is not in the table."""
+    """Ask numpy's scalars and arrays, and all that is like them, for their plain form; refuse the rest."""
+    for way in ("tolist", "item"):
+        if hasattr(value, way):
+            return getattr(value, way)()
     raise BadValue(
         f"{where} is a {type(value).__name__}, which cannot be sent; left out. Pass text, a number or a list."
     )
@@ -63,9 +66,7 @@ def plain_properties(
     return kept, complaints
 
 
-def _plain(
-    value: "Any", where: str, depth: int, budget: "list[int]", foreign: "Callable[[Any, str], Any]"
-) -> "Any":
+def _plain(value: "Any", where: str, depth: int, budget: "list[int]", foreign: "Callable[[Any, str], Any]") -> "Any":
     budget[0] -= 1
     if depth < 0 or budget[0] < 0:
         raise BadValue(f"{where} is too deep or too large (over {MAX_DEPTH} levels or {MAX_ITEMS} values); left out.")
@@ -92,9 +93,16 @@ def fingerprint(value: "Any") -> str:
 
 
 def canonical(value: "Any") -> str:
-    """Give plain data as one text with sorted keys (MicroPython's json.dumps has no sort_keys)."""
+    """Give plain data as one text with sorted keys, the same on every runtime.
+
+    MicroPython's json.dumps has no sort_keys, leaves text unescaped and writes other last digits of a float.
+    """
     if isinstance(value, dict):
-        return "{" + ",".join([json.dumps(name) + ":" + canonical(value[name]) for name in sorted(value)]) + "}"
+        return "{" + "".join([canonical(name) + canonical(value[name]) for name in sorted(value)]) + "}"
     if isinstance(value, list):
-        return "[" + ",".join([canonical(inner) for inner in value]) + "]"
-    return json.dumps(value)
+        return "[" + "".join([canonical(inner) for inner in value]) + "]"
+    if isinstance(value, str):
+        return "%d:%s" % (len(value), value)
+    if isinstance(value, float) and value != int(value):
+        return "%.9g," % value
+    return f"{value}," if value is None or isinstance(value, bool) else "%d," % value

@@ -40,6 +40,10 @@ JUNK_IDS = (
 ).split()
 
 
+# What is trimmed from ids and names. Written out: Python's own strip() takes Unicode's blanks too, MicroPython's does not.
+BLANKS = " \t\n\r\x0b\x0c"
+
+
 def checked_id(value: "Any") -> str:
     """Give a distinct id as text; raise BadId, which says what was passed and what to pass instead.
 
@@ -52,7 +56,7 @@ def checked_id(value: "Any") -> str:
         raise BadId(_advice(value, "is not text"))
     if is_junk(value):
         raise BadId(_advice(value, "is a placeholder that many people would share"))
-    text: str = value.strip()
+    text: str = value.strip(BLANKS)
     if len(text) > MAX_ID:
         raise BadId(_advice(text[:40] + "…", f"is longer than {MAX_ID} characters"))
     return text
@@ -60,9 +64,9 @@ def checked_id(value: "Any") -> str:
 
 def is_junk(text: str) -> bool:
     """Tell whether a text can be nobody's id: blank, a placeholder, only zeros and dashes, or a printed object."""
-    bare = text.strip().lower()
+    bare = text.strip(BLANKS).lower()
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
-        bare = bare[1:-1].strip()
+        bare = bare[1:-1].strip(BLANKS)
     if not bare.replace("0", "").replace("-", ""):
         return True  # "", "0", "---", the all-zero UUID (Segment blocks ^[0-]*$)
     printed_object = bare.startswith("[object ") or (bare.startswith("<") and bare.endswith(">"))

@@ -69,7 +69,7 @@ def build(target: Path) -> Bundle:
         "micropython.wasm": runtime.with_files(wasm, bytecode(sources)),
         "micropython.cold.wasm": cold,
     }
-    version = _digest(*files.values())[:16]
+    version = _digest(*files.values())[:12]
     stub = _minified(STATIC / "beknown.js").replace(PLACEHOLDER.encode(), b"/v/" + version.encode())
     everything = {"beknown.js": stub} | {f"v/{version}/{name}": content for name, content in files.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
