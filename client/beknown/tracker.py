@@ -16,7 +16,7 @@ Rules:
   another tab, the server) makes the same events with the same ids; the server keeps one.
 - Effects come in this order, so that a crash between any two of them loses nothing and repeats nothing: events are
   journalled before the state that follows from them is stored; the state is stored before a call that made no
-  events is forgotten.
+  events is forgotten; calls are forgotten oldest first, so that no log-in is run again without its log-out.
 - One wall: no error of ours leaves ``take``. A call that cannot be done is explained in the console.
 """
 
@@ -181,7 +181,7 @@ class Tracker:
             self._written = cookie + local
             found.append(["store", cookie, local])
         if self._done:
-            found.append(["done", self._done])
+            found.append(["done", sorted(self._done)])
             self._done = []
         return found
 
