@@ -160,7 +160,9 @@ class Client(Speaker):
         try:
             self._http = self._http or httpx.Client(**connection(self))
             content, headers = packed(self, texts)
-            return read(self._http.post(self.host + "/batch/", content=content, headers=headers, timeout=timeout))
+            return answer_of(
+                self._http.post(self.host + "/batch/", content=content, headers=headers, timeout=timeout)
+            )
         except Exception as fault:  # whatever the network does, the thread goes on and the events stay
             return Answer(0, detail=repr(fault))
 
@@ -254,7 +256,7 @@ class AsyncClient(Speaker):
         try:
             self._http = self._http or httpx.AsyncClient(**connection(self))
             content, headers = packed(self, texts)
-            return read(await self._http.post(self.host + "/batch/", content=content, headers=headers))
+            return answer_of(await self._http.post(self.host + "/batch/", content=content, headers=headers))
         except Exception as fault:  # whatever the network does, the task goes on and the events stay
             return Answer(0, detail=repr(fault))
 
@@ -267,18 +269,23 @@ HEADERS = {"Content-Type": "application/json", "User-Agent": f"{LIBRARY}/{VERSIO
 def connection(channel: Channel) -> dict[str, Any]:
     """Give the arguments of both of httpx's clients."""
     # Reading the certificate authorities takes 0.1 s of CPU in each process; plain HTTP has no use for them.
-    return {"timeout": channel.timeout, "headers": HEADERS, "verify": channel.host.startswith("https:")}
+    return {"timeout": channel.timeout, "verify": channel.host.startswith("https:")}
 
 
 def packed(channel: Channel, texts: list[str]) -> tuple[bytes, dict[str, str]]:
     """Give the body of a request and the headers that describe it."""
     content = body(channel.key, texts, iso(time.time() * 1000)).encode()
-    if not channel.gzip or len(content) < MIN_GZIP:
-        return content, {}
-    return gzip.compress(content, GZIP_LEVEL, mtime=0), {"Content-Encoding": "gzip"}
+    return zipped(content) if channel.gzip else (content, HEADERS)
 
 
-def read(response: httpx.Response) -> Answer:
+def zipped(content: bytes) -> tuple[bytes, dict[str, str]]:
+    """Give a JSON body compressed, if that is worth it, and the headers that describe it."""
+    if len(content) < MIN_GZIP:
+        return content, HEADERS
+    return gzip.compress(content, GZIP_LEVEL, mtime=0), HEADERS | {"Content-Encoding": "gzip"}
+
+
+def answer_of(response: httpx.Response) -> Answer:
     """Give what an answer says: ours and PostHog's are JSON, a proxy's may be anything."""
     try:
         said: Any = response.json()

@@ -20,9 +20,10 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from . import create_app
 from .errors import Misconfigured
+from .forward import Forwarder, checked
 from .metrics import forget_process, share_between_processes
 from .settings import Settings
-from .site import EXTENSION, Site
+from .site import EXTENSION, Site, now_ms
 from .store import Store, open_store
 
 GRACE_S = 10  # a stop waits this long for requests in flight
@@ -52,7 +53,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "proc_name": "beknown",
             "control_socket_disable": True,  # nothing is written outside the data folder
-            "post_worker_init": _tell_when_stopping,
+            "post_worker_init": _begin,
             "worker_exit": _close,
             "child_exit": _forget,
         }
@@ -66,6 +67,8 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 def serve(settings: Settings, *, demo: bool = False) -> None:
     """Serve until told to stop."""
+    if settings.forward:
+        checked(settings)
     folder = Path(tempfile.mkdtemp(prefix="beknown-metrics-")) if settings.workers > 1 else None
     if folder is not None:
         share_between_processes(folder)
@@ -110,15 +113,25 @@ def _site(worker: Any) -> Site | None:
     return app.extensions[EXTENSION] if app is not None else None
 
 
-def _tell_when_stopping(worker: Any) -> None:
+def _begin(worker: Any) -> None:
     site = _site(worker)
     if site is not None:
         site.is_stopping = lambda: not worker.alive
+        if site.settings.forward:
+            worker.beknown_forwarder = forwarder(site, holder=f"{socket.gethostname()} {worker.pid}")
+            worker.beknown_forwarder.start()
+
+
+def forwarder(site: Site, *, holder: str) -> Forwarder:
+    """Give what forwards this site's events as its settings say."""
+    return Forwarder(site.store, site.settings.forward, site.settings.forward_key, holder=holder, clock=now_ms)
 
 
 def _close(_: Any, worker: Any) -> None:
     site = _site(worker)
     if site is not None:
+        if hasattr(worker, "beknown_forwarder"):
+            worker.beknown_forwarder.stop()
         site.store.close()
 
 

@@ -47,6 +47,8 @@ OPTIONS = (
     Option(
         "columns", "", "Folder of the columnar copy that counting reads, a cache. Default: beside the SQLite file."
     ),
+    Option("forward", "", "Address of another PostHog-compatible collector that gets every event from now on, too."),
+    Option("forward_key", "", "Project key at that collector. Default: each project's own write key."),
     Option("url", "", "Address that browsers reach this server at, for the snippet. Default: http://host:port."),
 )
 
@@ -65,6 +67,8 @@ class Settings:
     secret_key: str = field(default="", repr=False)
     proxies: int = 0
     columns: str = ""
+    forward: str = ""
+    forward_key: str = ""
     url: str = ""
 
     def migrates(self) -> bool:

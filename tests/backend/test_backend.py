@@ -17,8 +17,8 @@ from beknown.backend import (
     Client,
     NotSent,
     Visitor,
+    answer_of,
     identify_context,
-    read,
     retry_after,
     within,
 )
@@ -338,6 +338,6 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 
 
 def test_an_answer_that_is_not_json_is_an_answer_all_the_same() -> None:
-    assert read(httpx.Response(502, text="<html>bad gateway")).detail == "<html>bad gateway"
-    assert read(httpx.Response(200, text="[1]")).status == 200
-    assert read(httpx.Response(200, json={"skipped": "what?"})).skipped == ()
+    assert answer_of(httpx.Response(502, text="<html>bad gateway")).detail == "<html>bad gateway"
+    assert answer_of(httpx.Response(200, text="[1]")).status == 200
+    assert answer_of(httpx.Response(200, json={"skipped": "what?"})).skipped == ()

@@ -20,7 +20,7 @@ from uuid import UUID
 import orjson
 
 from ..errors import TooBusy
-from . import arrivals, migrate, people
+from . import arrivals, forwarding, migrate, people
 from .records import Appended, Counts, Event, Explanation, Person, Project, Row, Warning
 from .writer import Connection, Writer
 
@@ -180,11 +180,30 @@ class Store:
         row = self._ask("event.counts", project_id=project_id, since=since)[0]
         return Counts(row["events"], row["persons"])
 
+    # Forwarding -----------------------------------------------------------------------------------------------
+
+    def begin_forwarding(self, project_id: int, collector: str, *, since: int) -> None:
+        """Let what a project receives from a time on (ms) be forwarded, unless that was said already."""
+        self._writer.run(lambda db: forwarding.begin(db, project_id, collector, since=since))
+
+    def lease(self, project_id: int, collector: str, *, holder: str, now: int, until: int) -> int | None:
+        """Take or keep the task of forwarding a project; give the ``seq`` forwarded last, None if another has it."""
+        return self._writer.run(
+            lambda db: forwarding.lease(db, project_id, collector, holder=holder, now=now, until=until)
+        )
+
+    def forwarded(self, project_id: int, collector: str, *, holder: str, seq: int) -> None:
+        """Note that the collector has every event up to ``seq``."""
+        self._writer.run(lambda db: forwarding.advance(db, project_id, collector, holder=holder, seq=seq))
+
     # What the columnar copy reads ------------------------------------------------------------------------------
 
     def latest(self, project_id: int) -> tuple[int, int]:
         """Give the number of the last event that arrived, and of the last change of some id's person."""
-        events, changes = self._ask("event.latest", project_id=project_id), self._ask("moved.latest", project_id=project_id)
+        events, changes = (
+            self._ask("event.latest", project_id=project_id),
+            self._ask("moved.latest", project_id=project_id),
+        )
         return events[0]["seq"], changes[0]["id"]
 
     def columns(self, project_id: int, what: str, *, after: int, limit: int) -> list[tuple[Any, ...]]:
@@ -195,6 +214,11 @@ class Store:
         """
         rows = self._ask(f"{what}.columns", project_id=project_id, after=after, limit=limit)
         return [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
+
+    def person_texts(self, project_id: int, keys: list[str]) -> list[tuple[int, str, str]]:
+        """Give (number of the person, key, text) for everyone who has one of these properties now."""
+        with self._reader() as db:
+            return people.texts(db, project_id, keys)
 
     # People ---------------------------------------------------------------------------------------------------
 

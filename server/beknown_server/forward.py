@@ -1,0 +1,195 @@
+"""Forwarding: what was accepted here goes on to another collector on PostHog's wire, each event at least once.
+
+    stored events, by arrival -> Delivery (the client's own queue and patience) -> POST /batch/ -> the cursor moves
+
+Rules:
+- The store's events are the outbox, and the cursor in the store is what was acknowledged: a crash at any moment
+  resumes there. Uuids are kept, so a collector that has an event already knows it again.
+- One process forwards a project at a time (a lease), one request at a time, in the order of arrival: an ``$identify``
+  never overtakes what came before it.
+- Waits are the client's (retry.py): growing, at most five minutes, at least what Retry-After asks for. An event that
+  the collector calls unusable is dropped alone, with a warning; a wrong key or address is waited for, with one too.
+- Nothing of this is in the way of those who send to us: it reads what is stored, in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from random import random
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+from beknown import retry
+from beknown.backend import answer_of, zipped
+from beknown.channel import Answer
+from beknown.delivery import Delivery, body
+from beknown.wire import iso
+
+from .errors import Misconfigured, TooBusy
+from .settings import Settings
+from .store import Project, Row, Store
+
+BATCH = 200  # events in a request
+WINDOW = 1000  # events read ahead
+POLL_S = 0.5  # between looks at a store that had nothing new
+TIMEOUT_S = 8.0
+LEASE_MS = 20_000  # longer than a request may take; after a crash another process waits this long
+FIX = "See --forward and --forward-key: is it a PostHog-compatible collector, and is the key one of its project's?"
+
+log = logging.getLogger("beknown.forward")
+Post = Callable[[str, list[str]], Answer]
+
+
+class Line:
+    """One project's way to the collector: its lease, and the events read ahead."""
+
+    def __init__(self, store: Store, project: Project, collector: str, key: str, holder: str) -> None:
+        self._store = store
+        self._project = project
+        self._collector = collector
+        self._key = key or project.write_key
+        self._holder = holder
+        self._until = 0
+        self._cursor = -1  # the last event that the collector has
+        self._start_over(0)
+
+    def _start_over(self, cursor: int) -> None:
+        self._cursor = cursor
+        self._delivery = Delivery(room=WINDOW, room_bytes=1 << 30, batch=BATCH, linger=0)
+        self._ahead: list[int] = []  # ``seq`` of what waits in the delivery
+
+    def turn(self, post: Post, now: int) -> bool:
+        """Send one request if one is due; tell whether the next may be due at once. ``now`` in ms."""
+        if not self._holds(now):
+            return False
+        if not self._ahead:
+            self._read()
+        texts = self._delivery.request(now)
+        if texts is None:
+            return False
+        answer = post(self._key, texts)
+        what, gone = self._delivery.answered(answer.status, now, chance=random(), retry_after=answer.retry_after)
+        if gone:
+            self._advance(len(gone))
+        self._tell(what, answer, now)
+        return what in (retry.SENT, retry.DROP, retry.SPLIT)
+
+    def release(self, now: int) -> None:
+        """Let another process go on at once."""
+        if self._until > now:
+            self._store.lease(self._project.id, self._collector, holder=self._holder, now=now, until=0)
+
+    def _holds(self, now: int) -> bool:
+        if self._until - now > LEASE_MS // 2:
+            return True
+        until = now + LEASE_MS
+        cursor = self._store.lease(self._project.id, self._collector, holder=self._holder, now=now, until=until)
+        self._until = until if cursor is not None else 0
+        if cursor is not None and cursor != self._cursor:
+            self._start_over(cursor)
+        return cursor is not None
+
+    def _read(self) -> None:
+        for row in self._store.recent(self._project.id, after=self._cursor, limit=WINDOW):
+            self._delivery.add(row.uuid, written(row))
+            self._ahead.append(row.seq)
+
+    def _advance(self, count: int) -> None:
+        self._cursor = self._ahead[count - 1]
+        self._ahead = self._ahead[count:]
+        self._store.forwarded(self._project.id, self._collector, holder=self._holder, seq=self._cursor)
+
+    def _tell(self, what: str, answer: Answer, now: int) -> None:
+        if what in (retry.DROP, retry.STOP):
+            code = "forward_dropped" if what == retry.DROP else "forward_refused"
+            example = f"{self._collector} answered {answer.status}: {answer.detail or 'without a word'}"
+            self._store.warn(self._project.id, code, example, FIX, now)
+        elif what == retry.WAIT:
+            log.info("%s does not take events now (%s)", self._collector, answer.status or answer.detail)
+
+
+class Forwarder:
+    """The thread that forwards every project's events. ``holder`` is this process's name in leases."""
+
+    def __init__(self, store: Store, url: str, key: str, *, holder: str, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._url = url.rstrip("/")
+        self._key = key
+        self._holder = holder
+        self._clock = clock
+        self._since = clock()
+        self._lines: dict[int, Line] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="beknown-forward", daemon=True)
+
+    def start(self) -> None:
+        """Begin to forward: everything that is accepted from now on, so call it before the first request."""
+        self._find_projects()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the request under way, and let another process go on."""
+        self._stopping.set()
+        self._thread.join(TIMEOUT_S + 2)
+
+    def _run(self) -> None:
+        with httpx.Client(timeout=TIMEOUT_S) as http:
+
+            def post(key: str, texts: list[str]) -> Answer:
+                return self._post(http, key, texts)
+
+            while not self._stopping.is_set():
+                if not self._round(post):
+                    self._stopping.wait(POLL_S)
+        for line in self._lines.values():
+            line.release(self._clock())
+
+    def _round(self, post: Post) -> bool:
+        try:
+            self._find_projects()
+            went_on = [line.turn(post, self._clock()) for line in self._lines.values()]
+            return any(went_on)
+        except TooBusy:
+            return False  # those who send to us go first
+        except Exception:  # the threshold of this thread: a sick database may get well
+            log.exception("forwarding failed; trying again")
+            return False
+
+    def _find_projects(self) -> None:
+        for project in self._store.projects():
+            if project.id not in self._lines:
+                self._store.begin_forwarding(project.id, self._url, since=self._since)
+                self._lines[project.id] = Line(self._store, project, self._url, self._key, self._holder)
+
+    def _post(self, http: httpx.Client, key: str, texts: list[str]) -> Answer:
+        try:
+            content, headers = zipped(body(key, texts, iso(self._clock())).encode())
+            return answer_of(http.post(self._url + "/batch/", content=content, headers=headers))
+        except httpx.HTTPError as fault:
+            return Answer(0, detail=repr(fault))
+
+
+def written(row: Row) -> str:
+    """Give a stored event as it is sent on: the same uuid, id and time; person properties stand among its own."""
+    event = {
+        "uuid": row.uuid,
+        "event": row.event,
+        "distinct_id": row.distinct_id,
+        "timestamp": iso(row.timestamp),
+        "properties": row.properties,
+    }
+    return orjson.dumps(event).decode()
+
+
+def checked(settings: Settings) -> None:
+    """Raise Misconfigured if events cannot be forwarded to where the settings say."""
+    target = urlsplit(settings.forward)
+    if target.scheme not in ("http", "https") or not target.hostname:
+        raise Misconfigured(
+            f"--forward is {settings.forward!r}; write https://host of a PostHog-compatible collector."
+        )
+    if settings.forward.rstrip("/") == settings.public_url():
+        raise Misconfigured("--forward names this very server: every event would come back for ever.")

@@ -1,0 +1,172 @@
+"""beknown as the first-party collector in front of another one: each accepted event goes on, whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+import orjson
+import pytest
+from beknown.wire import iso
+from beknown_server.errors import Misconfigured
+from beknown_server.forward import Answer, Forwarder, Line, checked, written
+from beknown_server.settings import read_settings
+from beknown_server.store import Project, Store
+
+from ..backend.conftest import Process, Recorder, collector, recorder, until  # noqa: F401
+from .conftest import KEY, NOW, Server, event, uuid_of
+
+URL = "https://other.example.com"
+
+
+class Other:
+    """The other collector, as a function: it answers as it is told and keeps what it accepted."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+        self.keys: set[str] = set()
+        self.answers: list[int] = []
+        self.bad: set[str] = set()
+
+    def __call__(self, key: str, texts: list[str]) -> Answer:
+        uuids = [orjson.loads(text)["uuid"] for text in texts]
+        self.keys.add(key)
+        if self.answers and (status := self.answers.pop(0)) != 200:
+            return Answer(status)
+        if self.bad & set(uuids):
+            return Answer(400)
+        self.got += uuids
+        return Answer(200)
+
+
+def line(store: Store, project: Project, holder: str = "me", key: str = "") -> Line:
+    store.begin_forwarding(project.id, URL, since=0)
+    return Line(store, project, URL, key, holder)
+
+
+def stored(store: Store, project: Project, count: int) -> list[str]:
+    events = [event("x", f"user-{number % 3}", NOW + number) for number in range(count)]
+    store.append(project.id, events, NOW)
+    return [one.uuid for one in events]
+
+
+def test_events_go_on_in_the_order_of_their_arrival_with_their_uuids(store: Store, project: Project) -> None:
+    other, uuids = Other(), stored(store, project, 500)
+    sending = line(store, project)
+    while sending.turn(other, NOW):
+        pass
+    assert other.got == uuids
+    assert other.keys == {KEY}
+
+
+def test_a_restart_goes_on_where_the_cursor_is(store: Store, project: Project) -> None:
+    other, uuids = Other(), stored(store, project, 500)
+    line(store, project).turn(other, NOW)
+    again = line(store, project)
+    while again.turn(other, NOW):
+        pass
+    assert other.got == uuids
+
+
+def test_failures_are_waited_out_and_nothing_overtakes(store: Store, project: Project) -> None:
+    other, uuids = Other(), stored(store, project, 3)
+    other.answers = [500, 429, 0, 401]
+    sending = line(store, project)
+    now = NOW
+    assert not sending.turn(other, now)
+    assert not sending.turn(other, now + 1)  # not yet
+    for _ in range(8):
+        now += 5 * 60 * 1000
+        sending.turn(other, now)
+    assert other.got == uuids
+    assert [one.code for one in store.warnings(project.id)] == ["forward_refused"]
+
+
+def test_an_event_that_the_other_cannot_use_is_dropped_alone_with_a_warning(store: Store, project: Project) -> None:
+    other, uuids = Other(), stored(store, project, 20)
+    other.bad = {uuids[7]}
+    sending = line(store, project)
+    for _ in range(60):
+        sending.turn(other, NOW)
+    assert other.got == uuids[:7] + uuids[8:]
+    assert [one.code for one in store.warnings(project.id)] == ["forward_dropped"]
+
+
+def test_one_process_forwards_at_a_time_and_another_takes_over(store: Store, project: Project) -> None:
+    other, uuids = Other(), stored(store, project, 3)
+    first, second = line(store, project, "first"), line(store, project, "second")
+    assert first.turn(other, NOW)
+    more = stored(store, project, 2)
+    assert not second.turn(other, NOW + 1000)  # the first is alive, as far as the second can know
+    assert second.turn(other, NOW + 60_000)
+    assert other.got == uuids + more
+    assert not first.turn(other, NOW + 61_000)
+    second.release(NOW + 61_000)
+    stored(store, project, 1)
+    assert first.turn(other, NOW + 62_000)
+
+
+def test_what_was_stored_before_stays_here(store: Store, project: Project) -> None:
+    stored(store, project, 5)
+    store.begin_forwarding(project.id, URL, since=NOW + 1)
+    other = Other()
+    sending = Line(store, project, URL, "phc_theirs", "me")
+    assert not sending.turn(other, NOW)
+    store.append(project.id, [event("y", "u")], NOW + 2)
+    assert sending.turn(other, NOW)
+    assert (len(other.got), other.keys) == (1, {"phc_theirs"})
+
+
+def test_a_forwarded_event_says_what_was_said_here(store: Store, project: Project) -> None:
+    properties = {"$set": {"name": "Ada"}, "$anon_distinct_id": "anon-1", "n": 1}
+    uuid = uuid_of()
+    store.append(project.id, [event("$identify", "ada", NOW, uuid=uuid, properties=properties)], NOW)
+    [row] = store.recent(project.id)
+    assert orjson.loads(written(row)) == {
+        "uuid": uuid,
+        "event": "$identify",
+        "distinct_id": "ada",
+        "timestamp": iso(NOW),
+        "properties": properties,
+    }
+
+
+@pytest.mark.parametrize("url", ["t.example.com", "ftp://x", "http://127.0.0.1:8000/"])
+def test_an_address_that_cannot_be_forwarded_to_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(Misconfigured):
+        checked(read_settings({"BEKNOWN_FORWARD": url}))
+
+
+def test_a_forwarder_survives_a_store_that_is_ill(store: Store, project: Project, recorder: Recorder) -> None:  # noqa: F811
+    forwarder = Forwarder(store, recorder.url, "", holder="me", clock=lambda: NOW)
+    ill, well = [RuntimeError("ill")], store.recent
+    store.recent = lambda *some, **more: (_ for _ in ()).throw(ill.pop()) if ill else well(*some, **more)  # type: ignore
+    forwarder.start()
+    stored(store, project, 3)
+    until(lambda: len(recorder.events) == 3, "the events")
+    forwarder.stop()
+    assert ill == []
+
+
+@pytest.mark.timeout(120)
+def test_killed_twice_on_the_way_to_a_bad_tempered_collector_everything_arrives_once(
+    serve: Callable[..., Server],
+    collector: Callable[[int], Process],  # noqa: F811
+) -> None:
+    other = collector(5)
+    server = serve("--forward", other.url, "--workers", "2")
+    accepted: list[str] = []
+    for number in range(60):
+        if number in (20, 40):
+            server.kill()
+            server.start()
+        uuids = [uuid_of() for _ in range(20)]
+        batch = [{"uuid": uuid, "event": "x", "distinct_id": f"user-{number}"} for uuid in uuids]
+        httpx.post(server.url + "/e/", json={"api_key": KEY, "batch": batch}).raise_for_status()
+        accepted += uuids
+    until(lambda: len(other.stored()) == len(accepted), "everything to arrive", patience=90)
+    time.sleep(0.5)
+    assert other.stored() == Counter(accepted)
+    assert server.stop() == 0
