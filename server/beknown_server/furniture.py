@@ -1,7 +1,7 @@
-"""The dashboard's own files (its css and js, htmx, the demo's), served under a hash of what they hold.
+"""The dashboard's own files (its css and js, htmx, uPlot, the demo's), served under a hash of what they hold.
 
 Rules:
-- Only what stands in ``static/dashboard``, ``static/demo``, and htmx: a list made once, so no path can leave it.
+- Only what stands in ``static/dashboard``, ``static/demo``, and LIBRARIES: a list made once, so no path can leave it.
 - An address names its content, so it may be kept for a year; any other hash is answered with 404.
 """
 
@@ -20,7 +20,11 @@ from flask import Blueprint, Response, abort, request
 PACKAGED = Path(__file__).parent / "static"  # in a wheel
 CHECKOUT = Path(__file__).parents[2] / "static"
 FOLDERS = ("dashboard", "demo")
-HTMX = "node_modules/htmx.org/dist/htmx.min.js"
+LIBRARIES = {  # a wheel holds them too: hatch_build.py
+    "htmx.js": "node_modules/htmx.org/dist/htmx.min.js",
+    "uplot.js": "node_modules/uplot/dist/uPlot.iife.min.js",
+    "uplot.css": "node_modules/uplot/dist/uPlot.min.css",
+}
 
 bp = Blueprint("furniture", __name__)
 
@@ -39,7 +43,7 @@ class File:
 def shelf() -> Mapping[str, File]:
     """Give every file by its name: ``dashboard/live.js``, ``htmx.js``."""
     root = PACKAGED if PACKAGED.is_dir() else CHECKOUT
-    found = {"htmx.js": root / HTMX}
+    found = {name: root / path for name, path in LIBRARIES.items()}
     found.update({f"{folder}/{path.name}": path for folder in FOLDERS for path in (root / folder).iterdir()})
     return {name: _read(path) for name, path in found.items() if path.is_file()}
 
