@@ -104,5 +104,5 @@ def canonical(value: "Any") -> str:
     if isinstance(value, str):
         return "%d:%s" % (len(value), value)
     if isinstance(value, float) and value != int(value):
-        return "%.9g," % value
+        return "%d/" % int(value * 1e9)
     return f"{value}," if value is None or isinstance(value, bool) else "%d," % value

@@ -1,9 +1,10 @@
 // host.mjs: runs the core's test files on MicroPython or Pyodide, in Node; prints {module: {test: "" or traceback}}.
 //
 //   node host.mjs micropython PLACE PATH...     PLACE holds micropython.wasm; files, also all of a folder, go over its own
+//   node host.mjs pyscript PLACE PATH...        MicroPython with its own loader, as PyScript starts it: Python sees JavaScript
 //   node host.mjs pyodide PLACE PATH...
 //
-// MicroPython is started by the loader that the browser gets (static/micropython.js); Node lacks only requests for files.
+// `micropython` has the loader that the browser gets (static/micropython.js); Node lacks only requests for files.
 // `"cold": n` in the answer says how often the loader had to fetch the rest of a runtime that was cut.
 import fs from "node:fs";
 import path from "node:path";
@@ -31,18 +32,24 @@ globalThis.XMLHttpRequest = class {
   send() {}
 };
 
+const laid = (python) => {
+  for (const [name, data] of Object.entries(files))
+    if (data.length) python.FS.writeFile(name, data);
+    else if (!python.FS.analyzePath(name).exists) python.FS.mkdirTree(name);
+  python.runPython("import sys; sys.path.insert(0, '/lib')");
+  return python.pyimport("suite").run;
+};
 const hosts = {
   async micropython() {
     return (await startPython(place, files, "suite", "run")).handle;
   },
+  async pyscript() {
+    const { loadMicroPython } = await import(pathToFileURL(path.join(place, "micropython.mjs")));
+    return laid(await loadMicroPython());
+  },
   async pyodide() {
     const { loadPyodide } = await import(pathToFileURL(path.join(place, "pyodide.mjs")));
-    const python = await loadPyodide();
-    for (const [name, data] of Object.entries(files))
-      if (data.length) python.FS.writeFile(name, data);
-      else python.FS.mkdirTree(name);
-    python.runPython("import sys; sys.path.insert(0, '/lib')");
-    return python.pyimport("suite").run;
+    return laid(await loadPyodide());
   },
 };
 const run = await hosts[runtime]();

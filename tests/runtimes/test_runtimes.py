@@ -62,8 +62,8 @@ def answer(runtime: str) -> dict[str, Any]:
                 (Path(folder) / name).write_text(source)
         if runtime == "bundle":
             return run("micropython", built(), Path(folder))
-        place = PYODIDE if runtime == "pyodide" else bundle.MICROPYTHON.parent
-        return run(runtime, place, ROOT / "client", Path(folder))
+        host, place = ("pyodide", PYODIDE) if runtime == "pyodide" else ("pyscript", bundle.MICROPYTHON.parent)
+        return run(host, place, ROOT / "client", Path(folder))
 
 
 def built() -> Path:

@@ -1,0 +1,284 @@
+"""The browser as the page's own Python sees it (PyScript, Pyodide, JupyterLite): plain Python in, plain Python out.
+
+Rules:
+- The only file of the library that touches ``js``. Nothing foreign leaves it, and nothing crosses the border but
+  texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every proxy alive until it is
+  destroyed. What is more than a text crosses as JSON, parsed on the other side.
+- Storage may be blocked, full, or not there at all: every access may raise, and then answers with nothing.
+- In a worker the page is out of reach, unless PyScript lends it (``pyscript.window``, which needs SharedArrayBuffer).
+  Without it there is no cookie and no localStorage: memory keeps the visitor until the worker ends.
+- Outside a browser this file can be imported, and ``found`` answers None.
+"""
+
+import asyncio
+import io
+import json
+import sys
+import time
+
+from ..errors import BadValue
+from ..values import unknown
+
+if sys.implementation.name != "micropython":
+    import traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+IN_BROWSER = sys.platform in ("emscripten", "webassembly")
+if IN_BROWSER:
+    import js  # type: ignore[import-not-found]
+
+    if sys.implementation.name == "micropython":
+        from jsffi import JsProxy, create_proxy  # type: ignore[import-not-found]
+    else:
+        from pyodide.ffi import JsProxy, create_proxy  # type: ignore[import-not-found]
+
+DAYS_400 = 34560000  # s; the longest that browsers keep a cookie
+KEEPALIVE = 60000  # bytes; fetch refuses more than 64 KiB of what is to outlive the page
+
+
+class Browser:
+    """One page's window, or the lack of it."""
+
+    def __init__(self, window: "Any") -> None:
+        self._window = window
+        self.has_page = window is not None
+        self._memory: "dict[str, str]" = {}  # what would be in localStorage
+
+    # Storage ------------------------------------------------------------------------------------------------------
+
+    def _attempt(self, action: "Callable[[], Any]") -> "Any":
+        try:
+            return action()
+        except Exception:  # blocked, full, or no page
+            return None
+
+    def cookie(self, name: str) -> str:
+        """Give a cookie's decoded text; "" if there is none or cookies are blocked."""
+
+        def read() -> str:
+            for pair in self._window.document.cookie.split("; "):
+                if pair.startswith(name + "="):
+                    return str(js.decodeURIComponent(pair[len(name) + 1 :]))
+            return ""
+
+        return self._attempt(read) or ""
+
+    def set_cookie(self, name: str, text: str, domain: str) -> None:
+        """Keep a cookie for 400 days, on this host or on the whole of a domain."""
+
+        def write() -> None:
+            secure = "; secure" if self._window.location.protocol == "https:" else ""
+            where = "; domain=" + domain if domain else ""
+            value = js.encodeURIComponent(text)
+            self._window.document.cookie = f"{name}={value}; path=/; max-age={DAYS_400}; samesite=lax{where}{secure}"
+
+        self._attempt(write)
+
+    def get(self, name: str) -> str:
+        """Give what localStorage holds under a name, or memory where there is none."""
+        return self._attempt(lambda: self._window.localStorage.getItem(name)) or self._memory.get(name, "")
+
+    def put(self, name: str, text: str) -> None:
+        """Keep a text in localStorage, or in memory if that fails."""
+
+        def write() -> bool:
+            self._window.localStorage.setItem(name, text)
+            return True
+
+        if self._attempt(write):
+            self._memory.pop(name, None)
+        else:
+            self._memory[name] = text
+
+    def remove(self, name: str) -> None:
+        """Forget what was kept under a name."""
+        self._memory.pop(name, None)
+        self._attempt(lambda: self._window.localStorage.removeItem(name))
+
+    def names(self) -> "list[str]":
+        """Give the names that localStorage and memory hold."""
+        found = self._attempt(lambda: js.JSON.stringify(self._window.Object.keys(self._window.localStorage)))
+        return (json.loads(found) if found else []) + list(self._memory)
+
+    def tab(self, name: str, fresh: str) -> str:
+        """Give this tab's id: what sessionStorage holds under a name, ``fresh`` if that is nothing yet."""
+
+        def read() -> str:
+            known = self._window.sessionStorage.getItem(name)
+            if not known:
+                self._window.sessionStorage.setItem(name, fresh)
+            return known or fresh
+
+        return self._attempt(read) or fresh
+
+    # What is known of page and visitor ----------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Give the time in ms since 1970."""
+        return time.time() * 1000
+
+    def where(self) -> "dict[str, str]":
+        """Give address, referrer and title of the page."""
+        if not self.has_page:
+            return {"url": str(js.location.href), "referrer": "", "title": ""}
+        document = self._window.document
+        return {
+            "url": str(self._window.location.href),
+            "referrer": str(document.referrer),
+            "title": str(document.title),
+        }
+
+    def facts(self) -> "dict[str, Any]":
+        """Give what the tracker wants to know of browser, screen and window."""
+        navigator = js.navigator
+        found = {
+            "agent": str(navigator.userAgent),
+            "language": str(navigator.language),
+            "timezone": self._attempt(lambda: js.Intl.DateTimeFormat().resolvedOptions().timeZone),
+            "driven": self.has_page and self._window.navigator.webdriver is True,
+        }
+        if self.has_page:
+            window = self._window
+            found["screen"] = [window.screen.width, window.screen.height]
+            found["viewport"] = [window.innerWidth, window.innerHeight]
+        return found
+
+    # Sending ------------------------------------------------------------------------------------------------------
+
+    async def post(self, url: str, body: str) -> "dict[str, Any]":
+        """Post a text; give status (0: no answer), retry_after in ms, and the server's words, if it complained."""
+        result: "dict[str, Any]" = {"status": 0, "retry_after": 0, "detail": ""}
+        # text/plain needs no preflight across origins; keepalive lets it outlive the page.
+        how = {"method": "POST", "body": body, "keepalive": len(body) < KEEPALIVE, "credentials": "include"}
+        try:
+            response = await js.fetch(url, js.JSON.parse(json.dumps(how)))
+            result["status"] = int(response.status)
+            wait = response.headers.get("Retry-After")
+            if wait:
+                result["retry_after"] = float(wait) * 1000
+            if result["status"] != 200:
+                result["detail"] = json.loads(await response.text()).get("detail", "")
+        except Exception:  # offline, blocked, an answer that is no JSON, a date: the status says enough
+            pass
+        return result
+
+    def beacon(self, url: str, body: str) -> None:
+        """Post a text that need not be answered, while the page is being left."""
+        self._attempt(lambda: self._window.navigator.sendBeacon(url, body))
+
+    def spawn(self, work: "Coroutine[Any, Any, None]") -> "Any":
+        """Run a coroutine beside the page's own work."""
+        return asyncio.ensure_future(work) if hasattr(asyncio, "ensure_future") else asyncio.create_task(work)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    # The page -----------------------------------------------------------------------------------------------------
+
+    def say(self, level: str, text: str) -> None:
+        """Tell the page's author, in the console (``error`` or ``warn``)."""
+        getattr(js.console, level)("[beknown] " + text)
+
+    def listen(self, event: str, function: "Callable[[Any], None]") -> None:
+        """Call a function at each such event of the window, until the page ends. A worker's would come too late."""
+        if self._window is js:
+            js.addEventListener(event, create_proxy(function))
+
+    def on_failure(self, told: "Callable[[str], None]") -> None:
+        """Hand on the traceback of each Python exception that nobody catches: in an event handler, a promise, a task.
+
+        What PyScript or a notebook catches and shows by itself (the top level of a script or cell) is not among them.
+        """
+
+        def failed(event: "Any") -> None:
+            reason = getattr(event, "error", None) or getattr(event, "reason", None)
+            if reason and str(getattr(reason, "name", "")) == "PythonError":
+                told(str(reason.message))
+
+        def in_task(loop: "Any", context: "dict[str, Any]") -> None:
+            if "exception" in context:
+                told(traceback_of(context["exception"]))
+            loop.default_exception_handler(context)
+
+        self.listen("error", failed)
+        self.listen("unhandledrejection", failed)
+        asyncio.get_event_loop().set_exception_handler(in_task)
+
+    def tag(self, key: str) -> "Any":
+        """Give the page's beknown tag for a project's key, as its script element; None without one."""
+        selector = f"script[data-key={json.dumps(key)}]"
+        return self._attempt(lambda: self._window.document.querySelector(selector)) or None
+
+    def member(self, name: str) -> "Any":
+        """Give a global of the page; None if there is none."""
+        return self._attempt(lambda: getattr(self._window, name)) or None
+
+    def has(self, target: "Any", name: str) -> bool:
+        """Tell whether a JavaScript object has a member of that name that is not false; a proxy has all of them."""
+        if self._window.Array.isArray(target):
+            return False
+        return bool(self._attempt(lambda: getattr(target, name)))
+
+    def queue(self, name: str, call: "list[Any]") -> None:
+        """Append to a list that is a global of the page; make it if it is not there."""
+        if not self.member(name):
+            self._window.Reflect.set(self._window, name, self._window.JSON.parse("[]"))
+        self.apply(self.member(name), "push", [call])
+
+    def apply(self, target: "Any", method: str, args: "list[Any]") -> "Any":
+        """Call a method of a JavaScript object with plain values."""
+        window = self._window
+        return window.Reflect.apply(getattr(target, method), target, window.JSON.parse(json.dumps(args)))
+
+
+def found() -> "Browser | None":
+    """Give the browser that this Python runs in; None if it runs in none."""
+    if not IN_BROWSER:
+        return None
+    if hasattr(js, "document") and hasattr(js, "localStorage"):
+        return Browser(js)
+    try:
+        from pyscript import window  # type: ignore[import-not-found]
+
+        window.document.cookie  # noqa: B018 - raises where the worker may not see the page
+    except Exception:  # no PyScript, or no SharedArrayBuffer
+        window = None
+    return Browser(window)
+
+
+def milliseconds() -> float:
+    """Give a clock that only ever runs forward where there is one."""
+    return time.perf_counter() * 1000 if hasattr(time, "perf_counter") else time.time() * 1000
+
+
+def current_task() -> "Any":
+    """Give the asyncio task that runs now; None outside of any."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop, or no task
+        return None
+
+
+def traceback_of(error: BaseException) -> str:
+    """Give an exception's traceback as text, as the interpreter prints it."""
+    text = io.StringIO()
+    if hasattr(sys, "print_exception"):  # MicroPython
+        sys.print_exception(error, text)
+    else:
+        traceback.print_exception(error, file=text)
+    return text.getvalue()
+
+
+def from_page(value: "Any", where: str) -> "Any":
+    """Give a JavaScript value as plain data; refuse what is neither that nor in the table of values.py."""
+    if not IN_BROWSER or not isinstance(value, JsProxy):
+        return unknown(value, where)
+    try:
+        return json.loads(js.JSON.stringify(value))
+    except Exception:  # a function, undefined, a cycle, a BigInt
+        raise BadValue(f"{where} is a JavaScript value that JSON cannot hold; left out.") from None

@@ -1,0 +1,234 @@
+"""beknown as a Python library for pages: the names that ``import beknown`` offers.
+
+    import beknown
+    beknown.init("bk_...", api="https://t.example.com")
+    beknown.capture("report_opened", {"rows": 120})
+
+Rules:
+- The names and arguments are the tag's (design: contract.md); Python values go in, Python values come out.
+- One brain per page: the tag's, where the page has it with the same key (tag.py), and otherwise our own (page.py).
+- One wall: no call raises into the page, except ``init`` where it can never work. The console says what was wrong.
+"""
+
+import sys
+
+from .. import failure, values
+from ..errors import BadCall
+from . import browser as _browser
+from .page import Page
+from .spans import Scope, timed
+from .tag import Tag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .browser import Browser
+
+    Bag = dict[str, Any]
+
+
+class Library:
+    """The one brain behind the module's functions, and what rides on its events."""
+
+    def __init__(self, found: "Callable[[], Browser | None]" = _browser.found) -> None:
+        self._found = found
+        self._browser: "Browser | None" = None
+        self._brain: "Page | Tag | None" = None
+        self._scopes: "list[tuple[Any, Bag]]" = []  # (task, properties), outermost first
+        self._has_complained = False
+
+    # Beginning ----------------------------------------------------------------------------------------------------
+
+    def init(self, key: str, api: str = "", *, exceptions: bool = False, **options: "Any") -> None:
+        """Begin. ``api`` is the collector's address; ``options`` are the tag's data- attributes, as in
+        ``pageviews="off"`` or ``cookie_domain="example.com"``; ``exceptions`` captures uncaught Python exceptions.
+
+        A second call does nothing. Raises BadCall outside a browser, or where key or address is missing.
+        """
+        if self._brain is not None:
+            return
+        found = self._found()
+        if found is None:
+            raise BadCall(
+                "beknown.init() is for Python in a page (PyScript, Pyodide). On a server use beknown.backend.Client."
+            )
+        script = found.tag(key) if isinstance(key, str) and key else None
+        if not isinstance(key, str) or not key or not (api or script):
+            raise BadCall(
+                "beknown.init() needs the project's key and the collector's address: "
+                'beknown.init("bk_...", api="https://t.example.com"). `beknown snippet --pyscript` prints both.'
+            )
+        self._browser = found
+        if script is not None:
+            self._brain = Tag(found, script)
+        else:
+            given = {_camel(name): str(value) for name, value in options.items()}
+            self._brain = Page(found, key, api.rstrip("/"), given)
+            if not found.has_page:
+                found.say(
+                    "warn",
+                    "This worker sees neither cookies nor localStorage: the visitor is new whenever it starts. "
+                    "Serve the page with COOP and COEP headers, and PyScript lends it the window; or run there.",
+                )
+        if exceptions:
+            self._watch(found)
+
+    # Calls --------------------------------------------------------------------------------------------------------
+
+    def capture(self, event: str, properties: "Bag | None" = None, options: "Bag | None" = None) -> None:
+        """Something happened. ``options`` may hold ``$set`` and ``$set_once`` for the person."""
+        if self._scopes:
+            task = _browser.current_task()
+            scoped: "Bag" = {}
+            for owner, bag in self._scopes:
+                if owner is task:
+                    scoped.update(bag)
+            if properties is None or isinstance(properties, dict):
+                scoped.update(properties or {})
+                properties = scoped
+        self._call("capture", event, properties, options)
+
+    def identify(self, distinct_id: str, set: "Bag | None" = None, set_once: "Bag | None" = None) -> None:
+        """This visitor is that user of yours."""
+        self._call("identify", distinct_id, set, set_once)
+
+    def reset(self, *, device: bool = False, keep: "list[str] | None" = None) -> None:
+        """The user has gone; whoever comes next is somebody else (with ``device``: on another device, too)."""
+        self._call("reset", {"device": device, "keep": list(keep or [])})
+
+    def alias(self, id: str) -> None:
+        """That id is another name of this visitor."""
+        self._call("alias", id)
+
+    def group(self, type: str, key: str, properties: "Bag | None" = None) -> None:
+        """From now on this visitor acts for that company, team or the like."""
+        self._call("group", type, key, properties)
+
+    def register(self, properties: "Bag") -> None:
+        """Put these on every event from now on, until ``reset``."""
+        self._call("register", properties)
+
+    def register_once(self, properties: "Bag") -> None:
+        """The same, for names that are not registered yet."""
+        self._call("register_once", properties)
+
+    def register_for_session(self, properties: "Bag") -> None:
+        """The same, until the session ends."""
+        self._call("register_for_session", properties)
+
+    def unregister(self, name: str) -> None:
+        """No longer put this on every event."""
+        self._call("unregister", name)
+
+    def set_person_properties(self, set: "Bag | None" = None, set_once: "Bag | None" = None) -> None:
+        """Something about the person, whoever they are."""
+        self._call("set_person_properties", set, set_once)
+
+    def unset_person_properties(self, names: "list[str]") -> None:
+        """Forget these about the person."""
+        self._call("unset_person_properties", names)
+
+    def _call(self, name: str, *args: "Any") -> None:
+        if self._brain is None or self._browser is None:
+            self._complain(name)
+            return
+        try:
+            self._brain.take(name, [self._plain(name, arg) for arg in args])
+        except BadCall as refusal:
+            self._browser.say("error", f"{name}(): {refusal}")
+        except Exception as surprise:  # the wall: whatever happens in here, the page goes on
+            self._browser.say("error", f"{name}() failed and was dropped: {surprise!r}")
+
+    def _plain(self, name: str, arg: "Any") -> "Any":
+        """Give an argument as JSON can hold it; of a bag of properties, the usable part."""
+        if not isinstance(arg, dict):
+            return values.plain(arg, name + "()", _browser.from_page)
+        kept, complaints = values.plain_properties(arg, name + "()", _browser.from_page)
+        for complaint in complaints:
+            assert self._browser is not None, "init() has found one"
+            self._browser.say("warn", complaint)
+        return kept
+
+    def _complain(self, name: str) -> None:
+        """Say once that init() is missing."""
+        if not self._has_complained:
+            self._has_complained = True
+            text = f"beknown.{name}() came before beknown.init(key, api=...); such calls are dropped."
+            found = self._found()
+            if found is None:
+                print("[beknown] " + text, file=sys.stderr)
+            else:
+                found.say("error", text)
+
+    # Answers ------------------------------------------------------------------------------------------------------
+
+    def get_distinct_id(self) -> str:
+        """Give who the visitor is to this page: an anonymous id, then the user's; "" before ``init``."""
+        return self._known("distinct_id")
+
+    def get_device_id(self) -> str:
+        """Give the id that outlives ``reset``; "" before ``init``."""
+        return self._known("device")
+
+    def get_session_id(self) -> str:
+        """Give the session's id; "" before ``init``."""
+        return self._known("session")
+
+    def _known(self, name: str) -> str:
+        return "" if self._brain is None else str(self._brain.identity()[name])
+
+    async def flush(self) -> None:
+        """Wait until everything so far is delivered or has failed for good."""
+        if self._brain is not None:
+            await self._brain.flush()
+
+    # Python's own -------------------------------------------------------------------------------------------------
+
+    def properties(self, **properties: "Any") -> "Scope":
+        """Put these on every event captured inside a ``with`` block, by the task that entered it."""
+        return Scope(self._scopes, properties)
+
+    def captured(self, event: str, properties: "Bag | None" = None) -> "Callable[[Any], Any]":
+        """Decorate a function, ``async`` or not: each call is an event with ``duration_ms``, and ``exception``
+        (its type's name) where one was raised."""
+
+        return lambda function: timed(function, self.capture, event, properties)
+
+    def _watch(self, found: "Browser") -> None:
+        """Capture what is raised where nobody catches it: in event handlers, promises and tasks."""
+
+        def told(traceback: str) -> None:
+            about = failure.shape(traceback)
+            if about:
+                self._call("capture", "$exception", about)
+
+        found.on_failure(told)
+
+
+def _camel(name: str) -> str:
+    """Give the name under which the tag's dataset has an attribute: cookie_domain -> cookieDomain."""
+    words = name.split("_")
+    return words[0] + "".join([word[:1].upper() + word[1:] for word in words[1:]])
+
+
+_library = Library()
+alias = _library.alias
+capture = _library.capture
+captured = _library.captured
+flush = _library.flush
+get_device_id = _library.get_device_id
+get_distinct_id = _library.get_distinct_id
+get_session_id = _library.get_session_id
+group = _library.group
+identify = _library.identify
+init = _library.init
+properties = _library.properties
+register = _library.register
+register_for_session = _library.register_for_session
+register_once = _library.register_once
+reset = _library.reset
+set_person_properties = _library.set_person_properties
+unregister = _library.unregister
+unset_person_properties = _library.unset_person_properties

@@ -1,0 +1,61 @@
+"""The page has the beknown tag: the library hands its calls over, so that ids, sessions and order agree.
+
+Rules:
+- The tag is the one with our key in the page's HTML. While its script is still on its way, calls wait in the queue
+  that the inline stub makes too (`beknown snippet --inline`): a list of [name, args, ms] under the tag's global name.
+- The tag's brain decides everything; here is nothing but the handing over.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .browser import Browser
+
+PATIENCE = 10.0  # s; an async script that is not there by then is blocked
+NAP = 0.05  # s
+
+
+class Tag:
+    """The tag on this page, loaded or about to be."""
+
+    def __init__(self, browser: "Browser", script: "Any") -> None:
+        self.browser = browser
+        self.name = script.getAttribute("data-global") or "beknown"
+        self.api = script.getAttribute("data-api") or ""
+
+    def _loaded(self) -> "Any":
+        """Give the tag's object once its script has run; None while there is at most a queue."""
+        there = self.browser.member(self.name)
+        return there if there is not None and self.browser.has(there, "flush") else None
+
+    def take(self, name: str, args: "list[Any]") -> None:
+        """Hand a call over."""
+        tag = self._loaded()
+        if tag is not None:
+            self.browser.apply(tag, name, args)
+        else:
+            self.browser.queue(self.name, [name, args, int(self.browser.now())])
+
+    def identity(self) -> "dict[str, Any]":
+        """Give ``distinct_id device session`` as the tag knows them; empty texts while it loads."""
+        tag = self._loaded()
+        if tag is None:
+            return {"distinct_id": "", "device": "", "session": ""}
+        return {
+            "distinct_id": self.browser.apply(tag, "get_distinct_id", []),
+            "device": self.browser.apply(tag, "get_device_id", []),
+            "session": self.browser.apply(tag, "get_session_id", []),
+        }
+
+    async def flush(self) -> None:
+        """Wait until the tag has delivered everything so far, or was blocked."""
+        waited = 0.0
+        while self._loaded() is None and waited < PATIENCE:
+            await self.browser.sleep(NAP)
+            waited += NAP
+        tag = self._loaded()
+        if tag is None:
+            self.browser.say("warn", "The tag's script has not loaded; calls wait for it in the page.")
+        else:
+            await self.browser.apply(tag, "flush", [])
