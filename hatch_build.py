@@ -1,4 +1,4 @@
-"""What a wheel holds besides Python: the dashboard's files, two libraries of theirs, and the bundle that `make` built.
+"""What a wheel holds besides Python: the dashboard's files, two libraries of theirs, the bundle.
 
 Rules:
 - Named one by one: node_modules has hundreds of megabytes that nobody is served.
@@ -10,15 +10,15 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-# In the checkout -> in the package.
-SERVED = {
-    "static/dashboard": "beknown_server/static/dashboard",
-    "static/demo": "beknown_server/static/demo",
-    "static/node_modules/htmx.org/dist/htmx.min.js": "beknown_server/static/node_modules/htmx.org/dist/htmx.min.js",
-    "static/node_modules/uplot/dist/uPlot.iife.min.js": "beknown_server/static/node_modules/uplot/dist/uPlot.iife.min.js",
-    "static/node_modules/uplot/dist/uPlot.min.css": "beknown_server/static/node_modules/uplot/dist/uPlot.min.css",
-    "build/bundle": "beknown_server/bundled",
-}
+# In the checkout, and in the package under the same names.
+STATIC = (
+    "static/dashboard",
+    "static/demo",
+    "static/node_modules/htmx.org/dist/htmx.min.js",
+    "static/node_modules/uplot/dist/uPlot.iife.min.js",
+    "static/node_modules/uplot/dist/uPlot.min.css",
+)
+SERVED = {"build/bundle": "beknown_server/bundled", **{path: f"beknown_server/{path}" for path in STATIC}}
 
 
 class Served(BuildHookInterface):  # type: ignore[type-arg]

@@ -69,7 +69,7 @@ def _guard(response: Response) -> Response:
 
 def draw(template: str, **values: object) -> str:
     """Give a page of the dashboard, with what its frame needs."""
-    warned = sum(warning.count for warning in current_site().store.warnings(g.project.id))
+    warned = current_site().store.warned(g.project.id)  # each page shows it, so it waits for no writer
     return drawn(template, csrf=access.csrf(), project=g.project, section=_name(), warned=warned, **values)
 
 

@@ -146,6 +146,8 @@ def test_warnings_are_counted_with_the_latest_example(store: Store, project: Pro
     assert (found["junk_id"].count, found["junk_id"].example) == (3, "example 2")
     assert (found["junk_id"].first_seen, found["junk_id"].last_seen) == (NOW, NOW + 2)
     assert found["unknown_key"].count == 2
+    assert store.warned(project.id) == 5
+    assert store.warned(project.id + 1) == 2, "what concerns no project is shown to each"
 
 
 def test_everything_is_there_after_reopening(database: str) -> None:

@@ -275,6 +275,10 @@ class Store:
             for row in self._ask("warning.all", project_id=project_id)
         ]
 
+    def warned(self, project_id: int) -> int:
+        """Give how often something was refused or doubted so far; what was counted a moment ago may be missing."""
+        return int(self._ask("warning.total", project_id=project_id)[0]["count"])
+
     def _counts(self) -> Callable[[Connection], None]:
         taken: list[dict[str, Any]] = []
 

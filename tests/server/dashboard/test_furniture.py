@@ -1,4 +1,4 @@
-"""What the dashboard is built of is served in a checkout and packed into a wheel: no file less, and no folder of npm's."""
+"""What the dashboard is built of is served in a checkout and packed into a wheel, and no folder of npm's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def packed() -> dict[str, str]:
     text = (ROOT / "hatch_build.py").read_text()
     # Without its base class: the builder is not installed where the server runs.
     names: dict[str, object] = {}
-    exec(text[text.index("SERVED = ") : text.index("class ")], names)
+    exec(text[text.index("STATIC = ") : text.index("class ")], names)
     found = names["SERVED"]
     assert isinstance(found, dict)
     return found
