@@ -7,8 +7,9 @@ from secrets import token_urlsafe
 from flask import Blueprint, Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import api, assets, deferred, furniture, harmless, health, ingest, pages
+from . import api, assets, deferred, furniture, harmless, health, ingest, insights_api, pages
 from . import demo as demo_site
+from .columns import Columns
 from .errors import Refusal
 from .metrics import Metrics
 from .settings import Settings
@@ -18,7 +19,7 @@ from .store import Store, open_store
 __all__ = ["Settings", "Site", "create_app", "mount"]
 
 # Where there is a demo, ``/`` is its home page and the overview stays at ``/overview``.
-ROOMS = (assets, ingest, harmless, health, deferred, furniture, demo_site, api, pages)
+ROOMS = (assets, ingest, harmless, health, deferred, furniture, demo_site, api, insights_api, pages)
 
 
 def create_app(settings: Settings, *, store: Store | None = None, demo: bool = False) -> Flask:
@@ -47,7 +48,8 @@ def mount(
 
     The dashboard's log-in needs your application's ``secret_key``.
     """
-    site = Site(settings, store or open_store(settings.database), Metrics())
+    store = store or open_store(settings.database)
+    site = Site(settings, store, Metrics(), Columns(store, settings.columns_folder()))
     site.store.when_committed(site.metrics.committed)
     if settings.migrates():
         site.store.migrate()

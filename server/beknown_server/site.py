@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from flask import current_app, jsonify
 from werkzeug.wrappers import Response
 
+from .columns import Columns
 from .errors import Refusal
 from .metrics import Metrics
 from .settings import Settings
@@ -32,6 +33,7 @@ class Site:
     settings: Settings
     store: Store
     metrics: Metrics
+    columns: Columns
     is_stopping: Callable[[], bool] = field(default=lambda: False)
 
 

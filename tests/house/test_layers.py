@@ -25,9 +25,9 @@ ORDER = {
         "__init__"
     ),
     SERVER: (
-        "errors settings identity moments store metrics site dialect runtime bundle assets cors payload intake "
-        "ingest harmless health deferred furniture display drawing access live pages api snippet demo keys forward "
-        "serving cli __init__ __main__"
+        "errors settings identity moments store spans asked formula segments columns insights funnel cohorts report "
+        "metrics site dialect runtime bundle assets cors payload intake ingest harmless health deferred furniture "
+        "display drawing access live pages api insights_api snippet demo keys forward serving cli __init__ __main__"
     ),
 }
 

@@ -68,6 +68,19 @@ def _person(head: Any, ids: list[Any], properties: dict[str, Any]) -> Person:
     )
 
 
+def texts(db: Connection, project_id: int, keys: list[str]) -> list[tuple[int, str, str]]:
+    """Give (cluster number, key, text) for every person of a project who has one of these properties."""
+    found: dict[int, list[Write]] = defaultdict(list)
+    for row in db.all("property.of_project", project_id=project_id, names=keys):
+        found[row["person"]].append(_write(row))
+    return [
+        (person, key, value if isinstance(value, str) else orjson.dumps(value).decode())
+        for person, writes in found.items()
+        for key, value in folded(writes).items()
+        if value is not None
+    ]
+
+
 def explain(db: Connection, key: int) -> Explanation:
     """Give what was said about a person's ids, in the order it happened, and what of it was refused."""
     ids = [row["id"] for row in db.all("distinct_id.of_person", keys=[key])]
@@ -86,9 +99,13 @@ def explain(db: Connection, key: int) -> Explanation:
 def _properties(db: Connection, keys: list[int], *, names: list[str] | None = None) -> dict[int, dict[str, Any]]:
     found: dict[int, list[Write]] = defaultdict(list)
     for row in db.all("property.of_persons", keys=keys, names=names):
-        value, unset = (None, True) if row["value"] is None else (orjson.loads(row["value"]), False)
-        found[row["person"]].append(Write(row["kind"], row["key"], value, row["at"], bytes(row["uuid"]), unset))
+        found[row["person"]].append(_write(row))
     return defaultdict(dict, {key: folded(writes) for key, writes in found.items()})
+
+
+def _write(row: Any) -> Write:
+    value, unset = (None, True) if row["value"] is None else (orjson.loads(row["value"]), False)
+    return Write(row["kind"], row["key"], value, row["at"], bytes(row["uuid"]), unset)
 
 
 def _name(properties: dict[str, Any], survivor: str, identified: bool) -> str:

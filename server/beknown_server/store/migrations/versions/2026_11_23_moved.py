@@ -30,7 +30,8 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         changed = "old.person is not new.person or old.personal <> new.personal"
         op.execute(
-            f"create trigger moved_changed after update of person, personal on distinct_id when {changed} begin {INSERT} end"
+            "create trigger moved_changed after update of person, personal on distinct_id "
+            f"when {changed} begin {INSERT} end"
         )
         op.execute(f"create trigger moved_deleted after delete on distinct_id begin {INSERT} end")
         return
@@ -42,6 +43,4 @@ def upgrade() -> None:
         "create trigger moved_changed after update of person, personal on distinct_id "
         f"for each row when ({changed}) execute function moved_note()"
     )
-    op.execute(
-        "create trigger moved_deleted after delete on distinct_id for each row execute function moved_note()"
-    )
+    op.execute("create trigger moved_deleted after delete on distinct_id for each row execute function moved_note()")

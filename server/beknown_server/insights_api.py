@@ -1,0 +1,60 @@
+"""The JSON API of the numbers: ``POST /api/insights/...`` and the identity report.
+
+Rules:
+- ``Authorization: Bearer <secret key>``, as in api.py; the dashboard's own session does too.
+- Here is only HTTP: questions are checked and answered by insights.py and its neighbours, which know no request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+
+from . import access, insights
+from .api import project
+from .errors import Unusable
+from .insights import Desk, zone_of
+from .site import current_site, now_ms
+from .store import Project
+
+bp = Blueprint("insights", __name__, url_prefix="/api")
+bp.after_request(access.guarded)
+
+
+@bp.post("/insights/unique")
+def unique() -> ResponseReturnValue:
+    """Answer with the number of persons in a range of days."""
+    with _desk(project()) as desk:
+        persons = insights.unique(desk, _body())
+    return _json({"persons": persons, "low": persons, "high": persons})
+
+
+@bp.post("/insights/trends")
+def trends() -> ResponseReturnValue:
+    """Answer with one number per interval."""
+    with _desk(project()) as desk:
+        return _json(insights.trends(desk, _body()))
+
+
+@contextmanager
+def _desk(mine: Project) -> Iterator[Desk]:
+    site = current_site()
+    zone = zone_of(mine.options)
+    with site.columns.reading(mine.id) as reading:
+        yield Desk(reading, lambda keys: site.store.person_texts(mine.id, keys), zone, zone.day(now_ms()))
+
+
+def _body() -> Any:
+    try:
+        return orjson.loads(request.get_data() or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise Unusable("bad_json", f"the body is no JSON: {error}.", fix="Send a JSON object.") from None
+
+
+def _json(answer: Any) -> Response:
+    return Response(orjson.dumps(answer), mimetype="application/json")

@@ -1,0 +1,2 @@
+select count(distinct person) from event
+where timestamp >= $start and timestamp < $stop and ({match})
