@@ -29,7 +29,7 @@ bp.after_request(access.guarded)
 @bp.post("/insights/unique")
 def unique() -> ResponseReturnValue:
     """Answer with the number of persons in a range of days."""
-    with _desk(project()) as desk:
+    with desk_of(project()) as desk:
         persons = insights.unique(desk, _body())
     return _json({"persons": persons, "low": persons, "high": persons})
 
@@ -37,12 +37,13 @@ def unique() -> ResponseReturnValue:
 @bp.post("/insights/trends")
 def trends() -> ResponseReturnValue:
     """Answer with one number per interval."""
-    with _desk(project()) as desk:
+    with desk_of(project()) as desk:
         return _json(insights.trends(desk, _body()))
 
 
 @contextmanager
-def _desk(mine: Project) -> Iterator[Desk]:
+def desk_of(mine: Project) -> Iterator[Desk]:
+    """Give where questions about a project are answered; the dashboard's pages ask here too."""
     site = current_site()
     zone = zone_of(mine.options)
     with site.columns.reading(mine.id) as reading:
