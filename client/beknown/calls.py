@@ -65,7 +65,7 @@ class Call:
 # Events -----------------------------------------------------------------------------------------------------------
 
 
-def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "Any" = None, *_: "Any") -> "Events":
+def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "Any" = None) -> "Events":
     """capture(event, properties, options): something happened. Options: ``$set``, ``$set_once``."""
     if not isinstance(name, str) or not name.strip(wire.BLANKS):
         raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
@@ -124,7 +124,7 @@ def _leave(call: Call) -> "Properties":
 # Who it is --------------------------------------------------------------------------------------------------------
 
 
-def identify(call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" = None, *_: "Any") -> "Events":
+def identify(call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" = None) -> "Events":
     """identify(id, set, set_once): this visitor is that user of yours."""
     state = call.state
     after, how, link = identity.identify(state.identity, wire.checked_id(user), call.id)
@@ -145,7 +145,7 @@ def identify(call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" 
     return [call.event("$identify", link, top)]
 
 
-def alias(call: Call, other: "Any" = None, *_: "Any") -> "Events":
+def alias(call: Call, other: "Any" = None) -> "Events":
     """alias(id): that id is another name of this visitor, used where this one is not at hand."""
     other = wire.checked_id(other)
     if other == call.state.identity.distinct_id:
@@ -155,7 +155,7 @@ def alias(call: Call, other: "Any" = None, *_: "Any") -> "Events":
     return [call.event("$create_alias", {"alias": other}, {})]
 
 
-def reset(call: Call, options: "Any" = None, *_: "Any") -> "Events":
+def reset(call: Call, options: "Any" = None) -> "Events":
     """reset({device, keep}): the user has gone; whoever comes next is somebody else."""
     wanted = options if isinstance(options, dict) else {}
     keep = wanted.get("keep")
@@ -166,7 +166,7 @@ def reset(call: Call, options: "Any" = None, *_: "Any") -> "Events":
     return []
 
 
-def group(call: Call, kind: "Any" = None, key: "Any" = None, properties: "Any" = None, *_: "Any") -> "Events":
+def group(call: Call, kind: "Any" = None, key: "Any" = None, properties: "Any" = None) -> "Events":
     """group(type, key, properties): from now on this visitor acts for that company, team or the like."""
     named = isinstance(key, (str, int)) and not isinstance(key, bool) and key != ""
     if not (isinstance(kind, str) and kind and named):
@@ -182,12 +182,12 @@ def group(call: Call, kind: "Any" = None, key: "Any" = None, properties: "Any" =
     return [call.event("$groupidentify", about)]
 
 
-def set_person_properties(call: Call, set: "Any" = None, set_once: "Any" = None, *_: "Any") -> "Events":
+def set_person_properties(call: Call, set: "Any" = None, set_once: "Any" = None) -> "Events":
     """set_person_properties(set, set_once): something about the person, whoever they are."""
     return _person_event(call, call.person(set, set_once))
 
 
-def unset_person_properties(call: Call, names: "Any" = None, *_: "Any") -> "Events":
+def unset_person_properties(call: Call, names: "Any" = None) -> "Events":
     """unset_person_properties(names): forget these about the person."""
     wanted = [name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str) and name]
     if not wanted:
@@ -207,44 +207,45 @@ def _person_event(call: Call, top: "Properties") -> "Events":
 # What rides on every event ----------------------------------------------------------------------------------------
 
 
-def register(call: Call, properties: "Any" = None, *_: "Any") -> "Events":
+def register(call: Call, properties: "Any" = None) -> "Events":
     """register(properties): put these on every event from now on, until reset()."""
     call.state.registered.update(call.plain(properties, "register()"))
     return []
 
 
-def register_once(call: Call, properties: "Any" = None, *_: "Any") -> "Events":
+def register_once(call: Call, properties: "Any" = None) -> "Events":
     """register_once(properties): the same, for names that are not registered yet."""
     for name, value in call.plain(properties, "register_once()").items():
         call.state.registered.setdefault(name, value)
     return []
 
 
-def register_for_session(call: Call, properties: "Any" = None, *_: "Any") -> "Events":
+def register_for_session(call: Call, properties: "Any" = None) -> "Events":
     """register_for_session(properties): the same, until the session ends."""
     call.state.of_session.update(call.plain(properties, "register_for_session()"))
     return []
 
 
-def unregister(call: Call, name: "Any" = None, *_: "Any") -> "Events":
+def unregister(call: Call, name: "Any" = None) -> "Events":
     """unregister(name): no longer."""
     call.state.registered.pop(name, None)
     call.state.of_session.pop(name, None)
     return []
 
 
-CALLS: "dict[str, Callable[..., Events]]" = {
-    "alias": alias,
-    "capture": capture,
-    "group": group,
-    "identify": identify,
-    "pageleave": pageleave,
-    "pageview": pageview,
-    "register": register,
-    "register_for_session": register_for_session,
-    "register_once": register_once,
-    "reset": reset,
-    "set_person_properties": set_person_properties,
-    "unregister": unregister,
-    "unset_person_properties": unset_person_properties,
+# name -> function, and how many arguments it takes: what is passed beyond them is ignored, as everywhere in JavaScript
+CALLS: "dict[str, tuple[Callable[..., Events], int]]" = {
+    "alias": (alias, 1),
+    "capture": (capture, 3),
+    "group": (group, 3),
+    "identify": (identify, 3),
+    "pageleave": (pageleave, 0),
+    "pageview": (pageview, 2),
+    "register": (register, 1),
+    "register_for_session": (register_for_session, 1),
+    "register_once": (register_once, 1),
+    "reset": (reset, 1),
+    "set_person_properties": (set_person_properties, 2),
+    "unregister": (unregister, 1),
+    "unset_person_properties": (unset_person_properties, 1),
 }

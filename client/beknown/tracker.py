@@ -16,7 +16,7 @@ Rules:
   another tab, the server) makes the same events with the same ids; the server keeps one.
 - Effects come in this order, so that a crash between any two of them loses nothing and repeats nothing: events are
   journalled before the state that follows from them is stored; the state is stored before a call that made no
-  events is forgotten; calls are forgotten oldest first, so that no log-in is run again without its log-out.
+  events is forgotten, and names it: found again, it is not run again. Calls are forgotten oldest first.
 - One wall: no error of ours leaves ``take``. A call that cannot be done is explained in the console.
 """
 
@@ -72,6 +72,9 @@ class Tracker:
 
     def take(self, call: str, text: str) -> None:
         """Run one journal entry: a call of this page, or what an earlier page left behind. Never raises."""
+        if call in self.state.ran:
+            self._done.append(call)
+            return
         try:
             entry = json.loads(text)
             if "events" in entry:
@@ -87,7 +90,7 @@ class Tracker:
         self._keep(call, events)
 
     def _run(self, id: str, entry: "Entry") -> "list[dict[str, Any]]":
-        run = calls.CALLS.get(entry["call"])
+        run, most = calls.CALLS.get(entry["call"], (None, 0))
         if run is None:
             raise BadCall(f"there is no call named {entry['call']!r}; ignored.")
         if self._deaf:
@@ -98,7 +101,7 @@ class Tracker:
             self.state.first = self.state.first or event.first_touch(page)
             self.state.entry = self.state.entry or event.session_entry(page)
         call = calls.Call(id, entry, self.state, self.facts, self.options)
-        events = run(call, *entry["args"])
+        events = run(call, *entry["args"][:most])
         for level, text in call.said:
             self._say(level, text)
         return events
@@ -177,12 +180,14 @@ class Tracker:
         """Give what the host must do now, in this order, and forget it."""
         found, self._effects = self._effects, []
         cookie, local = self.state.cookie(), self.state.local()
+        done, self._done = sorted(self._done), []
         if cookie + local != self._written:
+            self.state.ran = done
+            local = self.state.local()
             self._written = cookie + local
             found.append(["store", cookie, local])
-        if self._done:
-            found.append(["done", sorted(self._done)])
-            self._done = []
+        if done:
+            found.append(["done", done])
         return found
 
     def _stop(self) -> None:

@@ -48,7 +48,7 @@ def checked_id(value: "Any") -> str:
     """Give a distinct id as text; raise BadId, which says what was passed and what to pass instead.
 
     Whole numbers become text, as in every PostHog client; booleans, objects, blanks, placeholders (``JUNK_IDS``),
-    NUL bytes and ids over ``MAX_ID`` characters are refused.
+    control characters and ids over ``MAX_ID`` characters are refused.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -57,6 +57,8 @@ def checked_id(value: "Any") -> str:
     if is_junk(value):
         raise BadId(_advice(value, "is a placeholder that many people would share"))
     text: str = value.strip(BLANKS)
+    if any(letter < " " for letter in text):  # the first line of localStorage's text is the cookie
+        raise BadId(_advice(text, "contains a line break or another control character"))
     if len(text) > MAX_ID:
         raise BadId(_advice(text[:40] + "…", f"is longer than {MAX_ID} characters"))
     return text

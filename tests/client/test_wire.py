@@ -53,7 +53,8 @@ def test_what_is_not_text_is_refused_and_whole_numbers_become_text():
 
 def test_too_long_ids_and_zero_bytes_are_refused():
     refused("x" * (wire.MAX_ID + 1))
-    refused("a\0b")
+    for letter in ("\0", "\n", "\r", "\t", "\x1b"):
+        refused("a" + letter + "b")
     assert wire.checked_id("x" * wire.MAX_ID) == "x" * wire.MAX_ID
 
 

@@ -24,7 +24,22 @@ CALLS = (
     "capture capture capture identify identify reset alias group register register_once register_for_session unregister "
     "set_person_properties unset_person_properties pageview pageleave nonsense"
 ).split()
-TEXTS = ["plan", "ada@example.com", "null", "", " x ", "é", "日本語", "😀", "a\nb", '"', "\\", "\u2028", "[object Object]"]
+OURS = {"pageview": ["pushState", "https://a.example/before"], "pageleave": []}  # the stub's calls, not the page's
+TEXTS = [
+    "plan",
+    "ada@example.com",
+    "null",
+    "",
+    " x ",
+    "é",
+    "日本語",
+    "😀",
+    "a\nb",
+    '"',
+    "\\",
+    "\u2028",
+    "[object Object]",
+]
 
 
 def text(dice: random.Random) -> str:
@@ -56,7 +71,10 @@ def call(dice: random.Random, at: int) -> list[str]:
     arguments = [dice.choice([text(dice), value(dice)]), *[value(dice) for _ in range(dice.randrange(3))]]
     query = f"?utm_source={dice.choice(['ad', 'caf%C3%A9', '%zz'])}&gclid=x" if dice.random() < 0.3 else ""
     url = f"https://a.example/{dice.choice(['', 'pricing', 'é'])}{query}"
-    entry = {"call": dice.choice(CALLS), "args": arguments, "at": at, "url": url, "referrer": "", "title": text(dice)}
+    name = dice.choice(CALLS)
+    if name in OURS:
+        arguments = OURS[name]
+    entry = {"call": name, "args": arguments, "at": at, "url": url, "referrer": "", "title": text(dice)}
     entry["window"] = f"w{dice.randrange(3)}"
     return [ids.uuid7(at, dice.randbytes(10)), json.dumps(entry, ensure_ascii=False)]
 
