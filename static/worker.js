@@ -3,8 +3,9 @@
 //
 // Rules:
 // - Messages are JSON texts in both directions; what they hold is documented in client/beknown/hosts/worker.py.
-// - startPython(base) is the runtime's (micropython.js or pyodide.js); it gives Python's handle(text) -> text.
-import { startPython } from "./micropython.js";
+// - startPython(base) is the runtime's (micropython.js or pyodide.js; the bundle makes one script with each); it gives
+//   Python's handle(text) -> text.
+import { startPython } from "runtime";
 
 let api;
 let timer;
@@ -41,7 +42,12 @@ onmessage = async ({ data }) => {
   const setting = JSON.parse(data);
   api = setting.api;
   onmessage = ({ data }) => answer(data);
-  const python = await startPython(setting.base);
+  let python;
+  try {
+    python = await startPython(setting.base);
+  } catch {
+    return close(); // WebAssembly is forbidden here, or did not arrive: the server's Python goes on taking the calls
+  }
   handle = python.handle;
   answer(JSON.stringify({ facts: { timezone: Intl.DateTimeFormat().resolvedOptions().timeZone } }));
   postMessage(JSON.stringify({ ready: { runtime: python.runtime, version: python.version } }));

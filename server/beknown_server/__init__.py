@@ -11,9 +11,10 @@ from . import api, assets, deferred, furniture, harmless, health, ingest, insigh
 from . import demo as demo_site
 from .columns import Columns
 from .errors import Refusal
+from .keys import first_project
 from .metrics import Metrics
 from .settings import Settings
-from .site import EXTENSION, Site, answered
+from .site import EXTENSION, Site, answered, now_ms
 from .store import Store, open_store
 
 __all__ = ["Settings", "Site", "create_app", "mount"]
@@ -53,6 +54,8 @@ def mount(
     site.store.when_committed(site.metrics.committed)
     if settings.migrates():
         site.store.migrate()
+        if settings.key:
+            first_project(site.store, settings, now=now_ms())
     app.extensions[EXTENSION] = site
     app.register_error_handler(Refusal, answered)
     for room in ROOMS:

@@ -1,8 +1,21 @@
-"""Origins and Content-Security-Policies under which the tag must work, with Python in the visitor's browser."""
+"""Origins and Content-Security-Policies under which the tag must work: with Python in the visitor's browser where the
+policy lets WebAssembly be, and through the server's Python where it does not."""
 
 from __future__ import annotations
 
-from .conftest import Browser, Collector, Site, tag
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import beknown_server
+import pytest
+from flask import Flask, Response
+from playwright.sync_api import Page
+from werkzeug.serving import make_server
+
+from .conftest import KEY, SECRET, Browser, Collector, Site, tag, until
+
+CALLS = "beknown.capture('one'); beknown.identify('ada', {plan: 'pro'}); beknown.capture('two'); beknown.reset()"
 
 
 def works(browser: Browser, collector: Collector, url: str) -> None:
@@ -13,6 +26,17 @@ def works(browser: Browser, collector: Collector, url: str) -> None:
     page.evaluate("beknown.flush()")
     collector.wait_for("two")
     assert browser.said == []
+
+
+def is_one_journey(collector: Collector, page: Page, visitor: str) -> None:
+    """What CALLS say of a visitor is stored once and in order, and the next visitor is somebody else."""
+    page.evaluate("beknown.flush()")
+    collector.wait_for("two")
+    events = [event for event in collector.events() if not event["event"].startswith("$page")]
+    assert [event["event"] for event in events] == ["one", "$identify", "two"]
+    assert [event["distinct_id"] for event in events] == [visitor, "ada", "ada"]
+    assert sorted(collector.person("ada")["distinct_ids"]) == sorted([visitor, "ada"])
+    assert page.evaluate("beknown.get_distinct_id()") not in (visitor, "ada")
 
 
 def test_the_script_may_come_from_another_origin(collector: Collector, site: Site, browser: Browser) -> None:
@@ -34,3 +58,103 @@ def test_a_cross_origin_isolated_page_can_load_it(collector: Collector, site: Si
     headers = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
     site.add("/", tag(collector), headers=headers)
     works(browser, collector, site.url + "/")
+
+
+# Mounted in the customer's own application ------------------------------------------------------------------------
+
+
+class Mounted(Collector):
+    """A shop whose application has beknown under /t, on the one origin that its policy allows."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url + "/t"
+
+
+@pytest.fixture
+def policy() -> list[str]:
+    """Holds the one policy of the shop's pages, for a test to change."""
+    return ["default-src 'none'; script-src 'self'; connect-src 'self'"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, policy: list[str]) -> Iterator[Mounted]:
+    app = Flask("shop")
+    settings = beknown_server.Settings(database=f"sqlite:///{tmp_path / 'shop.db'}", key=KEY, secret_key=SECRET)
+    beknown = beknown_server.mount(app, settings, url_prefix="/t")
+
+    @app.get("/")
+    def home() -> Response:
+        html = f'<!doctype html><script async src="/t/beknown.js" data-key="{KEY}" data-bots="count"></script>'
+        return Response(html, headers={"Content-Security-Policy": policy[0]})
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield Mounted(f"http://127.0.0.1:{server.port}")
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    beknown.store.close()
+
+
+def test_the_strictest_policy_of_a_page_with_the_script_on_its_own_origin_lets_python_run(
+    shop: Mounted, browser: Browser
+) -> None:
+    page = browser.page()
+    page.goto(shop.url.removesuffix("/t"))
+    assert page.evaluate("beknown.ready")["runtime"] == "micropython"
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.evaluate(CALLS)
+    is_one_journey(shop, page, visitor)
+    assert browser.said == []
+
+
+def test_trusted_types_leave_the_calls_to_the_servers_python(
+    shop: Mounted, browser: Browser, policy: list[str]
+) -> None:
+    policy[0] += "; require-trusted-types-for 'script'"
+    page = browser.page()
+    page.goto(shop.url.removesuffix("/t"), wait_until="load")
+    page.wait_for_function("window.beknown")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.evaluate(CALLS)
+    is_one_journey(shop, page, visitor)
+    assert browser.said == []
+    assert browser.errors == []
+
+
+# Where WebAssembly or the worker is forbidden ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["", "; worker-src blob:", "; require-trusted-types-for 'script'"],
+    ids=["no-worker", "no-wasm", "trusted-types"],
+)
+def test_without_leave_for_a_worker_or_webassembly_the_servers_python_takes_every_call(
+    collector: Collector, site: Site, browser: Browser, more: str
+) -> None:
+    policy = f"default-src 'none'; script-src {collector.url}; connect-src {collector.url}{more}"
+    url = site.add("/", tag(collector), headers={"Content-Security-Policy": policy})
+    page = browser.page()
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url.rpartition("/")[2]))
+    page.goto(url, wait_until="load")
+    page.wait_for_function("window.beknown")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.wait_for_timeout(500)  # by now the worker has failed
+    page.evaluate(CALLS)
+    is_one_journey(collector, page, visitor)
+    page.evaluate("beknown.capture('three')")
+    page.evaluate("beknown.flush()")
+    (three,) = collector.wait_for("three")
+    after = page.evaluate("beknown.get_distinct_id()")
+    assert three["distinct_id"] == after
+    page.reload()
+    page.wait_for_function("window.beknown")
+    assert page.evaluate("beknown.get_distinct_id()") == after
+    until(lambda: len(collector.events("$pageview")) == 2, "both page views")
+    assert browser.said == []
+    assert browser.errors == []
+    assert ("micropython.wasm" in fetched) == (more == "; worker-src blob:")  # only there it cannot be known before
+
