@@ -34,6 +34,7 @@ KEPT: "dict[str, type]" = {
     "shown": dict,
     "counts": dict,
     "bucket": list,
+    "ran": list,
 }
 MAX_TABS = 8  # tabs whose last page and count of events are remembered
 
@@ -53,6 +54,7 @@ class State:
         self.shown: "dict[str, list[Any]]" = {}  # tab -> [id, path, ms] of the page view it shows
         self.counts: "dict[str, int]" = {}  # tab -> events made so far: gaps in $sequence are losses
         self.bucket: "list[float]" = []  # guard.py's; empty until the first capture
+        self.ran: "list[str]" = []  # calls forgotten after this state was stored: found again, they are not run again
         self.sent = ""  # fingerprint of the person properties sent last, so that repeats stay silent
 
     def become(self, identity: Identity) -> None:
