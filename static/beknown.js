@@ -43,12 +43,12 @@
   const stored = () => [cookie() || memory, disk("get", name)];
   const store = (text, local) => {
     const domain = options.cookieDomain;
+    disk("set", name, local); // first: it has everything in one piece
     attempt(() => {
       document.cookie =
         name + "=" + encodeURIComponent(text) + "; path=/; max-age=34560000; samesite=lax" + // 400 days, browsers' most
         (domain ? "; domain=" + domain : "") + (location.protocol == "https:" ? "; secure" : "");
     });
-    disk("set", name, local);
     memory = text;
     seen = identity();
   };
@@ -136,8 +136,10 @@
     try {
       // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
       const how = { method: "POST", body: runBody(ids), keepalive: true, credentials: "include" };
-      const answer = await fetch(api + "/run", how);
-      carryOut((await answer.json()).effects);
+      seen = identity();
+      const { effects } = await (await fetch(api + "/run", how)).json();
+      if (identity() == seen) carryOut(effects);
+      else queue = [...ids, ...queue]; // another tab was faster: once more, on what it stored; the server keeps one
     } catch {
       runs = 0; // refused, blocked or offline: the worker takes them, and says what is wrong
       queue = [...ids, ...queue];
@@ -146,14 +148,19 @@
     handOver();
   };
 
+  let held; // state and removals that wait until the server has everything: some call's events found no room in storage
   const carryOut = (effects) => {
-    for (const [effect, one, two] of effects) {
-      if (effect == "store") {
-        if (identity() == seen || !worker) store(one, two);
+    for (const each of effects) {
+      const [effect, one, two] = each;
+      if (held && (effect == "store" || effect == "done")) held.push(each);
+      else if (effect == "store") {
+        if (identity() == seen) store(one, two);
         else (seen = identity()), post({ stored: stored() }); // another tab was faster: Python looks again
       } else if (effect == "journal") {
         const call = unsent.get(one);
-        disk("set", call[1], (call[0] = two));
+        const [raw, place] = call;
+        disk("set", place, (call[0] = two));
+        if (disk("get", place) == raw) held ||= []; // no room: the next page may have to run this call again
       } else if (effect == "done") {
         for (const id of one) {
           disk("remove", unsent.get(id)?.[1]);
@@ -161,6 +168,12 @@
         }
       } else if (effect == "say") say(one, two);
       else if (effect == "stopped") stopped = 1;
+    }
+    const over = held?.flatMap(([effect, ids]) => (effect == "done" ? ids : []));
+    if (over && ![...unsent.keys()].some((id) => !over.includes(id))) {
+      effects = held;
+      held = 0;
+      carryOut(effects);
     }
     settle();
   };
