@@ -249,3 +249,10 @@ CALLS: "dict[str, tuple[Callable[..., Events], int]]" = {
     "unregister": (unregister, 1),
     "unset_person_properties": (unset_person_properties, 1),
 }
+
+# posthog-js's names for the same things, so that a page can move without being rewritten
+ALIASES = {
+    "setPersonProperties": "set_person_properties",
+    "unsetPersonProperties": "unset_person_properties",
+    "unregister_for_session": "unregister",
+}

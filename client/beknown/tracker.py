@@ -90,9 +90,10 @@ class Tracker:
         self._keep(call, events)
 
     def _run(self, id: str, entry: "Entry") -> "list[dict[str, Any]]":
-        run, most = calls.CALLS.get(entry["call"], (None, 0))
+        name = entry["call"]
+        run, most = calls.CALLS.get(calls.ALIASES.get(name, name), (None, 0))
         if run is None:
-            raise BadCall(f"there is no call named {entry['call']!r}; ignored.")
+            raise BadCall(f"there is no call named {name!r}; ignored.")
         if self._deaf:
             return []
         self.state.touch(entry["at"], id)

@@ -659,3 +659,11 @@ def test_what_is_denied_or_masked_is_so_in_person_properties_and_first_touch_too
     (event,) = page.send()
     assert event["$set"] == {"plan": "pro"}
     assert event["$set_once"]["came_by"] == "https://b.example/?gclid=<masked>"
+
+
+def test_posthogs_names_for_the_same_things_work():
+    page = Page()
+    page.call("setPersonProperties", {"plan": "pro"})
+    page.call("unsetPersonProperties", ["plan"])
+    assert [event["event"] for event in page.send()] == ["$set", "$set"]
+    assert page.said == []
