@@ -1,0 +1,55 @@
+"""README tells the truth: what can be set or called is in it, and what it names exists."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from beknown import calls
+from beknown_server.settings import OPTIONS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+STUB = (ROOT / "static/beknown.js").read_text()
+CLIENT = "\n".join(path.read_text() for path in (ROOT / "client/beknown").rglob("*.py"))
+
+
+def attributes() -> set[str]:
+    """The tag's attributes as the stub and the core read them: dataset's camelCase, and the core's texts."""
+    read = set(re.findall(r"\boptions\.(\w+)\b(?!\()", STUB)) | set(re.findall(r'options\.get\("(\w+)"', CLIENT))
+    return {"data-" + re.sub(r"([A-Z])", lambda match: "-" + match[1].lower(), name) for name in read}
+
+
+def test_every_attribute_of_the_tag_is_in_the_table_and_no_other() -> None:
+    table = set(re.findall(r"^\| `(data-[a-z-]+)` \|", README, re.MULTILINE))
+    assert attributes() == table
+
+
+def test_every_call_is_listed() -> None:
+    surface = README[README.index("## JavaScript") : README.index("## The server")]
+    called = {name for name in calls.CALLS if not name.startswith("page")}  # pageview and pageleave are the stub's own
+    offered = set(re.findall(r"`(\w+)(?:\(|`)", surface))
+    assert called <= offered
+    assert called <= set(re.findall(r"\w+", STUB)), "the stub does not hand on every call that the core knows"
+
+
+def test_every_setting_of_the_server_is_in_its_table() -> None:
+    text = (ROOT / "docs/operating.md").read_text()
+    for option in OPTIONS:
+        assert f"`{option.variable}`" in text, f"docs/operating.md does not tell of {option.variable}"
+
+
+def test_every_folder_and_file_it_names_exists() -> None:
+    for name in re.findall(r"`((?:client|server|static|tests|bench|docs)/[\w./-]*)`", README):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_sizes_it_quotes_are_those_of_the_bundle_give_or_take_a_tenth() -> None:
+    built = json.loads((ROOT / "build/bundle/manifest.json").read_text())["assets"]
+    sizes = {Path(asset["path"]).name: asset["brotli"] for asset in built}
+    quoted = [int(number.replace(",", "")) for number in re.findall(r"\| ([\d,]+) \| (?:with the page|after the page)", README)]
+    actual = [sizes["beknown.js"], sizes["worker.js"] + sizes["micropython.wasm"]]
+    assert len(quoted) == 2
+    for told, true in zip(quoted, actual, strict=True):
+        assert abs(told - true) <= true / 10
