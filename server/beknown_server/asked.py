@@ -7,9 +7,12 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .errors import Unusable
@@ -35,8 +38,21 @@ OPERATORS = {
     "is_set": "{x} is not null",
     "is_not_set": "{x} is null",
 }
+_QUESTIONS = Path(__file__).parent / "questions"
+_FRAGMENT = re.compile(r"\{(\w+)\}")
 _NUMERIC = ("gt", "gte", "lt", "lte")
 _BARE = ("is_set", "is_not_set")
+
+
+@cache
+def _template(name: str) -> str:
+    lines = (_QUESTIONS / f"{name}.sql").read_text("utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))  # comments may name fragments
+
+
+def filled(name: str, fragments: Mapping[str, str]) -> str:
+    """Give the SQL of a file in questions/ with each ``{name}`` replaced by the fragment of that name."""
+    return _FRAGMENT.sub(lambda found: fragments[found[1]], _template(name))
 
 
 def refuse(field: str, value: Any, wanted: str) -> NoReturn:

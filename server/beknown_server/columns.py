@@ -19,13 +19,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import orjson
 
+from .asked import filled
 from .errors import TooBusy, Unusable
 from .segments import Segments
 from .store import Store
@@ -49,8 +49,6 @@ EVENT = (
 )
 ID = '[{"id":"BIGINT","person":"BIGINT"}]'
 
-_QUESTIONS = Path(__file__).parent / "questions"
-_FRAGMENT = re.compile(r"\{(\w+)\}")
 _VALUE = re.compile(r"\$(\w+)")
 
 
@@ -310,7 +308,7 @@ class Reading:
 
         Raises Unusable if DuckDB refuses the values (a bad pattern), TooBusy if it takes too much time or memory.
         """
-        sql = _FRAGMENT.sub(lambda found: (fragments or {})[found[1]], _question(question))
+        sql = filled(question, fragments or {})
         used = {name: values[name] for name in set(_VALUE.findall(sql))}
         clock = threading.Timer(MOST_S, self._connection.interrupt)
         clock.daemon = True
@@ -338,12 +336,6 @@ class Reading:
             f"create or replace temp table {table} as select unnest(from_json($rows, $shape), recursive := true)",
             {"rows": objects, "shape": columns},
         )
-
-
-@cache
-def _question(name: str) -> str:
-    lines = (_QUESTIONS / f"{name}.sql").read_text("utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("--"))  # comments may name fragments
 
 
 def _text(value: str) -> str:

@@ -1,4 +1,4 @@
-"""A project with a few visitors whose numbers can be worked out by hand, and the desk that answers questions on it."""
+"""A project whose events are written by hand, and the desk that answers questions on it."""
 
 from __future__ import annotations
 

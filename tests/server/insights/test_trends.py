@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from beknown_server.errors import Unusable
 from beknown_server.insights import trends, unique
-from beknown_server.spans import Zone
 
 from .conftest import History
 

@@ -1,0 +1,168 @@
+"""Each rule of posthog-server §7.3, with answers worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from beknown_server.errors import Unusable
+from beknown_server.funnel import funnel, people
+
+from .conftest import History
+
+A, B, C, X = ({"event": name} for name in "ABCX")
+DAYS = {"date_from": "2026-11-01", "date_to": "2026-11-30"}
+
+
+def walks(history: History, who: str, path: str, day: int = 2) -> None:
+    """Store events from a text such as ``A0 B5 C7``: names and minutes from midnight of a day."""
+    for word in path.split():
+        minute = float(word[1:])
+        history.happens(word[0], who, f"2026-11-{day:02d} {int(minute) // 60:02d}:{int(minute) % 60:02d}")
+
+
+def counts(history: History, *steps: dict[str, Any], **more: Any) -> list[int]:
+    asked = {**DAYS, "steps": list(steps) or [A, B, C], **more}
+    return [step["count"] for step in history.ask(funnel, asked)["steps"]]
+
+
+def test_ordered_allows_other_events_between_and_counts_the_furthest_step(history: History) -> None:
+    walks(history, "all", "A0 X1 B2 X3 C4")
+    walks(history, "two", "A0 C1 B2")
+    walks(history, "one", "B0 C1 A2")
+    walks(history, "none", "B0 C1")
+    assert counts(history) == [3, 2, 1]
+
+
+def test_each_step_has_its_conversion_and_its_time(history: History) -> None:
+    walks(history, "ann", "A0 B2 C12")
+    walks(history, "bob", "A0 B6")
+    steps = history.ask(funnel, {**DAYS, "steps": [A, B, C]})["steps"]
+    assert [step["conversion_from_first"] for step in steps] == [1, 1, 0.5]
+    assert [step["conversion_from_previous"] for step in steps] == [1, 1, 0.5]
+    assert [step["median_seconds"] for step in steps] == [None, 240, 600]
+    assert [step["average_seconds"] for step in steps] == [None, 240, 600]
+
+
+def test_a_merge_glues_what_came_before_and_after_the_log_in(history: History) -> None:
+    walks(history, "anon", "A0 B1")
+    walks(history, "ann", "C2")
+    assert counts(history) == [1, 1, 0]
+    history.happens("$identify", "ann", "2026-11-02 00:01:30", anon="anon")
+    assert counts(history) == [1, 1, 1]
+
+
+def test_the_window_is_measured_from_the_first_step_and_includes_its_end(history: History) -> None:
+    walks(history, "just", "A0 B30 C60")
+    walks(history, "late", "A0 B30 C61")
+    assert counts(history, window_days=1 / 24) == [2, 2, 1]
+
+
+def test_a_later_start_opens_a_fresh_window(history: History) -> None:
+    walks(history, "ann", "A0 A50 B70 C100")
+    assert counts(history, window_days=1 / 24) == [1, 1, 1]
+
+
+def test_every_step_must_lie_in_the_range(history: History) -> None:
+    walks(history, "ann", "A0", day=2)
+    walks(history, "ann", "B0", day=5)
+    assert counts(history, A, B, date_to="2026-11-04") == [1, 0]
+    assert counts(history, A, B, date_to="2026-11-05") == [1, 1]
+
+
+def test_two_equal_steps_need_two_events(history: History) -> None:
+    walks(history, "once", "A0")
+    walks(history, "twice", "A0 A1")
+    assert counts(history, A, A) == [2, 1]
+
+
+def test_events_of_one_moment_are_taken_in_the_order_of_the_steps(history: History) -> None:
+    walks(history, "ann", "C0 B0 A0")
+    assert counts(history) == [1, 1, 1]
+
+
+def test_strict_allows_nothing_between(history: History) -> None:
+    walks(history, "clean", "A0 B1 C2")
+    walks(history, "noise", "A0 X1 B2 C3")
+    walks(history, "again", "A0 X1 A2 B3 C4")
+    walks(history, "late", "A0 B1 X2 C3")
+    assert counts(history, order="strict") == [4, 3, 2]
+
+
+def test_strict_does_not_look_at_the_order_within_one_moment(history: History) -> None:
+    walks(history, "ann", "A0 X1 B1 C2")
+    walks(history, "bob", "A0 X1 X1 B2")
+    assert counts(history, order="strict") == [2, 1, 1]
+
+
+def test_unordered_finds_most_steps_in_one_window(history: History) -> None:
+    walks(history, "any", "C0 A1 B2")
+    walks(history, "two", "C0 B1")
+    walks(history, "apart", "C0 A1 B90")
+    assert counts(history, order="unordered", window_days=1 / 24) == [3, 3, 1]
+
+
+def test_an_exclusion_between_two_steps_removes_the_person(history: History) -> None:
+    walks(history, "clean", "A0 B2 X3 C4")
+    walks(history, "tainted", "A0 X1 B2 C3")
+    walks(history, "before", "X0 A1 B2")
+    walks(history, "stopped", "A0 X1")
+    assert counts(history, exclusions=[{**X, "from": 1, "to": 2}]) == [2, 2, 1]
+
+
+def test_another_clean_path_rescues(history: History) -> None:
+    walks(history, "ann", "A0 X1 B2 A5 B6")
+    walks(history, "bob", "A0 X1 B2 A5")
+    assert counts(history, A, B, exclusions=[X]) == [1, 1]
+
+
+def test_an_exclusion_after_the_window_harms_nobody(history: History) -> None:
+    walks(history, "ann", "A0 X90")
+    assert counts(history, A, B, exclusions=[X], window_days=1 / 24) == [1, 0]
+
+
+def test_a_breakdown_says_whose_value_counts(history: History) -> None:
+    for name, minute, plan in (("A", 0, None), ("A", 1, "free"), ("B", 2, "pro")):
+        history.happens(name, "ann", f"2026-11-02 00:{minute:02d}", **({"plan": plan} if plan else {}))
+    history.happens("A", "bob", "2026-11-02", plan="free")
+
+    def rows(**more: Any) -> dict[str, list[int]]:
+        answer = history.ask(funnel, {**DAYS, "steps": [A, B], "breakdown": "plan", **more})
+        return {row["value"]: [step["count"] for step in row["steps"]] for row in answer["breakdown"]}
+
+    assert rows() == {"free": [2, 1]}
+    assert rows(attribution="last_touch") == {"free": [1, 0], "pro": [1, 1]}
+    assert rows(attribution="all_steps") == {"free": [2, 0], "None": [1, 0]}
+    assert rows(attribution="step", attribution_step=2) == {"pro": [1, 1]}
+
+
+def test_the_people_behind_a_bar(history: History) -> None:
+    walks(history, "ann", "A0 B1")
+    walks(history, "bob", "A0")
+    asked = {**DAYS, "steps": [A, B]}
+    assert len(history.ask(people, {**asked, "step": 1})) == 2
+    converted = history.ask(people, {**asked, "step": 2})
+    dropped = history.ask(people, {**asked, "step": 2, "who": "dropped"})
+    assert len(converted) == len(dropped) == 1
+    assert converted != dropped
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"steps": [A]},
+        {"steps": [A] * 21},
+        {"steps": [A, B], "order": "random"},
+        {"steps": [A, B], "window_days": 0},
+        {"steps": [A, B], "window_days": "14"},
+        {"steps": [A, A], "order": "unordered"},
+        {"steps": [A, B], "exclusions": [{**X, "from": 2, "to": 2}]},
+        {"steps": [A, B], "order": "unordered", "exclusions": [X]},
+        {"steps": [A, "B"]},
+        {"steps": [A, B], "date_from": "2026-11-31"},
+    ],
+)
+def test_what_is_no_funnel_is_refused_with_the_field_that_is_wrong(history: History, body: dict[str, Any]) -> None:
+    with pytest.raises(Unusable, match=r"is .*not"):
+        history.ask(funnel, body)
