@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from beknown.wire import VERSION
 from flask import Blueprint, Response, jsonify, request
 
 bp = Blueprint("assets", __name__)
@@ -27,17 +28,35 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
     ".wasm": "application/wasm",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".zip": "application/zip",
+    ".whl": "application/zip",
 }
 AN_HOUR = "public, max-age=3600"
 FOR_EVER = "public, max-age=31536000, immutable"
 # Compile WebAssembly and send events, to whichever collector data-api names; load or run nothing else.
 WORKER_POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; connect-src *"
+# Pyodide is a script more, from here as well; it makes functions from texts when Python asks JavaScript for one.
+PYODIDE_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src *"
+WORKER_POLICIES = {"micropython.js": WORKER_POLICY, "pyodide.js": PYODIDE_POLICY}
 
 
 @bp.get("/beknown.js")
 def stub() -> Response:
     """The tag's script."""
     return _answer("beknown.js", AN_HOUR)
+
+
+@bp.get("/beknown-<version>-py3-none-any.whl")
+def library(version: str) -> Response:
+    """The library for Python in a page, of this version."""
+    return _answer(f"beknown-{version}-py3-none-any.whl", AN_HOUR)
+
+
+def library_path() -> str:
+    """Give the path of the library's wheel on this server."""
+    return f"beknown-{VERSION}-py3-none-any.whl"
 
 
 @bp.get("/v/<version>/<path:name>")
@@ -75,8 +94,8 @@ def _answer(path: str, caching: str) -> Response:
     response.set_etag(assets[path]["integrity"].partition("-")[2][:27] + suffix)
     if encoding:
         response.headers["Content-Encoding"] = encoding
-    if path.endswith("/worker.js"):
-        response.headers["Content-Security-Policy"] = WORKER_POLICY
+    if policy := WORKER_POLICIES.get(Path(path).name):
+        response.headers["Content-Security-Policy"] = policy
     return _shared(response).make_conditional(request)  # type: ignore[return-value]
 
 

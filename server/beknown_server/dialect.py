@@ -15,6 +15,9 @@ from collections.abc import Iterator
 # Built in, and needed so far: a longer list costs bytes, since what is imported must be kept.
 MODULES = {"hashlib", "json", "math", "random", "re", "time"}
 
+# PyScript's MicroPython is whole: what the library for pages needs beside those.
+UNCUT = MODULES | {"asyncio", "io", "sys"}
+
 STATEMENTS: dict[type[ast.AST], str] = {
     ast.Match: "match",
     ast.TryStar: "except*",
@@ -31,26 +34,32 @@ class NotInDialect(Exception):
     """A client file that MicroPython cannot run; the text names file, line and reason."""
 
 
-def check(source: str, name: str) -> None:
-    """Raise NotInDialect, with every place as ``file:line: reason``, unless MicroPython runs this file."""
-    found = [f"{name}:{line}: MicroPython has no {what}" for line, what in sorted(problems(source))]
+def check(source: str, name: str, *, uncut: bool = False) -> None:
+    """Raise NotInDialect, with every place as ``file:line: reason``, unless MicroPython runs this file.
+
+    ``uncut``: the whole of it, as PyScript brings it, and not only what the tag's worker loads.
+    """
+    found = [f"{name}:{line}: MicroPython has no {what}" for line, what in sorted(problems(source, uncut=uncut))]
     if found:
         raise NotInDialect("\n".join(found))
 
 
-def problems(source: str) -> Iterator[tuple[int, str]]:
+def problems(source: str, *, uncut: bool = False) -> Iterator[tuple[int, str]]:
     """Give line and reason of all that the card forbids."""
+    modules = UNCUT if uncut else MODULES
     tree = _ForRuntime().visit(ast.parse(source))
     for node in tree.body:
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, f"module {item.name} here") for item in node.names if item.name not in MODULES)
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module not in MODULES:
+            yield from ((node.lineno, f"module {item.name} here") for item in node.names if item.name not in modules)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module not in modules:
             yield node.lineno, f"module {node.module} here"
     for node in ast.walk(tree):
+        if uncut and isinstance(node, ast.AsyncFunctionDef):
+            continue
         what = STATEMENTS.get(type(node)) or _missing(node)
         if what:
             yield getattr(node, "lineno", 0), what
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) and not uncut:
             inner = [part for part in ast.walk(node) if isinstance(part, ast.Import | ast.ImportFrom)]
             yield from ((part.lineno, "library left for an import inside a function") for part in inner)
 
@@ -68,7 +77,7 @@ def _missing(node: ast.AST) -> str:
             return "__init_subclass__"
         case ast.ClassDef(keywords=[_, *_]):
             return "class keywords"
-        case ast.Attribute(attr=name) if name in METHODS:
+        case ast.Call(func=ast.Attribute(attr=name)) if name in METHODS:
             return f"{name}()"
         case ast.Call(keywords=keywords):
             return next((f"argument {one.arg}" for one in keywords if one.arg in KEYWORDS), "")
@@ -113,6 +122,10 @@ class _ForRuntime(ast.NodeTransformer):
         node.returns = None
         return self._with_body(node)
 
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self._with_body(node)
+
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return self._with_body(node)
 
@@ -121,14 +134,14 @@ class _ForRuntime(ast.NodeTransformer):
         self.generic_visit(node)
         return node
 
-    def _with_body(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
+    def _with_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
         self._drop_texts(node)
         self.generic_visit(node)
         node.body = node.body or [ast.Pass(lineno=node.lineno)]
         return node
 
     @staticmethod
-    def _drop_texts(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> None:
+    def _drop_texts(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         node.body = [part for part in node.body if not _is_text(part)]
 
 

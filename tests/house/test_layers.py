@@ -26,8 +26,8 @@ ORDER = {
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments columns insights funnel cohorts report "
-        "metrics site dialect runtime bundle assets cors payload intake ingest harmless health deferred furniture "
-        "display drawing access live pages api insights_api snippet demo keys forward serving cli __init__ __main__"
+        "metrics site dialect runtime wheel bundle assets cors cookie payload intake ingest harmless health deferred pixel "
+        "furniture display form figures drawing access live pages api insights_api insight_pages snippet examples demo keys forward serving cli __init__ __main__"
     ),
 }
 
@@ -51,7 +51,8 @@ PURE = [CLIENT.parent / path for path in bundle.core(ROOT / "client") if "hosts"
 ]
 # What the server may know of the client.
 SHARED = {"wire", "values", "ids"}
-MORE = {"deferred.py": {"tracker"}, "forward.py": {"backend", "channel", "delivery", "retry"}}  # these run its parts
+# These run its parts.
+MORE = {"cookie.py": {"errors"}, "deferred.py": {"tracker"}, "forward.py": {"backend", "channel", "delivery", "retry"}}
 
 FILES = sorted([*CLIENT.rglob("*.py"), *SERVER.rglob("*.py")])
 

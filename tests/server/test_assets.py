@@ -12,7 +12,7 @@ from beknown_server import assets
 from flask import Flask
 from flask.testing import FlaskClient
 
-WORKER = "/v/0123456789abcdef/worker.js"
+WORKER = "/v/0123456789abcdef/micropython.js"
 CONTENT = b"onmessage = () => {};" * 20
 
 
@@ -20,7 +20,7 @@ CONTENT = b"onmessage = () => {};" * 20
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small bundle with every kind of file."""
     listed = []
-    for path in ("beknown.js", WORKER[1:], WORKER[1:].replace("worker.js", "micropython.wasm")):
+    for path in ("beknown.js", WORKER[1:], WORKER[1:].replace("micropython.js", "micropython.wasm")):
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(CONTENT)
@@ -75,7 +75,7 @@ def test_what_has_not_changed_is_not_sent_again_and_each_form_has_its_tag(browse
 
 def test_types_are_what_streaming_compilation_and_nosniff_want(browser):
     assert browser.get(WORKER).headers["Content-Type"].startswith("text/javascript")
-    wasm = browser.get(WORKER.replace("worker.js", "micropython.wasm"))
+    wasm = browser.get(WORKER.replace("micropython.js", "micropython.wasm"))
     assert wasm.headers["Content-Type"] == "application/wasm"
     assert wasm.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -101,11 +101,11 @@ def test_head_has_the_headers_and_no_body(browser):
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("/v/fedcba9876543210/worker.js", "version_unknown"),
+        ("/v/fedcba9876543210/micropython.js", "version_unknown"),
         ("/v/0123456789abcdef/other.js", "asset_unknown"),
         ("/v/0123456789abcdef/../../secret.txt", "asset_unknown"),
         ("/v/0123456789abcdef/..%2f..%2fsecret.txt", "asset_unknown"),
-        ("/v/0123456789abcdef/worker.js.br", "asset_unknown"),
+        ("/v/0123456789abcdef/micropython.js.br", "asset_unknown"),
     ],
 )
 def test_what_is_not_in_the_bundle_is_not_there_and_says_why(browser, path, code):
