@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
@@ -10,16 +11,18 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from ..server.conftest import Server
 
 KEY = "bk_tests"
+T = TypeVar("T")
 
 
 class Recorder(ThreadingHTTPServer):
@@ -116,6 +119,12 @@ def until(question: Callable[[], Any], what: str, patience: float = 20.0) -> Any
             return answer
         time.sleep(0.02)
     raise AssertionError(f"waited {patience:.0f} s in vain: {what}")
+
+
+def in_a_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: in the main one Playwright's loop may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from beknown.backend import (
 )
 from beknown.errors import BeknownError
 
-from .conftest import KEY, Recorder, until
+from .conftest import KEY, Recorder, in_a_loop, until
 
 Heard = list[tuple[BeknownError, list[dict[str, Any]]]]
 UUID = "01a20ac2-f41d-71cf-917a-c081a3fe8768"
@@ -119,7 +119,7 @@ def test_contexts_of_tasks_that_take_turns_do_not_mix(recorder: Recorder) -> Non
         async with AsyncClient(KEY, recorder.url) as client:
             await asyncio.gather(*[visit(client, f"user-{number}") for number in range(20)])
 
-    asyncio.run(run())
+    in_a_loop(run())
     assert len(recorder.events) == 100
     assert all(event["event"] == f"of {event['distinct_id']}" for event in recorder.events)
 
@@ -305,7 +305,7 @@ def test_the_async_client_takes_calls_from_other_threads_and_recovers(recorder: 
             assert await client.flush()
             assert len(recorder.events) == 50
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_the_async_client_gives_up_within_its_bound(recorder: Recorder) -> None:
@@ -318,7 +318,7 @@ def test_the_async_client_gives_up_within_its_bound(recorder: Recorder) -> None:
         await client.close(timeout=0.3)
 
     began = time.monotonic()
-    asyncio.run(run())
+    in_a_loop(run())
     assert time.monotonic() - began < 3
     assert "could not be delivered" in str(heard[0][0])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ from beknown.backend import AsyncClient, Client, NotSent, identify_context
 from posthog import Posthog
 
 from ..server.conftest import SECRET, Server
-from .conftest import KEY, until
+from .conftest import KEY, in_a_loop, until
 
 ANON = "01a20ac2-f41d-71cf-917a-c081a3fe8768"
 
@@ -62,8 +61,10 @@ def test_identify_on_a_backend_sets_properties_and_marks_nobody(beknown: Server)
 
 
 def test_a_wrong_key_is_told_in_the_servers_words(beknown: Server) -> None:
+    client = Client("bk_wrong", beknown.url, sync_mode=True, raise_errors=True)
     with pytest.raises(NotSent, match="key") as refusal:
-        Client("bk_wrong", beknown.url, sync_mode=True, raise_errors=True).capture("u", "x")
+        client.capture("u", "x")
+    client.close(timeout=1)
     assert refusal.value.status == 401
 
 
@@ -88,5 +89,5 @@ async def sends(server: Server) -> None:
 
 
 def test_the_async_client_feeds_it_too(beknown: Server) -> None:
-    asyncio.run(sends(beknown))
+    in_a_loop(sends(beknown))
     assert person(beknown, "user-2")["event_count"] == 150

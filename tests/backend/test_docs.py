@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from beknown.backend import Client
 from fastapi import FastAPI
 from flask import Flask
 
-from .conftest import Recorder
+from .conftest import Recorder, in_a_loop
 from .serving import uvicorned, wsgi
 
 TEXT = (Path(__file__).parents[2] / "docs/backend.md").read_text()
@@ -31,7 +30,7 @@ def test_each_example_runs_and_what_it_captures_arrives(source: str, recorder: R
     try:
         exec(source.replace("https://t.example.com", recorder.url), names)
         if "main" in names:
-            asyncio.run(names["main"]())
+            in_a_loop(names["main"]())
         if "app" in names:
             kinds: dict[type, Any] = {Flask: wsgi, FastAPI: uvicorned}
             with kinds[type(names["app"])](names["app"]) as url:

@@ -19,7 +19,7 @@ from beknown.backend import AsyncClient, Client
 from beknown_server.store import open_store
 
 from ..server.conftest import Server
-from .conftest import KEY, Process
+from .conftest import KEY, Process, in_a_loop
 
 COUNT = 100_000 if os.environ.get("BEKNOWN_SOAK") else 5_000
 PATIENCE = 900 if os.environ.get("BEKNOWN_SOAK") else 60
@@ -88,7 +88,7 @@ def test_the_async_client_delivers_as_faithfully(collector: Callable[[int], Proc
             assert await client.flush(PATIENCE)
         return accepted
 
-    accepted = asyncio.run(run())
+    accepted = in_a_loop(run())
     assert server.stored() == Counter(accepted)
 
 

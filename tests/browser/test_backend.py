@@ -121,7 +121,7 @@ def test_what_browser_and_backend_say_of_a_visitor_is_one_persons_timeline(
 ) -> None:
     page = browser.page()
     page.goto(shop + "/")
-    page.wait_for_function("window.beknown && beknown.get_distinct_id() && document.cookie.includes('bk_')")
+    page.wait_for_function("window.beknown && beknown.get_session_id() && document.cookie.includes('bk_')")
     anonymous = page.evaluate("beknown.get_distinct_id()")
     page.click("text=Sign up")
     page.wait_for_function(f"window.beknown && beknown.get_distinct_id() == '{USER}'")
