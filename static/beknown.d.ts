@@ -1,0 +1,85 @@
+// beknown.d.ts: what a page may call, for TypeScript. Add it to your project, or name it at the top of a file:
+//
+//   /// <reference path="./beknown.d.ts" />
+//
+// Rules:
+// - No call throws or blocks, and every one may be made before Python is up: it is kept, and run in order.
+// - Until the tag's script has loaded there is only what `beknown snippet --inline` put there: the calls without an
+//   answer. `window.beknown?.capture("...")` is right everywhere.
+
+export {};
+
+declare global {
+  /** The tag, under its usual name (`data-global` chooses another). */
+  const beknown: Beknown.Client;
+
+  interface Window {
+    /** Absent until the tag's script, or the inline stub before it, has run. */
+    beknown?: Beknown.Client;
+  }
+
+  namespace Beknown {
+    /** What travels with an event: anything that JSON can hold. (`any` lets a page's own interfaces in.) */
+    type Properties = { [name: string]: any };
+
+    interface CaptureOptions {
+      /** Properties of the person, as they are from now on. */
+      $set?: Properties;
+      /** Properties of the person, unless they have them already. */
+      $set_once?: Properties;
+    }
+
+    interface ResetOptions {
+      /** Forget the device too: nothing then tells that it is the same browser. */
+      device?: boolean;
+      /** Names of registered properties that stay. */
+      keep?: string | readonly string[];
+    }
+
+    /** Which Python runs in this browser. */
+    interface Runtime {
+      runtime: "micropython" | "pyodide";
+      version: string;
+    }
+
+    /** The calls of the inline stub: kept until the script has come. */
+    interface Calls {
+      /** Something happened. */
+      capture(event: string, properties?: Properties, options?: CaptureOptions): void;
+      /** This visitor is that user; what they did before is theirs. `distinct_id` is your own, stable id of them. */
+      identify(distinct_id: string | number, set?: Properties, set_once?: Properties): void;
+      /** This user is also known under another id. */
+      alias(id: string | number): void;
+      /** This visitor acts for a company, a team or the like from now on. */
+      group(type: string, key: string | number, properties?: Properties): void;
+      /** The user has gone (at log-out): whoever comes next is somebody else. */
+      reset(options?: ResetOptions): void;
+      /** Put these on every event from now on, until `reset()`. */
+      register(properties: Properties): void;
+      /** The same, for names that are not registered yet. */
+      register_once(properties: Properties): void;
+      /** The same, until the session ends. */
+      register_for_session(properties: Properties): void;
+      /** No longer put this on events. */
+      unregister(name: string): void;
+      /** Something about the person, whoever they are. */
+      set_person_properties(set?: Properties, set_once?: Properties): void;
+      /** Forget these about the person. */
+      unset_person_properties(names: string | readonly string[]): void;
+    }
+
+    /** The tag, once its script has loaded. */
+    interface Client extends Calls {
+      /** The id that events are filed under: the user's, or an anonymous one. */
+      get_distinct_id(): string;
+      /** The id of this browser, which `reset()` leaves alone unless told otherwise. */
+      get_device_id(): string;
+      /** The id of this visit; empty before its first event. */
+      get_session_id(): string;
+      /** Fulfilled when everything so far is delivered, or has failed for good. */
+      flush(): Promise<void>;
+      /** Fulfilled when Python is up in this browser; never, where the page's policy forbids it. */
+      readonly ready: Promise<Runtime>;
+    }
+  }
+}
