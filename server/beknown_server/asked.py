@@ -210,6 +210,13 @@ class Asked:
             refuse(self._place + name, value, f"a list of at most {most}")
         return [Asked(item, f"{self._place}{name}[{index}]") for index, item in enumerate(value)]
 
+    def part(self, name: str) -> Asked:
+        """Give a question within: an object, an event's name for short, or nothing."""
+        value = self._body.get(name)
+        if value is None or isinstance(value, str):
+            value = {"event": value}
+        return Asked(value, self._place + name)
+
     def matching(self) -> Matching:
         """Give which events are meant, by ``event`` and ``filters``."""
         event = self.text("event") if self.has("event") else None

@@ -328,6 +328,10 @@ class Reading:
         finally:
             clock.cancel()
 
+    def ids(self) -> list[tuple[int, int | None]]:
+        """Give the number of every distinct id, and of its person."""
+        return self._connection.execute("select id, person from ids order by id").fetchall()
+
     def load(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
         """Make a table for this reading alone, such as persons' properties: ``columns`` as in from_json."""
         names = list(orjson.loads(columns)[0])

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
-from . import access, insights
+from . import access, cohorts, insights
+from . import funnel as funnels
 from .api import project
 from .errors import Unusable
 from .insights import Desk, zone_of
@@ -39,6 +41,51 @@ def trends() -> ResponseReturnValue:
     """Answer with one number per interval."""
     with desk_of(project()) as desk:
         return _json(insights.trends(desk, _body()))
+
+
+@bp.post("/insights/funnel")
+def funnel() -> ResponseReturnValue:
+    """Answer with how many persons got how far."""
+    with desk_of(project()) as desk:
+        return _json(funnels.funnel(desk, _body()))
+
+
+@bp.post("/insights/funnel/people")
+def funnel_people() -> ResponseReturnValue:
+    """Answer with the persons behind a bar of a funnel."""
+    mine = project()
+    with desk_of(mine) as desk:
+        numbers = funnels.people(desk, _body())
+    named = current_site().store.named(numbers)
+    return _json({"results": [{**asdict(named[number])} for number in numbers if number in named]})
+
+
+@bp.post("/insights/retention")
+def retention() -> ResponseReturnValue:
+    """Answer with who came back, by cohort."""
+    with desk_of(project()) as desk:
+        return _json(cohorts.retention(desk, _body()))
+
+
+@bp.post("/insights/lifecycle")
+def lifecycle() -> ResponseReturnValue:
+    """Answer with new, returning, resurrecting and dormant persons."""
+    with desk_of(project()) as desk:
+        return _json(cohorts.lifecycle(desk, _body()))
+
+
+@bp.post("/insights/stickiness")
+def stickiness() -> ResponseReturnValue:
+    """Answer with persons by the number of intervals in which they were active."""
+    with desk_of(project()) as desk:
+        return _json(cohorts.stickiness(desk, _body()))
+
+
+@bp.post("/insights/paths")
+def paths() -> ResponseReturnValue:
+    """Answer with the ways from page to page."""
+    with desk_of(project()) as desk:
+        return _json(cohorts.paths(desk, _body()))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import orjson
 
 from ..errors import TooBusy
 from . import arrivals, forwarding, migrate, people
-from .records import Appended, Counts, Event, Explanation, Person, Project, Row, Warning
+from .records import Appended, Counts, Event, Explanation, Person, PersonRef, Project, Row, Warning
 from .writer import Connection, Writer
 
 NOBODYS = 0  # the project of warnings that belong to none
@@ -219,6 +219,11 @@ class Store:
         """Give (number of the person, key, text) for everyone who has one of these properties now."""
         with self._reader() as db:
             return people.texts(db, project_id, keys)
+
+    def named(self, persons: list[int]) -> dict[int, PersonRef]:
+        """Give what is shown of persons, by their numbers in the columnar copy."""
+        with self._reader() as db:
+            return people.refs(db, persons)
 
     # People ---------------------------------------------------------------------------------------------------
 

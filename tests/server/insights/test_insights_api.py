@@ -11,7 +11,7 @@ from ..conftest import SECRET, event
 from .conftest import ms
 
 KEY = {"Authorization": f"Bearer {SECRET}"}
-CALLS = ["unique", "trends"]
+CALLS = ["unique", "trends", "funnel", "funnel/people", "retention", "lifecycle", "stickiness", "paths"]
 RANGE = {"date_from": "2026-11-02", "date_to": "2026-11-03"}
 
 
@@ -33,7 +33,7 @@ def test_a_call_is_closed_without_the_secret_key(client: FlaskClient, call: str,
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("body", [b"{", b"[]", b"7", b'"a"', b'{"date_from": "2026-02-30"}', b'{"filters": 3}'])
+@pytest.mark.parametrize("body", [b"{", b"[]", b"7", b'"a"', b'{"date_from": "2026-02-30"}', b'{"filters": 3, "target": 3}'])
 def test_a_body_that_is_no_question_is_refused_with_what_to_do(client: FlaskClient, call: str, body: bytes) -> None:
     answer = client.post(f"/api/insights/{call}", data=body, headers=KEY)
     assert answer.status_code == 400
@@ -51,3 +51,24 @@ def test_a_trend(visited: FlaskClient) -> None:
     answer = visited.post("/api/insights/trends", json={**RANGE, "event": "view", "math": "dau"}, headers=KEY)
     labels = ["2026-11-02", "2026-11-03"]
     assert answer.json == {"labels": labels, "series": [{"label": "view", "data": [1, 1]}]}
+
+
+def test_a_funnel_and_the_people_behind_it(visited: FlaskClient) -> None:
+    asked = {**RANGE, "steps": [{"event": "view"}, {"event": "buy"}]}
+    steps = visited.post("/api/insights/funnel", json=asked, headers=KEY).json["steps"]
+    assert [(step["event"], step["count"], step["conversion_from_first"]) for step in steps] == [
+        ("view", 2, 1.0),
+        ("buy", 1, 0.5),
+    ]
+    answer = visited.post("/api/insights/funnel/people", json={**asked, "step": 2}, headers=KEY).json
+    known = visited.get("/api/persons/bob", headers=KEY).json
+    assert [one["person_id"] for one in answer["results"]] == [known["person_id"]]
+
+
+def test_retention_takes_names_or_objects(visited: FlaskClient) -> None:
+    asked = {"target": "view", "returning": {"event": "buy"}, "date_from": "2026-11-02", "periods": 2}
+    answer = visited.post("/api/insights/retention", json=asked, headers=KEY).json
+    assert answer["cohorts"] == [
+        {"start": "2026-11-02", "size": 1, "values": [1, 0]},
+        {"start": "2026-11-03", "size": 1, "values": [1, 0]},
+    ]

@@ -1,0 +1,8 @@
+-- The period of each person's earliest target ever. {passes}: true, or what the earliest of {first} must be itself.
+select person, {period} as period from (
+  select person, min(timestamp) as timestamp, arg_min({passes}, (timestamp, seq)) as passes
+  from event
+  where person is not null and ({first})
+  group by person
+)
+where passes and timestamp >= $start and timestamp < $until
