@@ -150,11 +150,14 @@
   };
 
   let held; // state and removals that wait until the server has everything: some call's events found no room in storage
+  let owed = 0; // calls among these removals
   const carryOut = (effects) => {
     for (const each of effects) {
       const [effect, one, two] = each;
-      if (held && (effect == "store" || effect == "done")) held.push(each);
-      else if (effect == "store") {
+      if (held && (effect == "store" || effect == "done")) {
+        held.push(each);
+        if (!two) owed += one.length;
+      } else if (effect == "store") {
         if (identity() == seen) store(one, two);
         else (seen = identity()), post({ stored: stored() }); // another tab was faster: Python looks again
       } else if (effect == "journal") {
@@ -170,10 +173,9 @@
       } else if (effect == "say") say(one, two);
       else if (effect == "stopped") stopped = 1;
     }
-    const over = held?.flatMap(([effect, ids]) => (effect == "done" ? ids : []));
-    if (over && ![...unsent.keys()].some((id) => !over.includes(id))) {
+    if (held && owed == unsent.size) {
       effects = held;
-      held = 0;
+      held = owed = 0;
       carryOut(effects);
     }
     settle();
@@ -190,9 +192,7 @@
       const assets = base + "__BEKNOWN_VERSION_PATH__";
       const url = `${assets}/${options.runtime || "micropython"}.js`;
       // A worker must be of the page's own origin; across origins, a blob that imports the script is.
-      const own = url.startsWith(location.origin + "/")
-        ? url
-        : URL.createObjectURL(new Blob([`importScripts(${JSON.stringify(url)})`]));
+      const own = url.startsWith(origin + "/") ? url : URL.createObjectURL(new Blob([`importScripts("${url}")`]));
       const starting = new Worker(own);
       starting.onmessage = async ({ data }) => {
         const message = JSON.parse(data);
@@ -223,140 +223,6 @@
   window[globalName] = new Proxy(known, {
     get: (_, name) => (name in known ? known[name] : (...args) => call(name, args)),
   });
-  if (!key) return;
-    try {
-      const id = uuid();
-      const text = JSON.stringify({
-        call: what, args: [...args], at: at || Date.now(), url: location.href, referrer: document.referrer,
-        title: document.title, window: tab,
-      });
-      const place = name + "~" + id + "~" + tab;
-      adopt(id, text, place);
-      disk("set", place, text);
-      queueMicrotask(handOver); // what one task calls travels together
-    } catch (error) {
-      say("error", what + "() failed: " + error); // a cycle, a BigInt: JSON cannot hold it
-    }
-  };
-
-  // Python --------------------------------------------------------------------------------------------------------
-
-  let worker; // Python in this browser, once it is up
-  let running; // a request to Python on the server awaits its answer
-  let runs = options.first != "page"; // may the server's Python take calls?
-  let settled = []; // flush() promises
-
-  const facts = () => ({
-    agent: navigator.userAgent, language: navigator.language, screen: [screen.width, screen.height],
-    viewport: [innerWidth, innerHeight],
-    // Intl knows it everywhere, but takes 15 ms the first time: the worker asks Intl, this thread only Temporal.
-    timezone: attempt(() => Temporal.Now.timeZoneId()), driven: navigator.webdriver,
-  });
-  const calls = (ids) => ids.map((id) => [id, unsent.get(id)[0]]);
-  const post = (message) => worker.postMessage(JSON.stringify(message));
-  const runBody = (ids) =>
-    JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids), sent_at: Date.now() });
-
-  const handOver = () => {
-    if (!queue.length || running || !(worker || runs)) return;
-    const ids = queue;
-    queue = [];
-    if (!worker) running = run(ids);
-    else {
-      post({ calls: calls(ids), stored: identity() != seen && stored() });
-      seen = identity();
-    }
-  };
-  const run = async (ids) => {
-    try {
-      // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
-      const how = { method: "POST", body: runBody(ids), keepalive: true, credentials: "include" };
-      seen = identity();
-      const { effects } = await (await fetch(api + "/run", how)).json();
-      if (identity() == seen) carryOut(effects);
-      else queue = [...ids, ...queue]; // another tab was faster: once more, on what it stored; the server keeps one
-    } catch {
-      runs = 0; // refused, blocked or offline: the worker takes them, and says what is wrong
-      queue = [...ids, ...queue];
-    }
-    running = 0;
-    handOver();
-  };
-
-  let held; // state and removals that wait until the server has everything: some call's events found no room in storage
-  const carryOut = (effects) => {
-    for (const each of effects) {
-      const [effect, one, two] = each;
-      if (held && (effect == "store" || effect == "done")) held.push(each);
-      else if (effect == "store") {
-        if (identity() == seen) store(one, two);
-        else (seen = identity()), post({ stored: stored() }); // another tab was faster: Python looks again
-      } else if (effect == "journal") {
-        const call = unsent.get(one);
-        const [raw, place] = call;
-        disk("set", place, (call[0] = two));
-        if (disk("get", place) == raw) held ||= []; // no room: the next page may have to run this call again
-      } else if (effect == "done") {
-        for (const id of one) {
-          disk("remove", unsent.get(id)?.[1]);
-          unsent.delete(id);
-        }
-      } else if (effect == "say") say(one, two);
-      else if (effect == "stopped") stopped = 1;
-    }
-    const over = held?.flatMap(([effect, ids]) => (effect == "done" ? ids : []));
-    if (over && ![...unsent.keys()].some((id) => !over.includes(id))) {
-      effects = held;
-      held = 0;
-      carryOut(effects);
-    }
-    settle();
-  };
-  let stopped;
-  const settle = () => {
-    if (!unsent.size || stopped) settled.splice(0).forEach((resolve) => resolve());
-  };
-
-  let up;
-  const ready = new Promise((resolve) => (up = resolve));
-  const start = () =>
-    attempt(() => {
-      const assets = base + "__BEKNOWN_VERSION_PATH__";
-      const url = `${assets}/${options.runtime || "micropython"}.js`;
-      // A worker must be of the page's own origin; across origins, a blob that imports the script is.
-      const own = url.startsWith(location.origin + "/")
-        ? url
-        : URL.createObjectURL(new Blob([`importScripts(${JSON.stringify(url)})`]));
-      const starting = new Worker(own);
-      starting.onmessage = async ({ data }) => {
-        const message = JSON.parse(data);
-        if (!message.ready) return carryOut(message);
-        while (running) await running; // the server's Python answers first, then this one goes on from what it stored
-        worker = starting;
-        seen = identity();
-        adoptJournal();
-        post({ start: { key, facts: facts(), options, stored: stored() }, calls: calls(queue) });
-        queue = [];
-        up(message.ready);
-      };
-      starting.postMessage(JSON.stringify({ base: assets, api }));
-    });
-
-  // The page ------------------------------------------------------------------------------------------------------
-
-  const part = (from, to) => () => identity().split(".").slice(from, to).join(".");
-  const beknown = {
-    get_distinct_id: part(7),
-    get_device_id: part(2, 3),
-    get_session_id: part(4, 5),
-    flush: () => new Promise((resolve) => settled.push(resolve) && settle()),
-    ready,
-  };
-  const names =
-    "capture identify alias group reset register register_once register_for_session unregister " +
-    "set_person_properties unset_person_properties";
-  for (const what of names.split(" ")) beknown[what] = (...args) => call(what, args);
-  window[globalName] = beknown;
   if (!key) return;
 
   seen = identity();
