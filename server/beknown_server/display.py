@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from beknown.wire import iso
 
 HUES = 10  # the classes hue-0 ... hue-9 of dashboard.css
+SHADES = 10  # the classes shade-0 ... shade-10
 MAX_WRITTEN = 600  # characters of one value; the API has the whole of it
 
 # Names on the wire that a reader should not have to know.
@@ -148,6 +149,34 @@ def grouped(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\u2009")
 
 
+def figure(number: float | None) -> str:
+    """Give a number of an answer: whole ones grouped, others with two decimals, a missing one as a dash."""
+    if number is None:
+        return "–"
+    return grouped(number) if number == int(number) else f"{number:,.2f}".replace(",", "\u2009")
+
+
+def percent(share: float | None) -> str:
+    """Give a share from 0 to 1 as per cent: ``43%``, ``0.4%``; a missing one as a dash."""
+    if share is None:
+        return "–"
+    hundredths = 100 * share
+    return f"{hundredths:.1f}%" if 0 < hundredths < 1 or 99 < hundredths < 100 else f"{hundredths:.0f}%"
+
+
+def shade(share: float | None) -> int:
+    """Give which shade a share from 0 to 1 has, 0 to SHADES; only nothing at all is 0."""
+    return min(SHADES, max(1, round(share * SHADES))) if share else 0
+
+
+def bucket(name: str, interval: str) -> str:
+    """Give the words for an interval of an answer: ``23 Nov``, ``Nov 2026``, ``23 Nov, 14:00``."""
+    moment = datetime.fromisoformat(name)
+    if interval == "month":
+        return f"{moment:%b %Y}"
+    return f"{moment.day} {moment:%b, %H:%M}" if interval == "hour" else f"{moment.day} {moment:%b}"
+
+
 def short(number: float) -> str:
     """Give a count that fits a badge: ``999``, ``12k``, ``3M``."""
     for size, unit in ((1_000_000, "M"), (1_000, "k")):
@@ -157,11 +186,13 @@ def short(number: float) -> str:
 
 
 def duration(ms: int) -> str:
-    """Give a length of time in its largest unit: ``42 s``, ``7 min``, ``3 h``."""
+    """Give a length of time in its largest unit: ``42 s``, ``7 min``, ``3 h``, ``2 d``."""
     seconds = ms // 1000
     if seconds < 60:
         return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+    if seconds < 48 * 3600:
+        return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+    return f"{seconds // 86400} d"
 
 
 def clock(ms: int) -> str:
@@ -184,5 +215,5 @@ def _moment(ms: int) -> datetime:
 
 FILTERS: Iterable[Callable[..., Any]] = (
     label, kind, became, visitor, initials, hue, place, own_first, written, sentence, reason,
-    grouped, short, duration, iso, clock, day_and_clock,
+    grouped, figure, percent, shade, bucket, short, duration, iso, clock, day_and_clock,
 )  # fmt: skip

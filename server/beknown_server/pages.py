@@ -49,7 +49,8 @@ class Doors:
 
 
 @bp.before_request
-def _needs_session() -> ResponseReturnValue | None:
+def needs_session() -> ResponseReturnValue | None:
+    """Lead to the log-in whoever has no session, and refuse a POST without its token; sets ``g.project``."""
     g.project = access.session_project()
     if _name() in OPEN or (_name() == "home" and _demo_home()):
         return None

@@ -1,0 +1,113 @@
+"""An answer of the engine as a page and a spreadsheet show it: a table, and what its chart or bars need besides.
+
+Rules:
+- Pure. The table is the whole answer; a chart draws nothing that its table does not say.
+- A missing number is None and shown as nothing, never as 0.
+- What came from outside and begins like a formula is quoted in CSV: spreadsheets would run it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .display import bucket, label
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Names of columns, and rows of text and numbers."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+    def csv(self) -> str:
+        """Give it as CSV with a head."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerows([[_plain(cell) for cell in row] for row in (self.head, *self.rows)])
+        return text.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One bar of a funnel; shares are 0 to 1, ``lost`` is how many came to the step before and not to this one."""
+
+    event: str
+    count: int
+    share: float
+    of_previous: float
+    lost: int
+    seconds: float | None
+
+
+def table_of(kind: str, answer: dict[str, Any]) -> Table:
+    """Give the table of an answer of this kind."""
+    return {"trends": _series, "lifecycle": _series, "funnel": _steps, "retention": _cohorts}[kind](answer)
+
+
+def steps_of(steps: Sequence[dict[str, Any]]) -> list[Step]:
+    """Give a funnel's bars."""
+    found: list[Step] = []
+    for index, step in enumerate(steps):
+        before = steps[index - 1]["count"] if index else step["count"]
+        found.append(
+            Step(
+                event=step["event"] or "All events",
+                count=step["count"],
+                share=step["conversion_from_first"] or 0,
+                of_previous=step["conversion_from_previous"] or 0,
+                lost=before - step["count"],
+                seconds=step.get("median_seconds"),
+            )
+        )
+    return found
+
+
+def groups_of(answer: dict[str, Any]) -> list[tuple[str, list[Step]]]:
+    """Give a funnel's bars, named ``""``, and those of each value of its breakdown."""
+    broken_down = [(one["value"], steps_of(one["steps"])) for one in answer.get("breakdown", [])]
+    return [("", steps_of(answer["steps"])), *broken_down]
+
+
+def chart_of(kind: str, answer: dict[str, Any], *, interval: str, most: int, is_partial: bool) -> dict[str, Any]:
+    """Give what charts.js draws: at most ``most`` series; ``is_partial``: the last interval is not over yet."""
+    return {
+        "style": "stack" if kind == "lifecycle" else "lines",
+        "labels": [bucket(name, interval) for name in answer["labels"]],
+        "series": [{"label": label(one["label"]), "data": one["data"]} for one in answer["series"][:most]],
+        "partial": is_partial,
+    }
+
+
+def _series(answer: dict[str, Any]) -> Table:
+    columns = [one["data"] for one in answer["series"]]
+    rows = [[name, *values] for name, *values in zip(answer["labels"], *columns, strict=True)]
+    return Table(["date", *(one["label"] for one in answer["series"])], rows)
+
+
+def _steps(answer: dict[str, Any]) -> Table:
+    names = ["event", "count", "conversion_from_previous", "conversion_from_first", "median_seconds"]
+    groups = [{"value": "", "steps": answer["steps"]}, *answer.get("breakdown", [])]
+    rows = [
+        [group["value"], number, *(step.get(name) for name in names)]
+        for group in groups
+        for number, step in enumerate(group["steps"], 1)
+    ]
+    return Table(["breakdown", "step", *names], rows)
+
+
+def _cohorts(answer: dict[str, Any]) -> Table:
+    cohorts = answer["cohorts"]
+    longest = max((len(cohort["values"]) for cohort in cohorts), default=0)
+    rows = [[one["start"], one["size"], *one["values"], *[None] * (longest - len(one["values"]))] for one in cohorts]
+    return Table(["start", "size", *(str(number) for number in range(longest))], rows)
+
+
+def _plain(cell: Any) -> Any:
+    return "'" + cell if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

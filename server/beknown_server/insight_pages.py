@@ -1,0 +1,128 @@
+"""The numbers for a person: ``/insights``, the same as CSV and JSON, and ``/identity``, the identity report.
+
+Rules:
+- The question is the query string (form.py), so a page is shared by its address and works without JavaScript.
+- A page asks what ``/api/insights/...`` would be asked, and shows that answer; a refusal is said on the page.
+- Charts are drawn by charts.js from the table's own numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Blueprint, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from . import access, figures, form, funnel, insights
+from .errors import Refusal
+from .form import Form
+from .insights import TRAILING, Desk, zone_of
+from .insights_api import desk_of
+from .pages import draw, needs_session
+from .site import now_ms
+
+MOST_DRAWN = 10  # series of a chart, one colour each; the table has them all
+MOST_EVENTS = 300  # names that the form offers
+MOST_PROPERTIES = 150
+NEWEST = 20_000  # events that are looked through for names of properties
+
+ANSWERS: Mapping[str, Callable[[Desk, Any], dict[str, Any]]] = {
+    "trends": insights.trends,
+    "funnel": funnel.funnel,
+}
+
+bp = Blueprint("numbers", __name__)
+bp.before_request(needs_session)
+bp.after_request(access.guarded)
+
+
+@bp.get("/insights", endpoint="insights")
+def insights_page() -> ResponseReturnValue:
+    """Show a form and the answer to what it asks."""
+    asked = _form()
+    if "sent" in request.args:  # a browser sends every field; the address that people share has only what matters
+        return redirect(url_for("numbers.insights") + "?" + urlencode(asked.query()))
+    shown: dict[str, Any] = {"events": [], "properties": [], "answer": None, "totals": [], "complaint": None}
+    try:
+        with desk_of(g.project) as desk:
+            shown["events"] = [row[0] for row in desk.reading.ask("names.events", most=MOST_EVENTS)]
+            shown["properties"] = _properties(desk)
+            asked = _begun(asked, shown["events"])
+            shown["answer"] = answer = ANSWERS[asked.kind](desk, asked.body(desk.today))
+            shown["totals"] = _totals(desk, asked)
+            shown |= _drawn(asked, answer, is_partial=asked.days(desk.today)[1] >= desk.today)
+    except Refusal as refusal:
+        shown["complaint"] = refusal
+    frame = {"form": asked, "words": form, "kinds": _kinds(), "query": urlencode(asked.query())}
+    return draw("beknown/insights.html", **frame, **shown)
+
+
+@bp.get("/insights.json", endpoint="insights_json")
+def as_json() -> ResponseReturnValue:
+    """Answer with what the page with the same query string shows, as the API gives it."""
+    _, answer = _answered()
+    return Response(orjson.dumps(answer), mimetype="application/json")
+
+
+@bp.get("/insights.csv", endpoint="insights_csv")
+def as_csv() -> ResponseReturnValue:
+    """Answer with the table of the page with the same query string."""
+    asked, answer = _answered()
+    response = Response(figures.table_of(asked.kind, answer).csv(), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{asked.kind}.csv"'
+    return response
+
+
+def _form() -> Form:
+    return form.read(request.args, today=zone_of(g.project.options).day(now_ms()))
+
+
+def _kinds() -> dict[str, str]:
+    return {kind: words for kind, words in form.KINDS.items() if kind in ANSWERS}
+
+
+def _answered() -> tuple[Form, dict[str, Any]]:
+    asked = _form()
+    with desk_of(g.project) as desk:
+        return asked, ANSWERS[asked.kind](desk, asked.body(desk.today))
+
+
+def _begun(asked: Form, events: Sequence[str]) -> Form:
+    """Give the form with a first idea where a funnel's steps were not chosen."""
+    if asked.kind != "funnel" or "event" in request.args:
+        return asked
+    own = [name for name in events if not name.startswith("$")]
+    ideas = [name for name in ("$pageview", *own[:1]) if name in events]
+    return replace(asked, events=ideas or asked.events)
+
+
+def _properties(desk: Desk) -> list[str]:
+    rows = desk.reading.ask("names.properties", most=MOST_PROPERTIES, newest=NEWEST)
+    return [row[0] for row in rows]
+
+
+def _totals(desk: Desk, asked: Form) -> list[dict[str, Any]]:
+    """Give each series over the whole range: for people that is not the sum of the days."""
+    if asked.kind != "trends" or asked.breakdown or asked.math in TRAILING:
+        return []
+    answer = insights.trends(desk, asked.body(desk.today) | {"display": "total"})
+    return [{"label": one["label"], "number": one["data"][0]} for one in answer["series"]]
+
+
+def _drawn(asked: Form, answer: dict[str, Any], *, is_partial: bool) -> dict[str, Any]:
+    """Give what the page draws besides the answer itself."""
+    if asked.kind == "funnel":
+        return {"groups": figures.groups_of(answer)}
+    if asked.kind == "retention":
+        return {"mean": answer["mean"]}
+    chart = figures.chart_of(asked.kind, answer, interval=asked.interval, most=MOST_DRAWN, is_partial=is_partial)
+    return {
+        "chart": orjson.dumps(chart).decode(),
+        "drawn": len(chart["series"]),
+        "table": figures.table_of(asked.kind, answer),
+    }

@@ -1,0 +1,92 @@
+"""The form of /insights: a shared address means one question, and a mangled one still means something."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from beknown_server import form
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
+
+TODAY = date(2026, 11, 24)
+WORDS = st.sampled_from(
+    [*form.KINDS, *form.MATHS, *form.RANGES, *form.INTERVALS, *form.ORDERS, *form.RETENTIONS, *form.OPERATORS]
+) | st.sampled_from(
+    ["custom", "person", "event", "*", "$pageview", "2026-11-01", "2026-02-30", "14", "-1", "", "é\0"]
+)
+NAMES = st.sampled_from(
+    "kind event span first last math of interval breakdown subject window order returning period periods retention "
+    "subject_is key operator value unknown".split()
+)
+
+
+def read(*pairs: tuple[str, str]) -> form.Form:
+    return form.read(MultiDict(pairs), today=TODAY)
+
+
+def body(*pairs: tuple[str, str]) -> dict[str, Any]:
+    return read(*pairs).body(TODAY)
+
+
+@given(st.lists(st.tuples(NAMES, WORDS | st.text(max_size=8)), max_size=20))
+def test_any_address_reads_as_a_form_whose_own_address_reads_as_the_same(pairs: list[tuple[str, str]]) -> None:
+    asked = read(*pairs)
+    again = read(*asked.query())
+    assert again.query() == asked.query()
+    assert again.body(TODAY) == asked.body(TODAY)
+    urlencode(asked.query())
+
+
+def test_nothing_asked_is_unique_people_of_the_last_30_days() -> None:
+    assert body() == {
+        "event": None, "filters": [], "math": "dau", "interval": "day",
+        "date_from": "2026-10-26", "date_to": "2026-11-24",
+    }  # fmt: skip
+    assert read().query() == [("kind", "trends")]
+
+
+def test_several_events_are_several_series() -> None:
+    asked = body(("event", "a"), ("event", ""), ("event", "*"), ("math", "total"))
+    assert [(one["event"], one["math"]) for one in asked["series"]] == [("a", "total"), (None, "total")]
+
+
+def test_steps_carry_the_filters() -> None:
+    pairs = [("kind", "funnel"), ("event", "a"), ("event", "b"), ("window", "3"), ("order", "strict")]
+    condition = [("subject_is", "person"), ("key", "plan"), ("operator", "exact"), ("value", "pro")]
+    asked = body(*pairs, *condition)
+    wanted = [{"key": "plan", "operator": "exact", "type": "person", "value": "pro"}]
+    assert asked["steps"] == [{"event": "a", "filters": wanted}, {"event": "b", "filters": wanted}]
+    assert (asked["window_days"], asked["order"]) == (3, "strict")
+
+
+def test_retention_begins_as_many_periods_ago_as_it_shows() -> None:
+    asked = body(("kind", "retention"), ("period", "week"), ("periods", "8"), ("retention", "recurring"))
+    assert asked["date_from"] == "2026-10-06"
+    assert (asked["period"], asked["periods"], asked["kind"]) == ("week", 8, "recurring")
+
+
+@pytest.mark.parametrize(
+    ("given_days", "meant"),
+    [
+        (("2026-11-03", "2026-11-01"), ("2026-11-01", "2026-11-03")),
+        (("", "2026-11-30"), ("2026-11-01", "2026-11-30")),
+        (("x", "0001-01-01"), ("2026-10-26", "2026-11-24")),
+    ],
+)
+def test_days_that_were_chosen_are_put_in_order_and_completed(given_days: Any, meant: Any) -> None:
+    asked = body(("span", "custom"), ("first", given_days[0]), ("last", given_days[1]))
+    assert (asked["date_from"], asked["date_to"]) == meant
+
+
+def test_a_condition_without_a_property_waits_and_one_on_a_number_is_a_number() -> None:
+    empty = [("subject_is", "event"), ("key", " "), ("operator", "exact"), ("value", "1")]
+    over = [("subject_is", "event"), ("key", "amount"), ("operator", "gt"), ("value", "39")]
+    assert body(*empty, *over)["filters"] == [{"key": "amount", "operator": "gt", "type": "event", "value": 39.0}]
+
+
+def test_trailing_days_are_not_asked_for_by_the_hour() -> None:
+    assert body(("math", "wau"), ("interval", "hour"))["interval"] == "day"

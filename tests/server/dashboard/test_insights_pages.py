@@ -1,0 +1,128 @@
+"""The numbers for a person: the page shows what the API answers, without a script too, as CSV and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from html import unescape
+from typing import Any
+
+import orjson
+import pytest
+from beknown_server import insight_pages
+
+from .conftest import NOW, Dashboard
+
+DAYS = "span=custom&first=2026-11-20&last=2026-11-24"
+KEY = {"Authorization": "Bearer bks_dashboardtests"}
+FUNNEL = f"kind=funnel&event=$pageview&event=Signed%20up&event=invoice%20paid&{DAYS}"
+QUESTIONS = {
+    "trends": f"kind=trends&{DAYS}",
+    "funnel": FUNNEL,
+    "retention": "kind=retention&period=day&periods=5&span=custom&first=2026-11-20",
+    "lifecycle": f"kind=lifecycle&{DAYS}",
+}
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """Give the cells of the page's table."""
+    table = re.search(r"<tbody>(.*?)</tbody>", page, re.DOTALL)
+    assert table, page
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table[1], re.DOTALL)
+    return [
+        [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)] for row in rows
+    ]
+
+
+@pytest.mark.parametrize("kind", insight_pages.ANSWERS)
+def test_every_kind_is_drawn_kept_to_itself_and_its_links_live(ada: Dashboard, kind: str) -> None:
+    client = ada.signed_in()
+    answer = client.get(f"/insights?{QUESTIONS[kind]}")
+    assert answer.status_code == 200
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", answer.text), "the policy forbids inline"
+    assert "cannot be answered" not in answer.text
+    for link in set(re.findall(r'(?:href|src)="(/[^"]*)"', answer.text)):
+        assert client.get(unescape(link)).status_code == 200, link
+
+
+@pytest.mark.parametrize("page", ["/insights", "/insights.json", "/insights.csv"])
+def test_the_numbers_are_closed_without_log_in(ada: Dashboard, page: str) -> None:
+    assert ada.client().get(page).status_code == 302
+
+
+def test_trends_are_in_a_table_and_the_chart_has_the_same_numbers(ada: Dashboard) -> None:
+    page = ada.signed_in().get(f"/insights?math=total&{DAYS}").text
+    assert rows_of(page)[:2] == [["24 Nov", "0"], ["23 Nov", "5"]]
+    found = re.search(r'data-chart="([^"]+)"', page)
+    assert found
+    assert orjson.loads(unescape(found[1]))["series"] == [{"label": "All events", "data": [0, 0, 0, 5, 0]}]
+
+
+def test_people_in_all_are_not_the_sum_of_the_days(ada: Dashboard) -> None:
+    ada.happens("$pageview", "ada", at=NOW - 3 * 86_400_000)
+    page = ada.signed_in().get(f"/insights?{DAYS}").text
+    assert [row[1] for row in rows_of(page)] == ["0", "1", "0", "0", "1"]
+    assert "<dd>1</dd>" in page
+
+
+def test_a_funnel_names_who_did_not_come_so_far(ada: Dashboard) -> None:
+    ada.happens("$pageview", "anon-0002", at=NOW)
+    page = ada.signed_in().get(f"/insights?{FUNNEL}").text
+    assert re.findall(r'funnel-count">(\d+)<', page) == ["2", "1", "1"]
+    assert "1 did not come so far" in page
+    assert 'width="50.0%"' in page
+
+
+def test_a_question_that_has_no_answer_is_explained_on_the_page(ada: Dashboard) -> None:
+    answer = ada.signed_in().get(f"/insights?kind=funnel&event=$pageview&{DAYS}")
+    assert answer.status_code == 200
+    assert "cannot be answered" in answer.text
+    assert "steps" in answer.text
+
+
+def test_a_sent_form_becomes_an_address_without_ballast(ada: Dashboard) -> None:
+    sent = "/insights?sent=1&kind=trends&math=total&event=*&event=&span=30d&interval=day&key=&value=&breakdown="
+    assert ada.signed_in().get(sent).location == "/insights?kind=trends&math=total"
+
+
+@pytest.mark.parametrize("kind", insight_pages.ANSWERS)
+def test_json_is_what_the_api_answers(ada: Dashboard, kind: str) -> None:
+    client = ada.signed_in()
+    json = client.get(f"/insights.json?{QUESTIONS[kind]}").json
+    asked = insight_pages.form.read(_arguments(QUESTIONS[kind]), today=insight_pages.zone_of({}).day(NOW))
+    body = asked.body(insight_pages.zone_of({}).day(NOW))
+    assert ada.client().post(f"/api/insights/{kind}", json=body, headers=KEY).json == json
+
+
+def test_csv_has_every_number_and_runs_nothing_in_a_spreadsheet(ada: Dashboard) -> None:
+    ada.happens("=HYPERLINK(1)", "ada", at=NOW)
+    text = ada.signed_in().get(f"/insights.csv?math=total&event=$pageview&event==HYPERLINK(1)&{DAYS}").text
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["date", "$pageview", "'=HYPERLINK(1)"]
+    assert rows[4] == ["2026-11-23", "2", "1"]
+
+
+def test_what_a_visitor_sends_is_never_run(dashboard: Dashboard) -> None:
+    evil = '"><script>alert(1)</script>'
+    dashboard.happens(evil, evil, at=NOW, **{evil: evil})
+    client = dashboard.signed_in()
+    for query in (
+        f"event={evil}&breakdown={evil}&{DAYS}",
+        f"key={evil}&operator=exact&value={evil}&subject_is=event",
+    ):
+        assert "<script>alert" not in client.get(f"/insights?{query}").text
+
+
+def test_an_empty_project_says_so(dashboard: Dashboard) -> None:
+    for kind in insight_pages.ANSWERS:
+        assert dashboard.signed_in().get(f"/insights?kind={kind}").status_code == 200
+
+
+def _arguments(query: str) -> Any:
+    from urllib.parse import parse_qsl
+
+    from werkzeug.datastructures import MultiDict
+
+    return MultiDict(parse_qsl(query))
