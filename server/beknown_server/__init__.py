@@ -7,7 +7,7 @@ from secrets import token_urlsafe
 from flask import Blueprint, Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import api, assets, deferred, furniture, harmless, health, ingest, insight_pages, insights_api, pages
+from . import api, assets, deferred, furniture, harmless, health, ingest, insight_pages, insights_api, pages, pixel
 from . import demo as demo_site
 from .columns import Columns
 from .errors import Refusal
@@ -20,7 +20,20 @@ from .store import Store, open_store
 __all__ = ["Settings", "Site", "create_app", "mount"]
 
 # Where there is a demo, ``/`` is its home page and the overview stays at ``/overview``.
-ROOMS = (assets, ingest, harmless, health, deferred, furniture, demo_site, api, insights_api, pages, insight_pages)
+ROOMS = (
+    assets,
+    ingest,
+    harmless,
+    health,
+    deferred,
+    pixel,
+    furniture,
+    demo_site,
+    api,
+    insights_api,
+    pages,
+    insight_pages,
+)
 
 
 def create_app(settings: Settings, *, store: Store | None = None, demo: bool = False) -> Flask:

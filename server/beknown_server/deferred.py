@@ -3,13 +3,15 @@
 A page hands its calls to ``POST /run`` while its own Python is still loading, when it is left before that was up, or
 where WebAssembly is forbidden. The body is what the page's worker would have been given; the answer is the effects.
 
-    {"api_key", "facts", "options", "stored": [cookie, local], "calls": [[call id, journal entry], ...], "sent_at": ms}
+    {"api_key", "facts", "options", "stored": [cookie, local], "calls": [[call id, journal entry], ...], "sent_at"}
     -> {"effects": [["store", cookie, local], ["done", [call ids]], ["say", level, text], ...]}
 
 Rules:
 - The answer comes after the commit that holds the events. If there is no answer the page keeps its journal, and
   whoever runs the calls again makes the same events, which the store then has already.
 - Nothing of a visitor is kept between two requests: state comes with the body and returns with the answer.
+- Where the server may see the visitor's cookie (cookie.py) and it is newer than what the page had stored, the page
+  lost its storage: the cookie wins, the visitor stays who they were, and it is counted as a warning.
 - The core's own wall answers for calls it cannot understand; a body that is none of ours is refused as a whole.
 """
 
@@ -19,12 +21,12 @@ import secrets
 from typing import Any
 
 import orjson
+from beknown.ids import RANDOM_BYTES, uuid7
+from beknown.tracker import LINGER, Tracker
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
-from beknown.ids import RANDOM_BYTES, uuid7
-from beknown.tracker import LINGER, Tracker
-
+from .cookie import arrived, keep, revision
 from .cors import mirrored
 from .errors import Unusable
 from .ingest import MIB, accept, body_of, project_of
@@ -33,6 +35,9 @@ from .store import Project
 
 MAX_BODY = 2 * MIB
 MAX_CALLS = 2000
+CONFLICT = (
+    "Browsers delete what scripts stored, or block it. Visitors who come back are found by the server's cookie."
+)
 
 bp = Blueprint("deferred", __name__)
 bp.after_request(mirrored)
@@ -46,8 +51,26 @@ def run() -> ResponseReturnValue:
     site, now = current_site(), now_ms()
     visit = visit_of(body_of(MAX_BODY))
     project = project_of(site, visit["api_key"])
+    visit["kept"] = lost(site, project, visit, now)
     effects = run_calls(site, project, visit, now)
-    return Response(orjson.dumps({"effects": effects}), mimetype="application/json")
+    response = Response(orjson.dumps({"effects": effects}), mimetype="application/json")
+    keep(response, visit["api_key"], state_after(effects, visit), visit.get("options", {}))
+    return response
+
+
+def lost(site: Site, project: Project, visit: dict[str, Any], now: int) -> str:
+    """Give the identity that arrived as a cookie if the page has only an older one; empty if it has not."""
+    cookie, local = visit["stored"]
+    came = arrived(visit["api_key"])
+    if revision(came) <= max(revision(cookie), revision(local.partition("\n")[0])):
+        return ""
+    site.store.warn(project.id, "identity_conflict", f"{came} came as a cookie, {cookie} was stored", CONFLICT, now)
+    return came
+
+
+def state_after(effects: list[list[Any]], visit: dict[str, Any]) -> str:
+    """Give the cookie's text once a page has carried out the effects."""
+    return next((str(effect[1]) for effect in effects if effect[0] == "store"), str(visit["stored"][0]))
 
 
 def visit_of(body: bytes) -> dict[str, Any]:
@@ -72,9 +95,9 @@ def visit_of(body: bytes) -> dict[str, Any]:
 def run_calls(site: Site, project: Project, visit: dict[str, Any], now: int) -> list[list[Any]]:
     """Run the calls as the page's own Python would, store the events, and give the effects that are left."""
     seed = uuid7(now, secrets.token_bytes(RANDOM_BYTES))
-    tracker = Tracker(
-        visit["api_key"], visit["facts"], visit["stored"], seed=seed, options=visit.get("options", {})
-    )
+    tracker = Tracker(visit["api_key"], visit["facts"], visit["stored"], seed=seed, options=visit.get("options", {}))
+    if visit.get("kept"):
+        tracker.follow([visit["kept"], ""])
     for call, text in visit["calls"]:
         tracker.take(call, text)
     sent_at = visit.get("sent_at")

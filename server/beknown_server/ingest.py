@@ -20,6 +20,7 @@ from beknown.ids import RANDOM_BYTES, uuid7
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
+from .cookie import arrived, keep
 from .cors import mirrored
 from .errors import Refusal, TooLarge, Unauthorized, Unusable
 from .intake import CLAIM_FIXES, FIXES, Skip, Terms, taken
@@ -154,7 +155,9 @@ def _receive(route: str) -> ResponseReturnValue:
         answer["skipped"] = [{"index": index, "reason": reason} for index, reason in outcome.skipped]
     if outcome.usable == 0:
         raise _unusable(project, outcome)
-    return Response(orjson.dumps(answer), mimetype="application/json")
+    response = Response(orjson.dumps(answer), mimetype="application/json")
+    keep(response, project.write_key, arrived(project.write_key), {})
+    return response
 
 
 def _unusable(project: Project, outcome: Outcome) -> Refusal:
