@@ -21,12 +21,14 @@ def shape(traceback: str) -> "dict[str, Any]":
     frames: "list[dict[str, Any]]" = []
     kind = ""
     for line in traceback.split("\n"):
-        if line.startswith('  File "'):
+        if line.startswith("Traceback "):
+            frames, kind = [], ""  # of a chain, the last is what nobody caught
+        elif line.startswith('  File "'):
             frame = _frame(line)
             if frame and not any(part in frame["filename"] for part in STRANGERS):
                 frames.append(frame)
-        elif line and not line.startswith((" ", "\t")):
-            kind = _kind(line) or kind
+        elif not kind and line and not line.startswith((" ", "\t")):
+            kind = _kind(line)  # the first such line; further ones are the message's
     if not kind:
         return {}
     stack = {"type": "raw", "frames": frames[-MAX_FRAMES:]}

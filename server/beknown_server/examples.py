@@ -5,8 +5,8 @@
     both          a page that has the tag as well: one brain for both
 
 Rules:
-- The files lie in static/examples. In them stand {{ key }}, {{ api }} and the addresses of the runtimes, all ours; {{ bots }} is `count` where a
-  driven browser asks to be counted (?bots=count).
+- The files lie in static/examples. In them stand {{ key }}, {{ api }} and the addresses of the runtimes, all ours;
+  {{ bots }} is `count` where a driven browser asks to be counted (?bots=count).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def example(name: str) -> Response:
         abort(404)
     text = files[name].read_text()
     for word, value in _words().items():
-        text = text.replace("{{ %s }}" % word, escape(value))
+        text = text.replace("{{ " + word + " }}", escape(value))
     return Response(text, mimetype="text/html")
 
 

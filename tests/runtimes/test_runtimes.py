@@ -28,17 +28,22 @@ HERE = Path(__file__).parent
 PYODIDE = ROOT / "static/node_modules/pyodide"
 SUITE = HERE / "suite.py"
 CORE = bundle.core(ROOT / "client")
+# The library for Python in a page is no part of the bundle: it runs on interpreters that are whole.
+LIBRARY = [ROOT / "tests/client/test_page.py", ROOT / "tests/client/test_failure.py"]
 TESTS = [*bundle.tests_of(CORE), ROOT / "tests/client/test_conformance.py"]
 
 
-def every_test() -> list[tuple[str, str]]:
-    written = [
+def written(paths: list[Path]) -> list[tuple[str, str]]:
+    return [
         (path.stem, node.name)
-        for path in TESTS
+        for path in paths
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
-    return written + [("test_conformance", named(case["case"])) for case in CASES]
+
+
+def every_test() -> list[tuple[str, str]]:
+    return written(TESTS) + [("test_conformance", named(case["case"])) for case in CASES]
 
 
 def run(runtime: str, place: Path, *files: Path) -> dict[str, Any]:
@@ -62,6 +67,8 @@ def answer(runtime: str) -> dict[str, Any]:
                 (Path(folder) / name).write_text(source)
         if runtime == "bundle":
             return run("micropython", built(), Path(folder))
+        for path in LIBRARY:
+            (Path(folder) / path.name).write_text(path.read_text())
         host, place = ("pyodide", PYODIDE) if runtime == "pyodide" else ("pyscript", bundle.MICROPYTHON.parent)
         return run(host, place, ROOT / "client", Path(folder))
 
@@ -78,6 +85,12 @@ def test_it_passes_there_too(runtime: str, module: str, name: str) -> None:
     assert "" not in tests, f"{module}.py could not be imported on {runtime}:\n{tests['']}"
     if tests[name]:
         pytest.fail(f"{module}.{name} on {runtime}:\n{tests[name]}", pytrace=False)
+
+
+@pytest.mark.parametrize(("module", "name"), written(LIBRARY))
+@pytest.mark.parametrize("runtime", ["micropython", "pyodide"])
+def test_the_library_passes_there_too(runtime: str, module: str, name: str) -> None:
+    test_it_passes_there_too(runtime, module, name)
 
 
 def test_the_bundle_needs_nothing_of_what_was_cut() -> None:

@@ -170,9 +170,10 @@ class Browser:
         """Post a text that need not be answered, while the page is being left."""
         self._attempt(lambda: self._window.navigator.sendBeacon(url, body))
 
-    def spawn(self, work: "Coroutine[Any, Any, None]") -> "Any":
-        """Run a coroutine beside the page's own work."""
-        return asyncio.ensure_future(work) if hasattr(asyncio, "ensure_future") else asyncio.create_task(work)
+    def spawn(self, work: "Callable[[], Coroutine[Any, Any, None]]") -> None:
+        """Run an ``async`` function beside the page's own work."""
+        begin = asyncio.ensure_future if hasattr(asyncio, "ensure_future") else asyncio.create_task
+        self._task = begin(work())  # kept: the loop alone would let go of it
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

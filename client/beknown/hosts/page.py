@@ -135,7 +135,7 @@ class Page:
     def _deliver(self) -> None:
         if not self._sending and self.tracker.wake_at() is not None:
             self._sending = True
-            self.browser.spawn(self._send())
+            self.browser.spawn(self._send)
 
     async def _send(self) -> None:
         """Send what waits, one request at a time, until nothing does."""

@@ -1,0 +1,342 @@
+"""The library for Python in a page, on a browser made of dicts: journal, storage, delivery, the names it offers."""
+
+import json
+
+import beknown
+from beknown import wire
+from beknown.errors import BadCall
+from beknown.hosts.library import Library
+from beknown.hosts.page import Page
+
+KEY = "bk_test"
+START = 1795473649157.0
+
+
+class Visit:
+    """What a browser keeps, and a page in it: the same methods as hosts/browser.py's."""
+
+    def __init__(self, disk=None, cookies=None, status=200, has_page=True, at=START):
+        self.disk = {} if disk is None else disk
+        self.cookies = {} if cookies is None else cookies
+        self.has_page = has_page
+        self.status = status
+        self.at = at
+        self.work = []
+        self.sent = []
+        self.beacons = []
+        self.said = []
+        self.heard = {}
+
+    def cookie(self, name):
+        return self.cookies.get(name, "")
+
+    def set_cookie(self, name, text, domain):
+        self.cookies[name] = text
+
+    def get(self, name):
+        return self.disk.get(name, "")
+
+    def put(self, name, text):
+        self.disk[name] = text
+
+    def remove(self, name):
+        self.disk.pop(name, None)
+
+    def names(self):
+        return list(self.disk)
+
+    def tab(self, name, fresh):
+        return self.disk.setdefault("tab " + name, fresh)
+
+    def now(self):
+        self.at += 1
+        return self.at
+
+    def where(self):
+        return {"url": "https://a.example/x", "referrer": "", "title": "X"}
+
+    def facts(self):
+        return {"agent": "Test", "screen": [800, 600]}
+
+    async def post(self, url, body):
+        events = json.loads(body)["batch"]
+        if self.status == 200:
+            self.sent += events
+        return {"status": self.status, "retry_after": 0, "detail": ""}
+
+    def beacon(self, url, body):
+        self.beacons.append([url, json.loads(body)])
+
+    def spawn(self, work):
+        self.work.append(work)
+
+    async def sleep(self, seconds):
+        self.at += seconds * 1000
+
+    def say(self, level, text):
+        self.said.append(text)
+
+    def listen(self, event, function):
+        self.heard[event] = function
+
+    def tag(self, key):
+        return None
+
+    def settle(self):
+        """Let everything that was begun come to its end."""
+        while self.work:
+            finish(self.work.pop(0)())
+
+    def journal(self):
+        return [name for name in self.disk if name.startswith("bk_bk_test~")]
+
+
+def finish(work):
+    """Run a coroutine that waits for nothing real."""
+    try:
+        while True:
+            work.send(None)
+    except StopIteration:
+        pass
+
+
+def library(visit, **options):
+    made = Library(lambda: visit)
+    made.init(KEY, api="https://t.example.com/", **options)
+    return made
+
+
+def names_of(visit):
+    return [event["event"] for event in visit.sent]
+
+
+def test_a_call_is_journalled_before_it_returns_and_let_go_when_the_server_has_it():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.capture("opened", {"rows": 3})
+    assert len(visit.journal()) == 1
+    visit.settle()
+    assert visit.journal() == []
+    (event,) = visit.sent
+    assert event["properties"]["rows"] == 3
+    assert event["properties"]["$current_url"] == "https://a.example/x"
+    assert event["distinct_id"] == python.get_distinct_id()
+
+
+def test_cookie_and_local_storage_are_the_tags():
+    visit = Visit()
+    python = library(visit)
+    python.identify("ada")
+    fields = wire.unpack_cookie(visit.cookies["bk_" + KEY])
+    assert fields["distinct_id"] == "ada"
+    assert fields["device"] == python.get_device_id()
+    assert visit.disk["bk_" + KEY].partition("\n")[0] == visit.cookies["bk_" + KEY]
+
+
+def test_a_visitor_of_the_tag_stays_who_they_are():
+    first = "1.3.01a20a91-ae05-7e94-aea9-36f6d0ff238a.i..0.0.ada"
+    visit = Visit(cookies={"bk_" + KEY: first}, disk={"bk_" + KEY: first + '\n{"registered": {"plan": "pro"}}'})
+    python = library(visit, pageviews="off")
+    assert python.get_distinct_id() == "ada"
+    python.capture("x")
+    visit.settle()
+    assert visit.sent[0]["properties"]["plan"] == "pro"
+
+
+def test_what_an_earlier_page_left_is_delivered_with_its_ids():
+    visit = Visit(status=0)
+    library(visit, pageviews="off").capture("left")
+    (place,) = visit.journal()
+    after = Visit(visit.disk, visit.cookies, at=visit.at)
+    library(after, pageviews="off")
+    after.settle()
+    assert [event["uuid"] for event in after.sent] == [place.split("~")[1]]
+    assert after.journal() == []
+
+
+def test_another_tabs_journal_is_left_alone_until_it_is_old():
+    visit = Visit(status=0)
+    library(visit, pageviews="off").capture("theirs")
+    del visit.disk["tab bk_" + KEY]
+    soon = Visit(visit.disk, visit.cookies, at=visit.at)
+    library(soon, pageviews="off")
+    soon.settle()
+    assert soon.sent == []
+    late = Visit(visit.disk, visit.cookies, at=visit.at + 31000)
+    library(late, pageviews="off")
+    late.settle()
+    assert names_of(late) == ["theirs"]
+
+
+def test_what_another_tab_wrote_is_followed():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    other = Page(visit, KEY, "", {"pageviews": "off"})
+    other.take("identify", ["ada"])
+    python.capture("x")
+    assert python.get_distinct_id() == "ada"
+
+
+def test_a_page_that_is_left_hands_what_waits_to_the_server():
+    visit = Visit(status=0)
+    python = library(visit)
+    python.capture("last")
+    visit.heard["pagehide"](None)
+    ((url, body),) = visit.beacons
+    assert url == "https://t.example.com/run"
+    assert body["api_key"] == KEY
+    assert len(body["calls"]) == 3  # the page view, the event, the leaving
+
+
+def test_an_outage_is_waited_out():
+    visit = Visit(status=503)
+    python = library(visit, pageviews="off")
+    python.capture("x")
+    work = visit.work.pop()
+    answers = [503, 503, 200]
+
+    async def post(url, body):
+        visit.status = answers.pop(0)
+        return await Visit.post(visit, url, body)
+
+    visit.post = post
+    finish(work())
+    assert names_of(visit) == ["x"]
+    finish(python.flush())
+
+
+def test_a_wrong_key_is_said_and_flush_ends():
+    visit = Visit(status=401)
+    python = library(visit, pageviews="off")
+    python.capture("x")
+    visit.settle()
+    finish(python.flush())
+    assert "key" in visit.said[0]
+
+
+def test_ids_sort_in_the_order_of_the_calls_even_within_a_millisecond():
+    visit = Visit(status=0)
+    visit.now = lambda: START
+    page = Page(visit, KEY, "", {"pageviews": "off"})
+    for number in range(300):
+        page.take("register", [{"n": number}])
+    ids = [page._id() for _ in range(300)]
+    assert ids == sorted(ids)
+
+
+def test_scoped_properties_end_with_their_block_and_the_events_own_win():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    with python.properties(step="import", n=1):
+        with python.properties(n=2):
+            python.capture("inner", {"step": "own"})
+        python.capture("outer")
+    python.capture("after")
+    visit.settle()
+    inner, outer, after = [event["properties"] for event in visit.sent]
+    assert [inner["step"], inner["n"]] == ["own", 2]
+    assert [outer["step"], outer["n"]] == ["import", 1]
+    assert "step" not in after
+
+
+def test_a_captured_function_is_timed_and_does_what_it_did():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+
+    @python.captured("added", {"kind": "sum"})
+    def add(a, b=1):
+        return a + b
+
+    @python.captured("awaited")
+    async def wait(value):
+        return value
+
+    @python.captured("failed")
+    def fail():
+        raise KeyError("ada@example.com")
+
+    assert add(1, b=2) == 3
+    try:
+        wait(4).send(None)
+    except StopIteration as done:
+        assert done.value == 4
+    try:
+        fail()
+        raise AssertionError("it did not raise")
+    except KeyError:
+        pass
+    visit.settle()
+    added, awaited, failed = visit.sent
+    assert added["properties"]["kind"] == "sum"
+    assert added["properties"]["duration_ms"] >= 0
+    assert awaited["event"] == "awaited"
+    assert failed["properties"]["exception"] == "KeyError"
+    assert "ada@example.com" not in json.dumps(failed)
+
+
+class Scalar:
+    def item(self):
+        return 7
+
+
+class Array:
+    def tolist(self):
+        return [1.5, float("nan")]
+
+
+def test_python_values_are_converted_or_refused_by_one_table():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.capture(
+        "x",
+        {"set": {1}, "tuple": (1, 2), "nan": float("nan"), "scalar": Scalar(), "array": Array(), "object": object()},
+    )
+    visit.settle()
+    found = visit.sent[0]["properties"]
+    assert [found[name] for name in ("set", "tuple", "nan", "scalar", "array")] == [[1], [1, 2], None, 7, [1.5, None]]
+    assert "object" not in found
+    assert "capture().object" in visit.said[0]
+
+
+def test_a_bad_call_is_explained_and_raises_nothing():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.identify("undefined")
+    python.capture(None)
+    python.identify(object())
+    assert len(visit.said) == 3
+
+
+def test_a_missing_init_is_said_once():
+    visit = Visit()
+    python = Library(lambda: visit)
+    python.capture("x")
+    python.identify("ada")
+    assert len(visit.said) == 1
+    assert "init" in visit.said[0]
+    assert python.get_distinct_id() == ""
+
+
+def test_init_without_key_or_address_or_browser_says_what_to_pass():
+    for found, args in ((Visit(), [KEY]), (Visit(), ["", "https://t.example.com"]), (None, [KEY, "https://x"])):
+        try:
+            Library(lambda found=found: found).init(*args)
+        except BadCall as refusal:
+            assert "beknown" in str(refusal)
+        else:
+            raise AssertionError("accepted")
+
+
+def test_a_worker_without_the_page_says_so_and_counts_all_the_same():
+    visit = Visit(has_page=False)
+    python = library(visit)
+    python.capture("x")
+    visit.settle()
+    assert names_of(visit) == ["x"]
+    assert "worker" in visit.said[0]
+
+
+def test_every_public_name_is_the_librarys():
+    for name in beknown.__all__:
+        assert callable(getattr(beknown, name))
+        assert hasattr(Library, name)
