@@ -35,6 +35,10 @@ LABELS = {
     "$rageclick": "Rage click",
     "$groupidentify": "Group",
     "$exception": "Exception",
+    "new": "New",  # the states of a lifecycle
+    "returning": "Returning",
+    "resurrecting": "Resurrecting",
+    "dormant": "Dormant",
 }
 
 KINDS = {

@@ -18,13 +18,13 @@ from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from . import access, figures, form, funnel, insights
+from . import access, cohorts, figures, form, funnel, insights
 from .errors import Refusal
 from .form import Form
 from .insights import TRAILING, Desk, zone_of
 from .insights_api import desk_of
 from .pages import draw, needs_session
-from .site import now_ms
+from .site import current_site, now_ms
 
 MOST_DRAWN = 10  # series of a chart, one colour each; the table has them all
 MOST_EVENTS = 300  # names that the form offers
@@ -34,6 +34,8 @@ NEWEST = 20_000  # events that are looked through for names of properties
 ANSWERS: Mapping[str, Callable[[Desk, Any], dict[str, Any]]] = {
     "trends": insights.trends,
     "funnel": funnel.funnel,
+    "retention": cohorts.retention,
+    "lifecycle": cohorts.lifecycle,
 }
 
 bp = Blueprint("numbers", __name__)
@@ -60,6 +62,24 @@ def insights_page() -> ResponseReturnValue:
         shown["complaint"] = refusal
     frame = {"form": asked, "words": form, "kinds": _kinds(), "query": urlencode(asked.query())}
     return draw("beknown/insights.html", **frame, **shown)
+
+
+@bp.get("/insights/people", endpoint="insights_people")
+def people() -> ResponseReturnValue:
+    """Show who is behind a bar of a funnel: who did ``step``, or with ``who=dropped`` came no further than before."""
+    asked = _form()
+    step = request.args.get("step", 1, type=int)
+    who = "dropped" if request.args.get("who") == "dropped" else "converted"
+    shown: dict[str, Any] = {"people": [], "complaint": None, "step": step, "dropped": who == "dropped"}
+    try:
+        with desk_of(g.project) as desk:
+            found = funnel.people(desk, asked.body(desk.today) | {"step": step, "who": who})
+        named = current_site().store.named(found)
+        shown["people"] = [named[number] for number in found if number in named]
+    except Refusal as refusal:
+        shown["complaint"] = refusal
+    name = asked.events[step - 1] if 0 < step <= len(asked.events) else ""
+    return draw("beknown/behind.html", form=asked, name=name, query=urlencode(asked.query()), **shown)
 
 
 @bp.get("/insights.json", endpoint="insights_json")

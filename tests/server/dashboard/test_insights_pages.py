@@ -7,10 +7,12 @@ import io
 import re
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 import pytest
 from beknown_server import insight_pages
+from werkzeug.datastructures import MultiDict
 
 from .conftest import NOW, Dashboard
 
@@ -70,8 +72,8 @@ def test_people_in_all_are_not_the_sum_of_the_days(ada: Dashboard) -> None:
 def test_a_funnel_names_who_did_not_come_so_far(ada: Dashboard) -> None:
     ada.happens("$pageview", "anon-0002", at=NOW)
     page = ada.signed_in().get(f"/insights?{FUNNEL}").text
-    assert re.findall(r'funnel-count">(\d+)<', page) == ["2", "1", "1"]
-    assert "1 did not come so far" in page
+    assert re.findall(r'funnel-count"><a [^>]+>(\d+)<', page) == ["2", "1", "1"]
+    assert re.search(r">1</a> did not come so far", page)
     assert 'width="50.0%"' in page
 
 
@@ -121,8 +123,22 @@ def test_an_empty_project_says_so(dashboard: Dashboard) -> None:
 
 
 def _arguments(query: str) -> Any:
-    from urllib.parse import parse_qsl
-
-    from werkzeug.datastructures import MultiDict
-
     return MultiDict(parse_qsl(query))
+
+
+def test_the_people_behind_a_bar_are_named(ada: Dashboard) -> None:
+    ada.happens("$pageview", "anon-0002", at=NOW)
+    client = ada.signed_in()
+    page = client.get(f"/insights?{FUNNEL}").text
+    links = [unescape(link) for link in re.findall(r'href="(/insights/people[^"]+)"', page)]
+    came, dropped = client.get(links[1]).text, client.get(next(link for link in links if "dropped" in link)).text
+    assert "Ada Lovelace" in came
+    assert "Ada Lovelace" not in dropped
+    assert "Visitor 0002" in dropped
+
+
+@pytest.mark.parametrize("query", ["", "kind=funnel", f"{FUNNEL}&step=9", f"{FUNNEL}&step=1&who=dropped", "step=x"])
+def test_a_bar_that_is_not_there_is_said_to_be_empty(ada: Dashboard, query: str) -> None:
+    answer = ada.signed_in().get(f"/insights/people?{query}")
+    assert answer.status_code == 200
+    assert "Nobody" in answer.text
