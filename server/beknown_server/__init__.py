@@ -7,7 +7,20 @@ from secrets import token_urlsafe
 from flask import Blueprint, Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import api, assets, deferred, furniture, harmless, health, ingest, insight_pages, insights_api, pages, pixel
+from . import (
+    api,
+    assets,
+    deferred,
+    furniture,
+    harmless,
+    health,
+    ingest,
+    insight_pages,
+    insights_api,
+    openapi,
+    pages,
+    pixel,
+)
 from . import demo as demo_site
 from .columns import Columns
 from .errors import Refusal
@@ -31,6 +44,7 @@ ROOMS = (
     demo_site,
     api,
     insights_api,
+    openapi,
     pages,
     insight_pages,
 )
