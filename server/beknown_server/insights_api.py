@@ -18,9 +18,11 @@ from flask.typing import ResponseReturnValue
 
 from . import access, cohorts, insights
 from . import funnel as funnels
+from . import report as reports
 from .api import project
 from .errors import Unusable
 from .insights import Desk, zone_of
+from .register import Register
 from .site import current_site, now_ms
 from .store import Project
 
@@ -31,9 +33,9 @@ bp.after_request(access.guarded)
 @bp.post("/insights/unique")
 def unique() -> ResponseReturnValue:
     """Answer with the number of persons in a range of days."""
-    with desk_of(project()) as desk:
-        persons = insights.unique(desk, _body())
-    return _json({"persons": persons, "low": persons, "high": persons})
+    mine = project()
+    with desk_of(mine) as desk:
+        return _json(reports.unique(desk, register_of(mine), _body()))
 
 
 @bp.post("/insights/trends")
@@ -86,6 +88,28 @@ def paths() -> ResponseReturnValue:
     """Answer with the ways from page to page."""
     with desk_of(project()) as desk:
         return _json(cohorts.paths(desk, _body()))
+
+
+@bp.get("/identity/report")
+def identity_report() -> ResponseReturnValue:
+    """Answer with how good the identification is; examples are persons, with the name they go by."""
+    return _json(report_of(project(), request.args.to_dict()))
+
+
+def report_of(mine: Project, body: dict[str, Any]) -> dict[str, Any]:
+    """Give the identity report of a project, its examples as ``{"person_id", "name", "is_identified"}``."""
+    with desk_of(mine) as desk:
+        answer = reports.report(desk, register_of(mine), body)
+    numbers = [number for finding in answer["findings"] for number in finding["examples"]]
+    named = current_site().store.named(numbers)
+    for finding in answer["findings"]:
+        finding["examples"] = [asdict(named[number]) for number in finding["examples"] if number in named]
+    return answer
+
+
+def register_of(mine: Project) -> Register:
+    """Give what the store knows about a project's identities, for the report."""
+    return Register(current_site().store, mine.id)
 
 
 @contextmanager

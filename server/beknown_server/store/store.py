@@ -220,6 +220,15 @@ class Store:
         with self._reader() as db:
             return people.texts(db, project_id, keys)
 
+    def identified(self, project_id: int) -> list[int]:
+        """Give the numbers of the persons who are users."""
+        return [row["id"] for row in self._ask("person.identified", project_id=project_id)]
+
+    def facts(self, project_id: int, start: int, stop: int) -> list[tuple[str, int, int, str, int]]:
+        """Give (kind, x, y, rule, at) of what was said about ids, by number, from a time to before another."""
+        rows = self._ask("fact.report", project_id=project_id, start=start, stop=stop)
+        return [(row["kind"], row["x"], row["y"], row["rule"], row["at"]) for row in rows]
+
     def named(self, persons: list[int]) -> dict[int, PersonRef]:
         """Give what is shown of persons, by their numbers in the columnar copy."""
         with self._reader() as db:

@@ -33,7 +33,9 @@ def test_a_call_is_closed_without_the_secret_key(client: FlaskClient, call: str,
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("body", [b"{", b"[]", b"7", b'"a"', b'{"date_from": "2026-02-30"}', b'{"filters": 3, "target": 3}'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"7", b'"a"', b'{"date_from": "2026-02-30"}', b'{"filters": 3, "target": 3}']
+)
 def test_a_body_that_is_no_question_is_refused_with_what_to_do(client: FlaskClient, call: str, body: bytes) -> None:
     answer = client.post(f"/api/insights/{call}", data=body, headers=KEY)
     assert answer.status_code == 400

@@ -1,0 +1,177 @@
+"""The identity report: each finding with the data that produces it, and a clean site that has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from beknown_server.register import Register
+from beknown_server.report import report, unique
+from beknown_server.store import Claim, Event
+from flask.testing import FlaskClient
+
+from .conftest import History, ms
+
+RANGE = {"date_from": "2026-11-01", "date_to": "2026-11-14"}
+DAY = 86_400_000
+
+
+def visit(history: History, who: str, session: str, day: int, *, device: str, first: int = 1, **more: Any) -> None:
+    """Store a visit of three page views, numbered as a tab numbers them, from somewhere else on the web."""
+    for step in range(3):
+        page = {"$device_id": device, "$window_id": session, "$sequence": first + step, "$host": "example.com",
+                "$referring_domain": "example.com" if step else "search.example", **more}  # fmt: skip
+        history.happens("$pageview", who, ms("2026-11-01") + (day - 1) * DAY + step * 1000, session=session, **page)
+
+
+@pytest.fixture
+def clean(history: History) -> History:
+    """Ann signs up in her second visit and comes back; Bob comes twice and never signs up."""
+    visit(history, "anon-a", "s1", 2, device="d1")
+    visit(history, "anon-a", "s2", 3, device="d1")
+    history.happens("$identify", "ann", "2026-11-03 00:01", anon="anon-a", session="s2", set_={"email": "ann@x.org"})
+    visit(history, "ann", "s3", 5, device="d1")
+    visit(history, "anon-b", "s4", 2, device="d2")
+    visit(history, "anon-b", "s5", 9, device="d2")
+    return history
+
+
+def of(history: History, **more: Any) -> dict[str, Any]:
+    register = Register(history.store, history.project.id)
+    return history.ask(lambda desk, body: report(desk, register, body), {**RANGE, **more})
+
+
+def findings(history: History) -> dict[str, int]:
+    return {finding["code"]: finding["count"] for finding in of(history)["findings"]}
+
+
+def test_a_clean_site_has_no_findings_and_stands_high_on_the_ladder(clean: History) -> None:
+    found = of(clean)
+    assert found["findings"] == []
+    assert found["ladder"] == {"1": 10 / 16, "2": 6 / 16, "3": 0.0, "4": 0.0}
+    assert found["loss"] == {"sent": 15, "received": 15, "share": 0.0}
+    assert found["unique_users"] == {"persons": 2, "low": 2, "high": 2}
+    assert [week["start"] for week in found["weeks"]] == ["2026-10-26", "2026-11-02", "2026-11-09"]
+    assert found["weeks"][1]["ladder"]["1"] == 10 / 13
+
+
+def test_nothing_at_all_is_a_report_too(history: History) -> None:
+    found = of(history)
+    assert found["findings"] == []
+    assert found["unique_users"] == {"persons": 0, "low": 0, "high": 0}
+    assert set(found["ladder"].values()) == {0.0}
+
+
+def test_an_id_within_one_session_and_an_id_per_call_are_the_lower_rungs(history: History) -> None:
+    visit(history, "once", "s1", 2, device="d1")
+    for number in range(12):
+        history.happens("api call", f"random-{number}", "2026-11-02", **{"$lib": "posthog-python"})
+    found = of(history)
+    assert found["ladder"] == {"1": 0.0, "2": 0.0, "3": 3 / 15, "4": 12 / 15}
+    assert findings(history) == {"id_per_request": 12}
+
+
+def test_a_page_that_mints_an_id_for_every_call(clean: History) -> None:
+    for number in range(4):
+        clean.happens("click", f"minted-{number}", f"2026-11-04 00:0{number}", session="s9")
+    assert findings(clean) == {"id_per_request": 4}
+
+
+def test_a_forgotten_reset_by_switch_and_by_a_refused_claim(clean: History) -> None:
+    clean.happens("$identify", "zoe", "2026-11-06", session="s3", **{"$previous_user": "switched"})
+    assert findings(clean) == {"forgotten_reset": 1}
+    clean.happens("$identify", "cleo", "2026-11-07", anon="anon-a", session="s3")
+    assert findings(clean) == {"forgotten_reset": 2}
+
+
+@pytest.mark.parametrize(("rule", "code"), [("junk_id", "junk_id"), ("unsigned", "unsigned_identify")])
+def test_a_claim_that_was_refused_for_good(clean: History, rule: str, code: str) -> None:
+    at = ms("2026-11-06")
+    claim = Claim("claim", "anon-b", "somebody", refused=rule)
+    new = Event("01900000-0000-7000-8000-000000000001", "$identify", "somebody", at, {}, session_id="s5", claim=claim)
+    clean.store.append(clean.project.id, [new], at)
+    assert findings(clean) == {code: 1}
+
+
+def test_a_late_identify_of_somebody_known(clean: History) -> None:
+    for hour in (1, 2):  # six things as a stranger, in one visit on a second device
+        visit(clean, "anon-c", "s6", 8, device="d3", first=hour * 3)
+    clean.happens("$identify", "ann", "2026-11-08 01:00", anon="anon-c", session="s6")
+    assert findings(clean) == {"late_identify": 1}
+
+
+def test_a_shared_device_and_a_changing_id(clean: History) -> None:
+    clean.happens("$identify", "zoe", "2026-11-06", anon="anon-z", session="s7", **{"$device_id": "d1"})
+    assert findings(clean) == {"shared_device": 1}
+    for number in range(4):
+        more = {"$device_id": "d9"}
+        clean.happens("$identify", f"token-{number}", "2026-11-06", anon=f"t-{number}", session=f"t{number}", **more)
+    assert findings(clean) == {"shared_device": 1, "identified_by_changing_id": 1}
+
+
+def test_one_email_of_two_persons_takes_one_off_the_low_end(clean: History) -> None:
+    clean.happens("$identify", "ann-2", "2026-11-06", anon="anon-y", session="s8", set_={"email": " ANN@x.org"})
+    assert findings(clean) == {"duplicate_person": 1}
+    unique_users = of(clean)["unique_users"]
+    assert unique_users["persons"] == 3
+    assert unique_users["low"] == 2
+
+
+def test_storage_that_does_not_last_shows_in_visits_that_begin_inside(clean: History) -> None:
+    visit(clean, "fresh-1", "s8", 6, device="d8", **{"$referring_domain": "example.com"})
+    assert findings(clean) == {"storage_blocked": 1}
+    assert of(clean)["unique_users"] == {"persons": 3, "low": 2, "high": 3}
+
+
+def test_a_person_of_too_many_ids(clean: History) -> None:
+    for number in range(51):
+        clean.happens("$identify", "ann", "2026-11-03 00:02", anon=f"more-{number}", session="s3")
+    assert findings(clean) == {"oversized_person": 1}
+
+
+def test_who_asked_not_to_be_known(clean: History) -> None:
+    clean.happens("$pageview", "anon-b", "2026-11-09 01:00", session="s5", **{"$gpc": True})
+    assert findings(clean) == {"gpc_or_opted_out": 1}
+
+
+def test_a_gap_in_the_numbers_is_a_loss(clean: History) -> None:
+    visit(clean, "anon-b", "s5", 10, device="d2", first=6)  # 1 to 3 came, 4 and 5 did not
+    found = of(clean)
+    assert found["loss"] == {"sent": 20, "received": 18, "share": 0.1}
+    assert findings(clean) == {"events_lost": 2}
+
+
+def test_the_interval_follows_from_how_many_ids_and_users_there_are(history: History) -> None:
+    """Two users with three ids each (so two left behind each), and eight strangers; each user has a device alone."""
+    for user in ("u1", "u2"):
+        for number in (1, 2):
+            anonymous = f"{user}-{number}"
+            history.happens("$pageview", anonymous, f"2026-11-0{number}", session=anonymous)
+            history.happens("$identify", user, f"2026-11-0{number} 01:00", anon=anonymous, session=anonymous)
+    for number in range(8):
+        history.happens("$pageview", f"x{number}", "2026-11-02", session=f"x{number}")
+    assert of(history)["unique_users"] == {"persons": 10, "low": 6, "high": 10}
+    register = Register(history.store, history.project.id)
+    body = {**RANGE, "event": "$identify"}
+    assert history.ask(lambda desk, asked: unique(desk, register, asked), body) == {"persons": 2, "low": 1, "high": 2}
+
+
+def test_over_http_examples_are_persons(client: FlaskClient, store: Any, project: Any) -> None:
+    at = ms("2026-11-06")
+    claim = Claim("claim", "anon", "ann")
+    store.append(
+        project.id, [Event("01900000-0000-7000-8000-000000000001", "$identify", "ann", at, {}, claim=claim)], at
+    )
+    switched = {"$previous_user": "switched"}
+    store.append(project.id, [Event("01900000-0000-7000-8000-000000000002", "$identify", "bob", at, switched)], at)
+    key = {"Authorization": "Bearer bks_tests_secret"}
+    answer = client.get("/api/identity/report", query_string=RANGE, headers=key)
+    assert answer.status_code == 200
+    assert answer.json is not None
+    (finding,) = answer.json["findings"]
+    person = client.get("/api/persons/bob", headers=key).json
+    assert finding["examples"] == [
+        {"person_id": person["person_id"], "name": person["name"], "is_identified": person["is_identified"]}
+    ]
+    assert client.get("/api/identity/report", query_string=RANGE).status_code == 401
+    assert client.get("/api/identity/report?date_from=never", headers=key).status_code == 400
