@@ -28,7 +28,7 @@
 
   const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
   const queued = Array.isArray(earlier) && earlier;
-  if (earlier?.flush && !queued) return say("warn", "The tag is here twice.");
+  if (earlier?.flush && !queued) return say("warn", "Tag found twice.");
   if (!key) say("error", "The tag needs data-key.");
 
   // Storage -------------------------------------------------------------------------------------------------------
@@ -114,14 +114,11 @@
 
   const facts = () => ({
     agent: navigator.userAgent, language: navigator.language, screen: [screen.width, screen.height],
-    viewport: [innerWidth, innerHeight],
-    // Intl knows it everywhere, but takes 15 ms the first time: the worker asks Intl, this thread only Temporal.
-    timezone: attempt(() => Temporal.Now.timeZoneId()), driven: navigator.webdriver,
+    viewport: [innerWidth, innerHeight], driven: navigator.webdriver,
   });
   const calls = (ids) => ids.map((id) => [id, unsent.get(id)[0]]);
   const post = (message) => worker.postMessage(JSON.stringify(message));
-  const runBody = (ids) =>
-    JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids), sent_at: Date.now() });
+  const runBody = (ids) => JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids) });
 
   const handOver = () => {
     if (!queue.length || running || !(worker || runs)) return;
@@ -149,34 +146,29 @@
     handOver();
   };
 
-  let held; // state and removals that wait until the server has everything: some call's events found no room in storage
-  let owed = 0; // calls among these removals
+  let kept; // the newest state, to be stored
+  let over = []; // calls to be forgotten
+  let full; // some call's events found no room in storage: state and removals wait until the server has everything
   const carryOut = (effects) => {
-    for (const each of effects) {
-      const [effect, one, two] = each;
-      if (held && (effect == "store" || effect == "done")) {
-        held.push(each);
-        if (!two) owed += one.length;
-      } else if (effect == "store") {
-        if (identity() == seen) store(one, two);
-        else (seen = identity()), post({ stored: stored() }); // another tab was faster: Python looks again
-      } else if (effect == "journal") {
+    for (const [effect, one, two] of effects)
+      if (effect == "store") kept = [one, two];
+      else if (effect == "done") over.push(...one);
+      else if (effect == "journal") {
         const call = unsent.get(one);
-        const [raw, place] = call;
-        disk("set", place, (call[0] = two));
-        if (disk("get", place) == raw) held ||= []; // no room: the next page may have to run this call again
-      } else if (effect == "done") {
-        for (const id of one) {
-          disk("remove", unsent.get(id)?.[1]);
-          unsent.delete(id);
-        }
+        const raw = call[0];
+        disk("set", call[1], (call[0] = two));
+        full ||= disk("get", call[1]) == raw;
       } else if (effect == "say") say(one, two);
       else if (effect == "stopped") stopped = 1;
-    }
-    if (held && owed == unsent.size) {
-      effects = held;
-      held = owed = 0;
-      carryOut(effects);
+    if (!full || over.length == unsent.size) {
+      full = 0;
+      if (kept && identity() == seen) store(...kept);
+      else if (kept) (seen = identity()), post({ stored: stored() }); // another tab was faster: Python looks again
+      kept = 0;
+      for (const id of over.splice(0)) {
+        disk("remove", unsent.get(id)?.[1]);
+        unsent.delete(id);
+      }
     }
     settle();
   };
@@ -258,7 +250,6 @@
     if (unsent.size && (worker || running || !runs))
       attempt(() => navigator.sendBeacon(api + "/run", runBody([...unsent.keys()])));
   });
-  addEventListener("online", () => worker && post({ online: 1 }));
   const idle = () => (window.requestIdleCallback || setTimeout)(start);
   if (options.load == "eager") start();
   else if (document.readyState == "complete") idle();
