@@ -90,10 +90,10 @@ class Tracker:
         self._keep(call, events)
 
     def _run(self, id: str, entry: "Entry") -> "list[dict[str, Any]]":
-        name = entry["call"]
-        run, most = calls.CALLS.get(calls.ALIASES.get(name, name), (None, 0))
-        if run is None:
+        name = calls.ALIASES.get(entry["call"], entry["call"])
+        if name not in calls.CALLS:
             raise BadCall(f"there is no call named {name!r}; ignored.")
+        run, most = calls.CALLS[name]
         if self._deaf:
             return []
         self.state.touch(entry["at"], id)
