@@ -1,4 +1,4 @@
-"""The command line: ``beknown serve``, ``demo``, ``migrate``, ``project``, ``person``, ``snippet``.
+"""The command line: ``beknown serve``, ``demo``, ``migrate``, ``project``, ``person``, ``report``, ``snippet``.
 
 Rules:
 - Every option is a setting (settings.py) and an environment variable ``BEKNOWN_<OPTION>``.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,14 +18,17 @@ from beknown.wire import VERSION, iso
 
 from . import access
 from .assets import library_path, manifest
+from .columns import Columns
 from .errors import Misconfigured, Refusal
 from .keys import first_project, new_secret_key, new_write_key
+from .register import identity_report
 from .serving import listening, ready_store, serve
 from .settings import OPTIONS, Settings, read_settings
 from .site import now_ms
 from .snippet import INLINE, tag
 from .snippet import pyscript as for_pyscript
 from .store import Project, Store
+from .terminal import printed
 
 Command = Callable[..., Any]
 
@@ -188,6 +192,34 @@ def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> No
             click.echo(f"{title:8} {iso(link.at)}  {link.distinct_id} -> {link.to}  {link.rule}  by {link.linked_by}")
     if not found.links and not found.refused:
         click.echo("Nothing was ever said about this id: it is alone.")
+
+
+@cli.command("report")
+@click.option("--project", "project_id", type=int, default=None, help="Default: the first project.")
+@click.option("--from", "date_from", default=None, help="First day, YYYY-MM-DD. Default: 30 days ago.")
+@click.option("--to", "date_to", default=None, help="Last day. Default: today.")
+@settings_options("database", "columns")
+def report_command(project_id: int | None, date_from: str | None, date_to: str | None, **given: Any) -> None:
+    """Say how far the numbers can be trusted, and what to change."""
+    with Opened(given) as store:
+        wanted = _project_id(store, project_id)
+        mine = next(one for one in store.projects() if one.id == wanted)
+        columns = Columns(store, _settings(given).columns_folder())
+        try:
+            _copied(columns, wanted)
+            body = {"date_from": date_from, "date_to": date_to}
+            click.echo(printed(identity_report(store, columns, mine, body, now=now_ms())))
+        finally:
+            columns.close()
+
+
+def _copied(columns: Columns, project_id: int) -> None:
+    """Wait for the columnar copy, with a bar if it takes time."""
+    with click.progressbar(length=1000, label="Columnar copy", file=sys.stderr) as bar:
+        while (share := columns.progress(project_id)) < 1:
+            bar.update(int(share * 1000) - bar.pos)
+            time.sleep(0.2)
+        bar.update(1000 - bar.pos)
 
 
 @cli.command("snippet")

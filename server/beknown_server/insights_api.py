@@ -21,8 +21,8 @@ from . import funnel as funnels
 from . import report as reports
 from .api import project
 from .errors import Unusable
-from .insights import Desk, zone_of
-from .register import Register
+from .insights import Desk
+from .register import Register, desk, identity_report
 from .site import current_site, now_ms
 from .store import Project
 
@@ -34,30 +34,30 @@ bp.after_request(access.guarded)
 def unique() -> ResponseReturnValue:
     """Answer with the number of persons in a range of days."""
     mine = project()
-    with desk_of(mine) as desk:
-        return _json(reports.unique(desk, register_of(mine), _body()))
+    with desk_of(mine) as at:
+        return _json(reports.unique(at, Register(current_site().store, mine.id), _body()))
 
 
 @bp.post("/insights/trends")
 def trends() -> ResponseReturnValue:
     """Answer with one number per interval."""
-    with desk_of(project()) as desk:
-        return _json(insights.trends(desk, _body()))
+    with desk_of(project()) as at:
+        return _json(insights.trends(at, _body()))
 
 
 @bp.post("/insights/funnel")
 def funnel() -> ResponseReturnValue:
     """Answer with how many persons got how far."""
-    with desk_of(project()) as desk:
-        return _json(funnels.funnel(desk, _body()))
+    with desk_of(project()) as at:
+        return _json(funnels.funnel(at, _body()))
 
 
 @bp.post("/insights/funnel/people")
 def funnel_people() -> ResponseReturnValue:
     """Answer with the persons behind a bar of a funnel."""
     mine = project()
-    with desk_of(mine) as desk:
-        numbers = funnels.people(desk, _body())
+    with desk_of(mine) as at:
+        numbers = funnels.people(at, _body())
     named = current_site().store.named(numbers)
     return _json({"results": [{**asdict(named[number])} for number in numbers if number in named]})
 
@@ -65,60 +65,49 @@ def funnel_people() -> ResponseReturnValue:
 @bp.post("/insights/retention")
 def retention() -> ResponseReturnValue:
     """Answer with who came back, by cohort."""
-    with desk_of(project()) as desk:
-        return _json(cohorts.retention(desk, _body()))
+    with desk_of(project()) as at:
+        return _json(cohorts.retention(at, _body()))
 
 
 @bp.post("/insights/lifecycle")
 def lifecycle() -> ResponseReturnValue:
     """Answer with new, returning, resurrecting and dormant persons."""
-    with desk_of(project()) as desk:
-        return _json(cohorts.lifecycle(desk, _body()))
+    with desk_of(project()) as at:
+        return _json(cohorts.lifecycle(at, _body()))
 
 
 @bp.post("/insights/stickiness")
 def stickiness() -> ResponseReturnValue:
     """Answer with persons by the number of intervals in which they were active."""
-    with desk_of(project()) as desk:
-        return _json(cohorts.stickiness(desk, _body()))
+    with desk_of(project()) as at:
+        return _json(cohorts.stickiness(at, _body()))
 
 
 @bp.post("/insights/paths")
 def paths() -> ResponseReturnValue:
     """Answer with the ways from page to page."""
-    with desk_of(project()) as desk:
-        return _json(cohorts.paths(desk, _body()))
+    with desk_of(project()) as at:
+        return _json(cohorts.paths(at, _body()))
 
 
 @bp.get("/identity/report")
-def identity_report() -> ResponseReturnValue:
+def identity() -> ResponseReturnValue:
     """Answer with how good the identification is; examples are persons, with the name they go by."""
     return _json(report_of(project(), request.args.to_dict()))
-
-
-def report_of(mine: Project, body: dict[str, Any]) -> dict[str, Any]:
-    """Give the identity report of a project, its examples as ``{"person_id", "name", "is_identified"}``."""
-    with desk_of(mine) as desk:
-        answer = reports.report(desk, register_of(mine), body)
-    numbers = [number for finding in answer["findings"] for number in finding["examples"]]
-    named = current_site().store.named(numbers)
-    for finding in answer["findings"]:
-        finding["examples"] = [asdict(named[number]) for number in finding["examples"] if number in named]
-    return answer
-
-
-def register_of(mine: Project) -> Register:
-    """Give what the store knows about a project's identities, for the report."""
-    return Register(current_site().store, mine.id)
 
 
 @contextmanager
 def desk_of(mine: Project) -> Iterator[Desk]:
     """Give where questions about a project are answered; the dashboard's pages ask here too."""
     site = current_site()
-    zone = zone_of(mine.options)
-    with site.columns.reading(mine.id) as reading:
-        yield Desk(reading, lambda keys: site.store.person_texts(mine.id, keys), zone, zone.day(now_ms()))
+    with desk(site.store, site.columns, mine, now=now_ms()) as place:
+        yield place
+
+
+def report_of(mine: Project, body: dict[str, Any]) -> dict[str, Any]:
+    """Give the identity report of a project; the dashboard's page shows the same."""
+    site = current_site()
+    return identity_report(site.store, site.columns, mine, body, now=now_ms())
 
 
 def _body() -> Any:

@@ -26,8 +26,9 @@ ORDER = {
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments columns insights funnel cohorts "
-        "register report metrics site dialect runtime wheel bundle assets cors cookie payload intake ingest harmless health deferred pixel "
-        "furniture display form figures drawing access live pages api insights_api openapi insight_pages snippet examples demo keys forward serving cli __init__ __main__"
+        "report register terminal metrics site dialect runtime wheel bundle assets cors cookie payload intake "
+        "ingest harmless health deferred pixel furniture display form figures drawing access live pages api "
+        "insights_api openapi insight_pages snippet examples demo keys forward serving cli __init__ __main__"
     ),
 }
 
@@ -52,7 +53,11 @@ PURE = [CLIENT.parent / path for path in bundle.core(ROOT / "client") if "hosts"
 # What the server may know of the client.
 SHARED = {"wire", "values", "ids"}
 # These run its parts.
-MORE = {"cookie.py": {"errors"}, "deferred.py": {"tracker"}, "forward.py": {"backend", "channel", "delivery", "retry"}}
+MORE = {
+    "cookie.py": {"errors"},
+    "deferred.py": {"tracker"},
+    "forward.py": {"backend", "channel", "delivery", "retry"},
+}
 
 FILES = sorted([*CLIENT.rglob("*.py"), *SERVER.rglob("*.py")])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from beknown_server.cli import cli
 from beknown_server.register import Register
 from beknown_server.report import report, unique
 from beknown_server.store import Claim, Event
@@ -175,3 +176,14 @@ def test_over_http_examples_are_persons(client: FlaskClient, store: Any, project
     ]
     assert client.get("/api/identity/report", query_string=RANGE).status_code == 401
     assert client.get("/api/identity/report?date_from=never", headers=key).status_code == 400
+
+
+def test_the_command_prints_it(clean: History, database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    clean.happens("$identify", "zoe", "2026-11-06", session="s3", **{"$previous_user": "switched"})
+    arguments = ["report", "--database", database, "--from", "2026-11-01", "--to", "2026-11-14"]
+    cli.main(arguments, standalone_mode=False)
+    text = capsys.readouterr().out
+    assert "1   58.8%" in text
+    assert "Unique users  3, at least 3, at most 3" in text
+    assert "forgotten_reset  1  (high)" in text
+    assert "see zoe" in text.lower()
