@@ -104,3 +104,120 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
     outcomes = json.loads(page.get_attribute("body", "data-suite") or "")["test_conformance"]
     assert len(outcomes) > len(CASES)
     assert {name: text for name, text in outcomes.items() if text} == {}
+
+
+FAILING = """
+import asyncio
+import beknown
+from pyscript import document, when
+
+beknown.init("{key}", api="{api}", bots="count", exceptions=True)
+
+@when("click", "#handler")
+def clicked(event):
+    raise ValueError("no account for ada@example.com")
+
+async def later():
+    raise KeyError("ada@example.com")
+
+@when("click", "#task")
+def begun(event):
+    asyncio.create_task(later())
+
+document.body.setAttribute("data-told", "yes")
+"""
+
+
+@pytest.mark.parametrize("setting", ["mpy", "py"])
+def test_uncaught_exceptions_are_events_without_their_values(
+    collector: Collector, site: Site, browser: Browser, setting: str
+) -> None:
+    buttons = "<button id='handler'>1</button><button id='task'>2</button>"
+    code = FAILING.format(key=KEY, api=collector.url)
+    page = opened(browser, site.add("/", script(collector, setting, code) + buttons), "data-told")
+    page.click("#handler")
+    page.click("#task")
+    failures = collector.wait_for("$exception", 2)
+    browser.errors.clear()  # they are the page's own, and stay visible to it
+    told = [event["properties"]["$exception_list"][0] for event in failures]
+    assert sorted(each["type"] for each in told) == ["KeyError", "ValueError"]
+    functions = {frame["function"] for each in told for frame in each["stacktrace"]["frames"]}
+    assert {"clicked", "later"} <= functions
+    assert "ada@example.com" not in json.dumps(failures)
+
+
+def test_a_wrong_key_is_said_in_the_console(collector: Collector, site: Site, browser: Browser) -> None:
+    code = f"""
+import beknown
+from pyscript import document
+beknown.init("bk_nobody", api="{collector.url}", bots="count")
+beknown.capture("x")
+await beknown.flush()
+document.body.setAttribute("data-told", "yes")
+"""
+    opened(browser, site.add("/", script(collector, "mpy", code)), "data-told")
+    (said,) = [text for text in browser.listen() if "key" in text]
+    assert "refused this site's key (401)" in said
+
+
+def test_a_worker_that_cannot_see_the_page_says_so_and_counts(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    """Without the isolation headers there is no SharedArrayBuffer, and PyScript lends no window."""
+    code = f"""
+import beknown
+beknown.init("{KEY}", api="{collector.url}", bots="count")
+beknown.capture("from_worker")
+await beknown.flush()
+"""
+    page = browser.page()
+    page.goto(site.add("/", script(collector, "mpy worker", code)))
+    (event,) = collector.wait_for("from_worker")
+    assert event["distinct_id"]
+    assert any("neither cookies nor localStorage" in text for text in browser.listen())
+
+
+def test_a_visitor_goes_from_the_tag_to_python_and_back(collector: Collector, site: Site, browser: Browser) -> None:
+    code = f"""
+import beknown
+from pyscript import document
+beknown.init("{KEY}", api="{collector.url}", bots="count")
+beknown.capture("in_python")
+document.body.setAttribute("data-told", beknown.get_distinct_id())
+"""
+    tagged = site.add("/tag", tag(collector), script="beknown.register({plan: 'pro'}); beknown.capture('in_tag')")
+    python = site.add("/python", script(collector, "mpy", code))
+    page = browser.page()
+    page.goto(tagged)
+    page.goto(python)  # at once: what the tag has not delivered yet, Python does
+    page.wait_for_selector("body[data-told]", timeout=SLOW)
+    page.goto(tagged)
+    events = [*collector.wait_for("in_tag", 2), *collector.wait_for("in_python"), *collector.wait_for("$pageview", 3)]
+    assert len({event["distinct_id"] for event in events}) == 1
+    assert len({event["properties"]["$session_id"] for event in events}) == 1
+    assert len({event["properties"]["$window_id"] for event in events}) == 1
+    assert collector.events("in_python")[0]["properties"]["plan"] == "pro"
+    assert len({event["properties"]["$sequence"] for event in collector.events()}) == len(collector.events())
+
+
+def test_calls_made_before_the_tag_has_loaded_wait_for_it(collector: Collector, site: Site, browser: Browser) -> None:
+    code = f"""
+import beknown
+from pyscript import document
+beknown.init("{KEY}")
+beknown.capture("early", {{"n": 2**40}})
+document.body.setAttribute("data-told", "yes")
+await beknown.flush()
+document.body.setAttribute("data-flushed", beknown.get_distinct_id())
+"""
+    page = browser.page()
+    unloaded = tag(collector).replace("src=", "data-late=")
+    page.goto(site.add("/", unloaded + script(collector, "mpy", code)))
+    page.wait_for_selector("body[data-told]", timeout=SLOW)
+    assert page.evaluate("beknown.length") == 1
+    page.evaluate("document.querySelector('[data-late]').src = document.querySelector('[data-late]').dataset.late")
+    page.wait_for_selector("body[data-flushed]", timeout=SLOW)
+    (early,) = collector.wait_for("early")
+    assert early["properties"]["n"] == 2**40
+    assert early["distinct_id"] == page.get_attribute("body", "data-flushed")
+    assert browser.said == []

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
+IS_MICROPYTHON = sys.implementation.name == "micropython"
 IN_BROWSER = sys.platform in ("emscripten", "webassembly")
 if IN_BROWSER:
     import js  # type: ignore[import-not-found]
 
-    if sys.implementation.name == "micropython":
+    if IS_MICROPYTHON:
         from jsffi import JsProxy, create_proxy  # type: ignore[import-not-found]
     else:
         from pyodide.ffi import JsProxy, create_proxy  # type: ignore[import-not-found]
@@ -204,7 +205,10 @@ class Browser:
         def in_task(loop: "Any", context: "dict[str, Any]") -> None:
             if "exception" in context:
                 told(traceback_of(context["exception"]))
-            loop.default_exception_handler(context)
+            if IS_MICROPYTHON:  # whose loop is a class
+                loop.default_exception_handler(loop, context)
+            else:
+                loop.default_exception_handler(context)
 
         self.listen("error", failed)
         self.listen("unhandledrejection", failed)
@@ -230,6 +234,9 @@ class Browser:
         if not self.member(name):
             self._window.Reflect.set(self._window, name, self._window.JSON.parse("[]"))
         self.apply(self.member(name), "push", [call])
+        # PyScript puts its own script element in the place of document.currentScript while Python runs, awaits included;
+        # a tag that loads meanwhile would look there for its key. What is deleted is only that; the browser's own stays.
+        self._attempt(lambda: self._window.Reflect.deleteProperty(self._window.document, "currentScript"))
 
     def apply(self, target: "Any", method: str, args: "list[Any]") -> "Any":
         """Call a method of a JavaScript object with plain values."""
