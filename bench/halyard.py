@@ -37,6 +37,7 @@ class Person:
     dice: random.Random
     began: int
     anonymous: str = ""
+    device: str = ""
     user: str = ""
     name: str = ""
     plan: str = ""
@@ -58,7 +59,7 @@ class Person:
         properties = {
             "$pathname": page,
             "$current_url": f"https://halyard.example{page}",
-            "$device_id": self.anonymous,
+            "$device_id": self.device or self.anonymous,
             "$window_id": self.window,
             "$session_id": self.session,
             "$is_identified": bool(self.user),
@@ -89,6 +90,25 @@ class Person:
             if self.plan != "slipway" and self.dice.random() < 0.7:
                 self.does("Invoice paid", at, "/account", plan=self.plan, amount={"harbour": 39}.get(self.plan, 119))
 
+    def changes_device(self, at: int) -> None:
+        """Go on with another browser: look around as nobody, then log in."""
+        self.anonymous, self.window, self.sequence = _uuid(self.dice, at), _uuid(self.dice, at), 0
+        self.session, user = _uuid(self.dice, at), self.user
+        self.user = ""
+        self.does("$pageview", at, "/")
+        self.logs_in(at + self.dice.randint(20_000, MINUTE), user)
+
+    def logs_in(self, at: int, user: str, **set_: str) -> None:
+        """Be recognised: the page calls identify."""
+        claim = Claim("claim", self.anonymous, user)
+        self.user = user
+        self.does("$identify", at, "/account", set_=set_, claim=claim, **{"$anon_distinct_id": self.anonymous})
+
+    def logs_out(self, at: int) -> None:
+        """Leave the device to the next one, who is somebody new on it."""
+        self.user, self.device = "", self.device or self.anonymous
+        self.anonymous, self.session = _uuid(self.dice, at), _uuid(self.dice, at)
+
     def signs_up(self, at: int) -> int:
         """Become a user."""
         self.does("$pageview", at, "/signup")
@@ -96,9 +116,7 @@ class Person:
         first, last = self.dice.choice(FIRST), self.dice.choice(LAST)
         self.name, self.plan = f"{first} {last}", self.dice.choice(PLANS)
         self.user = f"{first}.{last}.{self.dice.randint(10, 99)}@example.com".lower()
-        set_ = {"name": self.name, "email": self.user, "plan": self.plan, "source": self.source}
-        claim = Claim("claim", self.anonymous, self.user)
-        self.does("$identify", at, "/signup", set_=set_, claim=claim, **{"$anon_distinct_id": self.anonymous})
+        self.logs_in(at, self.user, name=self.name, email=self.user, plan=self.plan, source=self.source)
         self.does("Signed up", at + 400, "/signup", plan=self.plan)
         return at + MINUTE
 
@@ -113,13 +131,31 @@ def history(now: int, *, people: int = 900, seed: int = 7) -> list[Event]:
         interest, loyalty = dice.uniform(0.05, 0.5), dice.choice((1.5, 3, 9, 9, 40))
         at = began
         while at < now:
+            if person.user and dice.random() < 0.03:
+                person.changes_device(at - 10 * MINUTE)
             person.visits(at, interest=interest)
             if dice.random() < 0.35 and not person.user:
                 break
             at += int(dice.expovariate(1 / loyalty) * DAY) + 6 * 60 * MINUTE
         found += person.events
-    found += [event for mistake in (_forgotten_reset, _junk, _id_per_request) for event in mistake(dice, now)]
+    found += [
+        event for mistake in (_shared, _forgotten_reset, _junk, _id_per_request) for event in mistake(dice, now)
+    ]
     return sorted((event for event in found if event.timestamp <= now), key=lambda event: event.timestamp)
+
+
+def _shared(dice: random.Random, now: int) -> Iterator[Event]:
+    """Families with one tablet, who log out as they should."""
+    for number in range(25):
+        at = now - dice.randint(3, 25) * DAY
+        tablet = Person(random.Random(500 + number), at)
+        tablet.session = _uuid(dice, at)
+        for _ in range(dice.randint(2, 3)):
+            tablet.does("$pageview", at, "/pricing")
+            at = tablet.signs_up(at + MINUTE)
+            tablet.logs_out(at + 20 * MINUTE)
+            at += dice.randint(1, 20) * 60 * MINUTE
+        yield from tablet.events
 
 
 def _forgotten_reset(dice: random.Random, now: int) -> Iterator[Event]:
@@ -129,10 +165,7 @@ def _forgotten_reset(dice: random.Random, now: int) -> Iterator[Event]:
         desk = Person(random.Random(number), at)
         desk.session = _uuid(dice, at)
         for _ in range(2):
-            at = desk.signs_up(at)
-            claim = Claim("claim", desk.anonymous, desk.user)
-            desk.does("$identify", at, "/account", claim=claim, **{"$anon_distinct_id": desk.anonymous})
-            at += 5 * MINUTE
+            at = desk.signs_up(at) + 5 * MINUTE
         yield from desk.events
 
 

@@ -64,6 +64,50 @@ REASONS = {
     "already_identified": "Refused: it belongs to another identified person",
 }
 
+# The findings of the identity report: what to call them, and what was seen.
+FINDINGS = {
+    "forgotten_reset": (
+        "Log-out without reset",
+        "On one device somebody else logged in, and reset() was not called between.",
+    ),
+    "late_identify": (
+        "Identified late",
+        "Known users went on under a new anonymous id before they were identified again.",
+    ),
+    "junk_id": ("A placeholder as id", "identify() was given null, undefined, the id it already had, or the like."),
+    "shared_device": ("Shared device", "Several users take turns on one device."),
+    "duplicate_person": (
+        "One person, several users",
+        "Several persons have the same e-mail address or phone number.",
+    ),
+    "id_per_request": ("A new id for every request", "Ids that were seen once and never again."),
+    "storage_blocked": (
+        "Storage blocked or cleared",
+        "Visitors in the middle of the site who have no earlier page and no earlier visit.",
+    ),
+    "identified_by_changing_id": (
+        "An id that changes",
+        "The user's id is another in each session: a session id or a token, it seems.",
+    ),
+    "oversized_person": ("A person with very many ids", "More ids than one human collects."),
+    "unsigned_identify": (
+        "Claims without signature",
+        "The project demands signed ids; these claims had none that was right.",
+    ),
+    "gpc_or_opted_out": (
+        "Asked not to be known",
+        "Visitors with Global Privacy Control, or without consent to storage.",
+    ),
+    "events_lost": ("Events lost on the way", "Browsers number their events; these numbers are missing."),
+}
+
+RUNGS = (
+    ("The user's own id", "The same in every session and on every device: somebody who was identified."),
+    ("One id, many sessions", "An anonymous id that lasts: the same visitor is recognised when they return."),
+    ("One id, one session", "It lasted a single session: a first visit so far, or storage is blocked or cleared."),
+    ("A new id every time", "Each request comes from somebody new: counting people is in vain."),
+)
+
 
 class Happened(Protocol):
     """The part of a stored event that is needed to tell whether somebody was recognised by it."""
@@ -143,6 +187,16 @@ def sentence(code: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def opened(words: str) -> str:
+    """Give words with a capital at their beginning, otherwise as they are."""
+    return words[:1].upper() + words[1:]
+
+
+def finding(code: str) -> tuple[str, str]:
+    """Give what a finding of the identity report is called, and what was seen."""
+    return FINDINGS.get(code, (sentence(code), ""))
+
+
 def reason(rule: str) -> str:
     """Give the words for the rule that linked an id or refused to."""
     return REASONS.get(rule, sentence(rule))
@@ -218,6 +272,6 @@ def _moment(ms: int) -> datetime:
 
 
 FILTERS: Iterable[Callable[..., Any]] = (
-    label, kind, became, visitor, initials, hue, place, own_first, written, sentence, reason,
+    label, kind, became, visitor, initials, hue, place, own_first, written, sentence, reason, opened, finding,
     grouped, figure, percent, shade, bucket, short, duration, iso, clock, day_and_clock,
 )  # fmt: skip

@@ -85,6 +85,34 @@ def chart_of(kind: str, answer: dict[str, Any], *, interval: str, most: int, is_
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Where a count and its interval stand on a scale that begins at 0, in per cent of its length."""
+
+    low: float
+    middle: float
+    high: float
+
+
+def between(low: int, middle: int, high: int) -> Between:
+    """Give the places of an interval on a scale that reaches a little beyond its high end."""
+    longest = 1.12 * max(high, 1)
+    return Between(*(round(100 * number / longest, 2) for number in (low, middle, high)))
+
+
+def weeks_of(weeks: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Give the chart of the ladder by week, in per cent, a series for each rung, without weeks that had no events."""
+    seen = [week for week in weeks if any(week["ladder"].values())]
+    rungs = enumerate(names, 1)
+    return {
+        "style": "stack",
+        "labels": [bucket(week["start"], "week") for week in seen],
+        "series": [{"label": name, "data": [100 * week["ladder"][str(n)] for week in seen]} for n, name in rungs],
+        "partial": True,
+        "unit": "%",
+    }
+
+
 def _series(answer: dict[str, Any]) -> Table:
     columns = [one["data"] for one in answer["series"]]
     rows = [[name, *values] for name, *values in zip(answer["labels"], *columns, strict=True)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,15 +19,16 @@ from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from . import access, cohorts, figures, form, funnel, insights
+from . import access, cohorts, display, figures, form, funnel, insights
 from .errors import Refusal
 from .form import Form
 from .insights import TRAILING, Desk, zone_of
-from .insights_api import desk_of
+from .insights_api import desk_of, report_of
 from .pages import draw, needs_session
 from .site import current_site, now_ms
 
 MOST_DRAWN = 10  # series of a chart, one colour each; the table has them all
+FIRST_SPAN = "30d"  # of the identity report
 MOST_EVENTS = 300  # names that the form offers
 MOST_PROPERTIES = 150
 NEWEST = 20_000  # events that are looked through for names of properties
@@ -96,6 +98,31 @@ def as_csv() -> ResponseReturnValue:
     response = Response(figures.table_of(asked.kind, answer).csv(), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{asked.kind}.csv"'
     return response
+
+
+@bp.get("/identity")
+def identity() -> ResponseReturnValue:
+    """Show the identity report: how good the identification is, what spoils it, how far to trust the counts."""
+    span = request.args.get("span", "")
+    days = form.RANGES.get(span, form.RANGES[FIRST_SPAN])
+    last = zone_of(g.project.options).day(now_ms())
+    body = {"date_from": (last - timedelta(days=days - 1)).isoformat(), "date_to": last.isoformat()}
+    try:
+        found = report_of(g.project, body)
+    except Refusal as refusal:
+        return draw("beknown/identity.html", report=None, complaint=refusal, days=days, spans=form.RANGES)
+    weeks = figures.weeks_of(found["weeks"], [name for name, _ in display.RUNGS])
+    users = found["unique_users"]
+    return draw(
+        "beknown/identity.html",
+        report=found,
+        days=days,
+        spans=form.RANGES,
+        rungs=display.RUNGS,
+        scale=figures.between(users["low"], users["persons"], users["high"]),
+        weeks=weeks,
+        chart=orjson.dumps(weeks).decode(),
+    )
 
 
 def _form() -> Form:

@@ -67,7 +67,7 @@
   }
 
   function bars(figure, chart) {
-    const path = uPlot.paths.bars({size: [0.7, 48], radius: 0.15});
+    const path = uPlot.paths.bars({size: [0.7, 56]});
     return chart.series.map((one, index) => {
       const fill = colour(figure, `series-${index}`);
       return {label: one.label, stroke: fill, fill, width: 0, paths: path, points: {show: false}};
@@ -96,7 +96,7 @@
           chart.series.forEach((one, index) => {
             const row = line("span", one.label);
             row.prepend(swatch(index));
-            row.append(line("b", write(one.data[at])));
+            row.append(line("b", write(one.data[at]) + (chart.unit ?? "")));
             box.append(row);
           });
           const left = plot.valToPos(at, "x");
@@ -135,14 +135,14 @@
       cursor: {y: false, points: {show: !isStack}, drag: {x: false, y: false}},
       scales: {
         x: {time: false, range: (_, from, to) => (isStack || from === to ? [from - 0.5, to + 0.5] : [from, to])},
-        y: {range: () => [Math.min(0, least * 1.1), Math.max(1, most * 1.1)]},
+        y: {range: () => [Math.min(0, least * 1.1), chart.unit === "%" ? 100 : Math.max(1, most * 1.1)]},
       },
       axes: [
         axis(figure, {
           grid: {show: false}, space: 80, incrs: [1, 2, 3, 7, 14, 30, 60, 90, 180, 365],
           values: (_, splits) => splits.map((at) => chart.labels[at] ?? ""),
         }),
-        axis(figure, {size: 52, values: (_, splits) => splits.map((value) => write(Math.abs(value)))}),
+        axis(figure, {size: 52, values: (_, splits) => splits.map((value) => write(Math.abs(value)) + (chart.unit ?? ""))}),
       ],
       series: [{}, ...order.map((index) => series[index])],
       hooks: {draw: isStack ? [] : [unfinished(chart, values)]},

@@ -28,7 +28,7 @@ ORDER = {
         "errors settings identity moments store spans asked formula segments columns insights funnel cohorts "
         "report register terminal metrics site dialect runtime wheel bundle assets cors cookie payload intake "
         "ingest harmless health deferred pixel furniture display form figures drawing access live pages api "
-        "insights_api openapi insight_pages snippet examples demo keys forward serving cli __init__ __main__"
+        "insights_api shapes openapi insight_pages snippet examples demo keys forward serving cli __init__ __main__"
     ),
 }
 
