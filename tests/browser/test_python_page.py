@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from beknown_server import assets, bundle
+from beknown_server.snippet import INLINE
 from playwright.sync_api import Page
 
 from ..client.test_conformance import CASES
@@ -29,11 +30,13 @@ from pyscript import window
 beknown.init("{key}", {init})
 anonymous = beknown.get_distinct_id()
 proxies = {{"object": window.JSON.parse('{{"a": [1, 2.5, "x"]}}'), "function": window.Object}}
-beknown.capture("values", {{"big": 2**40, "nan": float("nan"), "set": {{1}}, "proxies": proxies["object"], "f": proxies["function"]}})
+values = {{"big": 2**40, "nan": float("nan"), "set": {{1}}}}
+beknown.capture("values", values | {{"proxies": proxies["object"], "f": proxies["function"]}})
 beknown.identify("ada", {{"plan": "pro"}})
 beknown.capture("after")
 await beknown.flush()
-window.document.body.setAttribute("data-told", json.dumps([anonymous, beknown.get_distinct_id(), beknown.get_session_id()]))
+told = json.dumps([anonymous, beknown.get_distinct_id(), beknown.get_session_id()])
+window.document.body.setAttribute("data-told", told)
 """
 CONFORMANCE = """
 import json
@@ -185,7 +188,9 @@ beknown.init("{KEY}", api="{collector.url}", bots="count")
 beknown.capture("in_python")
 document.body.setAttribute("data-told", beknown.get_distinct_id())
 """
-    tagged = site.add("/tag", tag(collector), script="beknown.register({plan: 'pro'}); beknown.capture('in_tag')")
+    tagged = site.add(
+        "/tag", INLINE + tag(collector), script="beknown.register({plan: 'pro'}); beknown.capture('in_tag')"
+    )
     python = site.add("/python", script(collector, "mpy", code))
     page = browser.page()
     page.goto(tagged)
