@@ -186,4 +186,4 @@ def test_the_command_prints_it(clean: History, database: str, capsys: pytest.Cap
     assert "1   58.8%" in text
     assert "Unique users  3, at least 3, at most 3" in text
     assert "forgotten_reset  1  (high)" in text
-    assert "see zoe" in text.lower()
+    assert "see Visitor zoe" in text

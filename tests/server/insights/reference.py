@@ -1,0 +1,166 @@
+"""The numbers, the slow and obvious way: loops over events in order, sharing no code with the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from statistics import median
+from typing import NamedTuple
+
+
+class Seen(NamedTuple):
+    """One event with the person that it belongs to in the end."""
+
+    at: int
+    name: str
+    person: str
+
+
+def day(at: int) -> date:
+    return datetime.fromtimestamp(at / 1000, UTC).date()
+
+
+def dau(events: Iterable[Seen], days: Sequence[date]) -> list[int]:
+    return [len({one.person for one in events if day(one.at) == each}) for each in days]
+
+
+def trailing(events: Iterable[Seen], days: Sequence[date], length: int) -> list[int]:
+    """Persons with an event in the ``length`` calendar days that end with each day."""
+    found = []
+    for each in days:
+        window = {each - timedelta(days=back) for back in range(length)}
+        found.append(len({one.person for one in events if day(one.at) in window}))
+    return found
+
+
+def by_person(events: Iterable[Seen]) -> dict[str, list[Seen]]:
+    found: dict[str, list[Seen]] = {}
+    for one in sorted(events):
+        found.setdefault(one.person, []).append(one)
+    return found
+
+
+def moments(mine: list[Seen], steps: Sequence[str]) -> list[list[Seen]]:
+    """One person's events by moment; within a moment in the order of the steps, what is no step last."""
+    order = {name: place for place, name in reversed(list(enumerate(steps)))}
+    grouped: dict[int, list[Seen]] = {}
+    for one in mine:
+        grouped.setdefault(one.at, []).append(one)
+    return [sorted(grouped[at], key=lambda one: order.get(one.name, len(steps))) for at in sorted(grouped)]
+
+
+def walk(mine: list[Seen], steps: Sequence[str], window: int, *, strict: bool) -> list[list[int]]:
+    """Every path that was ever reached, as the times of its steps, in the order of being reached."""
+    best: list[list[int] | None] = [None] * len(steps)
+    reached = []
+    for moment in moments(mine, steps):
+        calm = len(moment) == 1 or all(one.name not in steps for one in moment)
+        for one in moment:
+            new: list[list[int] | None] = [None] * len(steps)
+            for k in range(len(steps) - 1, -1, -1):
+                if one.name != steps[k]:
+                    continue
+                before = best[k - 1] if k else []
+                if before is not None and (not before or one.at - before[0] <= window):
+                    new[k] = [*before, one.at]
+            reached += [path for path in new if path]
+            keep = [None] * len(steps) if strict and calm else best
+            best = [fresh or old for fresh, old in zip(new, keep, strict=True)]
+    return reached
+
+
+def ordered(events: list[Seen], steps: Sequence[str], window: int, *, strict: bool = False) -> list[list[int]]:
+    """For each person who began, the times on the furthest path, the first of its length."""
+    found = []
+    for mine in by_person(events).values():
+        paths = walk(mine, steps, window, strict=strict)
+        if paths:
+            furthest = max(map(len, paths))
+            found.append(next(path for path in sorted(paths, key=lambda one: one[-1]) if len(path) == furthest))
+    return found
+
+
+def excluding(events: list[Seen], steps: Sequence[str], window: int, wrong: str, first: int, last: int) -> list[int]:
+    """How far each person got on the furthest clean path; a person whose furthest paths are all tainted is left out."""
+    found = []
+    for mine in by_person(events).values():
+        paths = walk(mine, steps, window, strict=False)
+        furthest = max(map(len, paths), default=0)
+        bad = [one.at for one in mine if one.name == wrong]
+
+        def is_clean(path: list[int], bad: list[int] = bad) -> bool:
+            if len(path) < first:
+                return True
+            until = path[last - 1] - 1 if len(path) >= last else path[0] + window
+            return not any(path[first - 1] < at <= until for at in bad)
+
+        if furthest and any(len(path) == furthest and is_clean(path) for path in paths):
+            found.append(furthest)
+    return found
+
+
+def unordered(events: list[Seen], steps: Sequence[str], window: int) -> list[int]:
+    """Per person, the most different steps within one window."""
+    found = []
+    for mine in by_person(events).values():
+        most = 0
+        for start in mine:
+            most = max(most, len({one.name for one in mine if 0 <= one.at - start.at <= window} & set(steps)))
+        if most:
+            found.append(most)
+    return found
+
+
+def bars(lengths: Iterable[int], steps: int) -> list[int]:
+    every = list(lengths)
+    return [sum(length >= k for length in every) for k in range(1, steps + 1)]
+
+
+def medians(paths: list[list[int]], steps: int) -> list[float | None]:
+    found: list[float | None] = [None]
+    for k in range(1, steps):
+        times = [(path[k] - path[k - 1]) / 1000 for path in paths if len(path) > k]
+        found.append(median(times) if times else None)
+    return found
+
+
+def retention(
+    events: list[Seen], first: date, periods: int, target: str, returning: str, *, once: bool
+) -> list[list[int]]:
+    """Daily cohorts: who did the target on a day (``once``: for the first time ever), and came back k days later."""
+    table = []
+    people = by_person(events)
+    for cohort in range(periods):
+        start = first + timedelta(days=cohort)
+        members = []
+        for who, mine in people.items():
+            did = [day(one.at) for one in mine if one.name == target]
+            if did and ((did[0] == start) if once else (start in did)):
+                members.append(who)
+        row = [len(members)]
+        for k in range(1, periods):
+            later = start + timedelta(days=k)
+            row.append(
+                sum(any(day(one.at) == later and one.name == returning for one in people[who]) for who in members)
+            )
+        table.append(row)
+    return table
+
+
+def lifecycle(events: list[Seen], days: Sequence[date]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {state: [] for state in ("new", "returning", "resurrecting", "dormant")}
+    active = {who: {day(one.at) for one in mine} for who, mine in by_person(events).items()}
+    for each in days:
+        before = each - timedelta(days=1)
+        now = [who for who in active if each in active[who]]
+        new = [who for who in now if min(active[who]) == each]
+        found["new"].append(len(new))
+        found["returning"].append(sum(before in active[who] for who in now if who not in new))
+        found["resurrecting"].append(sum(before not in active[who] for who in now if who not in new))
+        found["dormant"].append(-sum(before in active[who] and each not in active[who] for who in active))
+    return found
+
+
+def stickiness(events: list[Seen], days: Sequence[date]) -> list[int]:
+    counts = [len({day(one.at) for one in mine} & set(days)) for mine in by_person(events).values()]
+    return [counts.count(number) for number in range(1, len(days) + 1)]
