@@ -138,9 +138,7 @@ def history(now: int, *, people: int = 900, seed: int = 7) -> list[Event]:
                 break
             at += int(dice.expovariate(1 / loyalty) * DAY) + 6 * 60 * MINUTE
         found += person.events
-    found += [
-        event for mistake in (_shared, _forgotten_reset, _junk, _id_per_request) for event in mistake(dice, now)
-    ]
+    found += [event for mistake in (_shared, _forgotten_reset, _junk, _id_per_request) for event in mistake(dice, now)]
     return sorted((event for event in found if event.timestamp <= now), key=lambda event: event.timestamp)
 
 
@@ -150,10 +148,17 @@ def _shared(dice: random.Random, now: int) -> Iterator[Event]:
         at = now - dice.randint(3, 25) * DAY
         tablet = Person(random.Random(500 + number), at)
         tablet.session = _uuid(dice, at)
-        for _ in range(dice.randint(2, 3)):
+        users = []
+        for _ in range(2):
             tablet.does("$pageview", at, "/pricing")
             at = tablet.signs_up(at + MINUTE)
+            users.append(tablet.user)
             tablet.logs_out(at + 20 * MINUTE)
+            at += dice.randint(1, 20) * 60 * MINUTE
+        for user in (*users, *users):
+            tablet.does("$pageview", at, "/")
+            tablet.logs_in(at + MINUTE, user)
+            tablet.logs_out(at + 5 * MINUTE)
             at += dice.randint(1, 20) * 60 * MINUTE
         yield from tablet.events
 

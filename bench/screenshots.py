@@ -35,6 +35,7 @@ FLAGS = (
 KEY, SECRET = "bk_screenshots", "bks_screenshots"
 BATCH = 500
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+TALLEST = 1600  # of a desktop's picture: a timeline has no end
 FUNNEL = [
     ("kind", "funnel"),
     *(("event", name) for name in ("$pageview", "Signed up", "Berth booked", "Invoice paid")),
@@ -127,7 +128,7 @@ def wait(url: str) -> None:
 def picture(chromium: Browser, url: str, place: Path, *, size: str, scheme: str) -> None:
     """Take one picture; a page of the dashboard is opened with the secret key first."""
     width, height = SIZES[size]
-    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB")  # type: ignore[arg-type]
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -139,7 +140,10 @@ def picture(chromium: Browser, url: str, place: Path, *, size: str, scheme: str)
         page.wait_for_url("**/overview")
     page.goto(url)
     page.wait_for_timeout(400)  # charts are drawn, the stream has opened
-    page.screenshot(path=place, full_page=size == "desktop" and "/live" not in url)
+    whole = int(page.evaluate("document.documentElement.scrollHeight")) if size == "desktop" else height
+    page.set_viewport_size({"width": width, "height": min(max(whole, height), TALLEST)})
+    page.wait_for_timeout(200)
+    page.screenshot(path=place)
     context.close()
     assert not complaints, f"{url}: {complaints}"
 

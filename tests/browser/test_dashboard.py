@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from playwright.sync_api import Page, Playwright
+from playwright.sync_api import Page
 
-from .conftest import CHROMIUM, FLAGS, KEY, SECRET, Collector, until
+from .conftest import Collector, until
+from .windows import Windows, capture, open_windows  # noqa: F401
 
 PAGES = ["/overview", "/live", "/people", "/people/ada", "/warnings", "/settings"]
 NAMES = "[...document.querySelectorAll('.event .name')].map(name => name.textContent)"
@@ -23,48 +22,6 @@ def demo(tmp_path: Path) -> Iterator[Collector]:
     running = Collector(tmp_path, command="demo")
     yield running
     running.stop()
-
-
-class Windows:
-    """Browser windows of several people, and what their consoles complained about."""
-
-    def __init__(self, playwright: Playwright) -> None:
-        self.chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        self.complaints: list[str] = []
-
-    def open(self, **choices: Any) -> Page:
-        context = self.chromium.new_context(**choices)
-        context.set_default_timeout(15_000)
-        page = context.new_page()
-        page.on("console", lambda message: self._heard(message.type, message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        return page
-
-    def signed_in(self, collector: Collector, **choices: Any) -> Page:
-        """Open a window that has logged in with the secret key."""
-        page = self.open(**choices)
-        page.goto(collector.url + "/login?next=/live")
-        page.fill("[name=secret_key]", SECRET)
-        page.click("button")
-        page.wait_for_url("**/live")
-        return page
-
-    def _heard(self, kind: str, text: str) -> None:
-        if kind == "error" and "ERR_" not in text:  # a server that is restarted is no fault of the page
-            self.complaints.append(text)
-
-
-@pytest.fixture
-def windows(playwright: Playwright) -> Iterator[Windows]:
-    running = Windows(playwright)
-    yield running
-    running.chromium.close()
-    assert running.complaints == [], "nothing may be forbidden by the policy, and nothing may throw"
-
-
-def capture(collector: Collector, event: str, distinct_id: str, **properties: Any) -> None:
-    body = {"api_key": KEY, "event": event, "distinct_id": distinct_id, "properties": properties}
-    assert httpx.post(collector.url + "/e/", json=body).status_code == 200
 
 
 def follow(page: Page) -> None:
@@ -91,9 +48,7 @@ def test_a_visitor_is_seen_arriving_becoming_known_and_leaving(demo: Collector, 
 
     visitor.click("text=Log out")
     visitor.wait_for_url(demo.url + "/")
-    until(
-        lambda: any(name.startswith("Visitor ") for name in live.evaluate(NAMES)), "the next one to be somebody new"
-    )
+    until(lambda: any(name.startswith("Visitor ") for name in live.evaluate(NAMES)), "the next one to be somebody new")
     person = demo.person("ada@example.com")
     assert person["is_identified"]
     assert person["properties"]["plan"] == "marina"
@@ -162,9 +117,7 @@ def test_a_row_opens_with_the_keyboard(collector: Collector, windows: Windows) -
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_every_page_fits_and_breaks_no_policy(
-    collector: Collector, windows: Windows, width: int, scheme: str
-) -> None:
+def test_every_page_fits_and_breaks_no_policy(collector: Collector, windows: Windows, width: int, scheme: str) -> None:
     long = "x" * 300
     capture(collector, "$identify", "ada", **{"$set": {"name": "Ada " + long, long: long}})
     capture(collector, long[:150], "ada", **{long: long, "$current_url": "https://a.example/" + long, "plan": "pro"})

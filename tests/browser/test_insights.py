@@ -1,0 +1,138 @@
+"""The numbers in a real Chromium: built by clicking, drawn under the policy, with the keyboard, without JavaScript."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from playwright.sync_api import Page
+
+from .conftest import SECRET, Collector, until
+from .windows import Windows, capture, open_windows  # noqa: F401
+
+KINDS = ["trends", "funnel", "retention", "lifecycle"]
+PAINTED = """() => {
+  const canvas = document.querySelector(".chart canvas");
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size;
+}"""
+
+
+@pytest.fixture
+def visited(collector: Collector) -> Collector:
+    """Three visitors saw a page, two signed up, one paid; somebody's junk id was refused."""
+    for number in range(3):
+        capture(collector, "$pageview", f"visitor-{number}", plan="pro" if number else "free")
+    for number in range(2):
+        capture(collector, "Signed up", f"visitor-{number}")
+    capture(collector, "Paid", "visitor-0", amount=39)
+    ask = {"headers": {"Authorization": f"Bearer {SECRET}"}, "json": {}}
+    until(lambda: httpx.post(collector.url + "/api/insights/unique", **ask).status_code == 200, "the copy to be made")
+    return collector
+
+
+def shown(page: Page, collector: Collector, query: str) -> None:
+    page.goto(f"{collector.url}/insights?{query}")
+    page.wait_for_selector(".answer")
+
+
+def test_a_question_is_built_by_clicking_and_is_its_address(visited: Collector, windows: Windows) -> None:
+    page = windows.signed_in(visited)
+    shown(page, visited, "kind=trends")
+    assert page.locator(".totals dd").inner_text() == "3"
+    page.select_option("[name=math]", "total")
+    page.wait_for_url("**/insights?kind=trends&math=total")
+    until(lambda: page.locator(".totals dd").first.inner_text() == "6", "the events in all")
+    page.select_option("#f-event1", "Signed up")
+    page.select_option("#f-event2", "Paid")  # before the answer to the first has come
+    until(lambda: page.locator(".totals dd").all_inner_texts() == ["2", "1"], "both series")
+    address = page.url
+    other = windows.signed_in(visited)
+    other.goto(address)
+    assert other.locator(".totals dd").all_inner_texts() == ["2", "1"]
+    assert other.locator("#f-event2").input_value() == "Paid"
+
+
+def test_a_funnel_gets_its_steps_one_by_one(visited: Collector, windows: Windows) -> None:
+    page = windows.signed_in(visited)
+    shown(page, visited, "kind=funnel&event=$pageview")
+    assert page.locator("text=This cannot be answered yet").is_visible()
+    page.select_option("#f-event2", "Signed up")
+    page.wait_for_selector("#f-event3")
+    page.select_option("#f-event3", "Paid")
+    until(lambda: page.locator(".funnel-share").all_inner_texts() == ["100%", "67%", "33%"], "three bars")
+    widths = page.evaluate("[...document.querySelectorAll('.bar-fill')].map(bar => bar.getBoundingClientRect().width)")
+    assert widths[0] > widths[1] > widths[2] > 0
+    page.select_option("#f-event2", "")
+    until(lambda: page.locator(".funnel-share").all_inner_texts() == ["100%", "33%"], "the step to be gone")
+    page.click(".funnel-note a")
+    assert page.locator("h1").inner_text() == "Did not come to step 2, Paid"
+    assert page.locator("tbody tr").count() == 2
+
+
+@pytest.mark.parametrize("kind", ["trends", "lifecycle"])
+def test_a_chart_is_drawn_walked_with_the_keyboard_and_follows_the_theme(
+    visited: Collector,
+    windows: Windows,
+    kind: str,
+) -> None:
+    page = windows.signed_in(visited, color_scheme="light")
+    shown(page, visited, f"kind={kind}")
+    page.wait_for_selector(".chart canvas")
+    assert page.evaluate(PAINTED) > 10, "more than an empty ground"
+    page.focus(".chart")
+    page.keyboard.press("ArrowLeft")
+    assert "so far" in page.locator(".tip strong").inner_text()
+    page.keyboard.press("ArrowLeft")
+    assert "so far" not in page.locator(".tip strong").inner_text()
+    first = page.screenshot()
+    page.click("#theme")
+    until(lambda: page.locator(".chart canvas").count() == 1 and page.screenshot() != first, "the other colours")
+
+
+def test_the_focus_stays_in_the_form(visited: Collector, windows: Windows) -> None:
+    page = windows.signed_in(visited)
+    shown(page, visited, "kind=trends")
+    page.focus("#f-interval")
+    page.select_option("#f-interval", "week")
+    page.wait_for_url("**interval=week")
+    page.wait_for_selector(".answer th:text('Week')")
+    assert page.evaluate("document.activeElement.id") == "f-interval"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_of_numbers_fits(visited: Collector, windows: Windows, width: int, scheme: str) -> None:
+    long = "x" * 150
+    capture(visited, long, "visitor-1", **{long: long})
+    page = windows.signed_in(visited, viewport={"width": width, "height": 844}, color_scheme=scheme)
+    paths = [f"/insights?kind={kind}&event={long}&event=$pageview&breakdown={long}" for kind in KINDS]
+    for path in [*paths, "/identity", f"/insights/people?kind=funnel&event={long}&event={long}"]:
+        page.goto(visited.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_without_javascript_the_numbers_are_tables_and_the_form_a_form(
+    visited: Collector,
+    windows: Windows,
+) -> None:
+    page = windows.signed_in(visited, java_script_enabled=False)
+    page.click("nav >> text=Insights")
+    assert page.locator(".numbers-table tbody tr").count() == 30
+    assert not page.locator(".chart").is_visible()
+    page.select_option("[name=math]", "total")
+    page.click("button >> text=Show")
+    assert page.url.endswith("/insights?kind=trends&math=total")
+    assert page.locator(".totals dd").inner_text() == "6"
+    page.click(".tabs >> text=Funnel")
+    assert page.locator(".funnel li").count() == 2
+    page.click("nav >> text=Identity")
+    assert page.locator(".rung").count() == 4
+
+
+def test_csv_is_downloaded(visited: Collector, windows: Windows) -> None:
+    page = windows.signed_in(visited)
+    shown(page, visited, "kind=trends&math=total")
+    with page.expect_download() as download:
+        page.click("text=CSV")
+    assert download.value.suggested_filename == "trends.csv"
+    assert download.value.path().read_text().startswith("date,All events")
