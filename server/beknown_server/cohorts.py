@@ -40,8 +40,10 @@ def retention(desk: Desk, body: Any) -> dict[str, Any]:
     calendar = buckets(first, last, period, desk.zone)
     values = Values()
     target, returning = _matching(asked, "target"), _matching(asked, "returning")
+    kind, least = asked.choice("kind", KINDS, "recurring"), asked.whole("minimum", 1, least=1, most=1000)
+    is_same = target == returning and kind == "recurring" and least == 1
     fragments = {
-        "target": _target(target, asked.choice("kind", KINDS, "recurring"), calendar, values),
+        "target": filled("retention.same", {}) if is_same else _target(target, kind, calendar, values),
         "period": calendar.sql(),
         "returning": returning.sql(values),
     }
@@ -54,7 +56,7 @@ def retention(desk: Desk, body: Any) -> dict[str, Any]:
         until=calendar.edges[count],
         stop=calendar.edges[-1],
         periods=count,
-        least=asked.whole("minimum", 1, least=1, most=1000),
+        least=least,
     )
     cells = {(cohort, later): persons for cohort, later, persons in rows}
     begun = sum(label <= desk.today.isoformat() for label in calendar.labels)
@@ -107,9 +109,7 @@ def lifecycle(desk: Desk, body: Any) -> dict[str, Any]:
         "born": calendar.sql("b.timestamp"),
     }
     labels = calendar.labels[1:]
-    rows = desk.ask(
-        "lifecycle", fragments, values, start=calendar.edges[0], stop=calendar.edges[-1], last=len(labels)
-    )
+    rows = desk.ask("lifecycle", fragments, values, start=calendar.edges[0], stop=calendar.edges[-1], last=len(labels))
     data = {state: [0] * len(labels) for state in STATES}
     for at, status, persons in rows:
         data[status][at - 1] = -persons if status == "dormant" else persons

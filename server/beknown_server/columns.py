@@ -35,7 +35,7 @@ SEGMENT = 100_000  # events in one file, and at most that many (with their prope
 PATIENCE_S = 10.0  # whoever asks waits so long for the copy to catch up
 MOST_S = 30.0  # a question that takes longer is stopped
 MEMORY = "1GB"  # per process; what needs more goes to disk
-FORMAT = "1"  # part of the folder's name: a new format starts a new copy
+FORMAT = "2"  # part of the folder's name: a new format starts a new copy
 
 CONFIG: dict[str, Any] = {
     "memory_limit": MEMORY,
@@ -44,8 +44,7 @@ CONFIG: dict[str, Any] = {
     "preserve_insertion_order": False,
 }
 EVENT = (
-    '[{"seq":"BIGINT","timestamp":"BIGINT","event":"VARCHAR","id":"BIGINT","session":"VARCHAR",'
-    '"properties":"VARCHAR"}]'
+    '[{"seq":"BIGINT","timestamp":"BIGINT","event":"VARCHAR","id":"BIGINT","session":"VARCHAR","properties":"VARCHAR"}]'
 )
 ID = '[{"id":"BIGINT","person":"BIGINT"}]'
 
@@ -293,7 +292,7 @@ class Copy:
         return int(found[0]) if found else 0
 
     def _write(self, rows: str, unfinished: Path, place: Path) -> None:
-        self._db.execute(f"copy ({rows}) to {_text(str(unfinished))} (format parquet, compression zstd)")
+        self._db.execute(f"copy ({rows}) to {_text(str(unfinished))} (format parquet, compression lz4)")
         unfinished.replace(place)
 
 
@@ -316,9 +315,7 @@ class Reading:
         try:
             return self._connection.execute(sql, used).fetchall()
         except duckdb.InterruptException:
-            raise TooBusy(
-                "too_long", f"the answer took more than {MOST_S:.0f} s.", fix="Ask for fewer days."
-            ) from None
+            raise TooBusy("too_long", f"the answer took more than {MOST_S:.0f} s.", fix="Ask for fewer days.") from None
         except duckdb.OutOfMemoryException:
             raise TooBusy("too_much", f"the answer needs more than {MEMORY}.", fix="Ask for fewer days.") from None
         except duckdb.IOException as error:

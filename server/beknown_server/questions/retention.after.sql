@@ -1,12 +1,12 @@
 -- As retention, "on or after": who came back in that period or in any later one that is shown.
-with target as (
-  {target}
-), active as (
+with active as (
   select person, {period} as period
   from event
   where timestamp >= $start and timestamp < $stop and person is not null and ({returning})
   group by all
   having count(*) >= $least
+), target as (
+  {target}
 ), latest as (
   select t.period as cohort, t.person, max(a.period - t.period) as later
   from target t join active a on a.person = t.person and a.period > t.period and a.period - t.period < $periods

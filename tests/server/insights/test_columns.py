@@ -1,0 +1,247 @@
+"""The columnar copy is a cache that is always right: merges, deletions, lost files, several processes."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from beknown_server import columns as module
+from beknown_server.columns import Columns
+from beknown_server.errors import TooBusy, Unusable
+from beknown_server.store import Claim, Project, Store, open_store
+
+from ..conftest import BOTH_ENGINES, NOW, SECRET, event
+
+Row = tuple[Any, ...]
+COUNT = "select count(*), count(distinct person) from event"
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of 7 events and files of 20, so that a few dozen events show what millions would."""
+    monkeypatch.setattr(module, "PAGE", 7)
+    monkeypatch.setattr(module, "SEGMENT", 20)
+
+
+@pytest.fixture
+def columns(store: Store, tmp_path: Path) -> Iterator[Columns]:
+    made = Columns(store, tmp_path / "columns")
+    yield made
+    made.close()
+
+
+def fill(store: Store, project: Project, count: int, *, start: int = 0) -> None:
+    rows = [event("view", f"v{number % 10}", NOW + number) for number in range(start, start + count)]
+    store.append(project.id, rows, NOW)
+
+
+def counted(columns: Columns, project: Project) -> tuple[int, int]:
+    """Give how many events and how many persons the copy holds now."""
+    with columns.reading(project.id) as reading:
+        events = reading.ask("trends", {"series": "0", "bucket": "0", "measure": "count(*)", **EVERY}, **ALL)
+        persons = reading.ask("unique", EVERY, **ALL)
+        return (events[0][2] if events else 0), persons[0][0]
+
+
+EVERY = {"match": "true", "only": ""}
+ALL = {"start": 0, "stop": 2**60}
+
+
+@BOTH_ENGINES
+@pytest.mark.usefixtures("small")
+def test_files_and_newest_rows_are_neither_double_nor_missing(store: Store, project: Project, columns: Columns) -> None:
+    for step in range(13):
+        fill(store, project, 5, start=step * 5)
+        assert counted(columns, project) == (step * 5 + 5, min(step * 5 + 5, 10))
+    assert len(list(columns._folder.rglob("*.parquet"))) == 3
+
+
+@BOTH_ENGINES
+def test_merges_and_their_undo_reach_a_copy_that_is_there(store: Store, project: Project, columns: Columns) -> None:
+    fill(store, project, 30)
+    assert counted(columns, project) == (30, 10)
+    claim = event("$identify", "user", NOW + 100, claim=Claim("claim", "v1", "user"))
+    store.append(project.id, [claim], NOW)
+    assert counted(columns, project) == (31, 10)  # v1 and the user are one
+    late = event("$identify", "other", NOW - 100, claim=Claim("claim", "v1", "other"))
+    store.append(project.id, [late], NOW)  # happened first: v1 was the other's, and the user stands alone
+    assert counted(columns, project) == (32, 11)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_deleted_persons_events_are_not_counted_and_leave_the_files(
+    store: Store, project: Project, columns: Columns, database: str
+) -> None:
+    fill(store, project, 50)
+    assert counted(columns, project) == (50, 10)
+    with sqlite3.connect(database.removeprefix("sqlite:///")) as raw:
+        number = raw.execute("select id from distinct_id where name = 'v3'").fetchone()[0]
+        raw.execute("delete from event where distinct_id = ?", (number,))
+        raw.execute("delete from distinct_id where id = ?", (number,))
+    raw.close()
+    assert counted(columns, project) == (45, 9)
+    columns.forget(project.id, [number])
+    assert counted(columns, project) == (45, 9)
+    files = [str(path) for path in columns._folder.rglob("*.parquet")]
+    assert len(files) == 2
+    left = module.duckdb.sql(f"select count(*) from read_parquet({files}) where id = {number}").fetchall()
+    assert left == [(0,)]
+
+
+@pytest.mark.usefixtures("small")
+def test_lost_and_torn_files_are_made_again(store: Store, project: Project, columns: Columns) -> None:
+    fill(store, project, 95)
+    assert counted(columns, project) == (95, 10)
+    files = sorted(columns._folder.rglob("*.parquet"))
+    assert len(files) == 4
+    files[1].unlink()
+    assert counted(columns, project) == (95, 10)
+    shutil.rmtree(files[0].parent)
+    fill(store, project, 3)
+    assert counted(columns, project) == (98, 10)
+    columns.close()
+    torn = sorted(columns._folder.rglob("*.parquet"))[0]
+    torn.write_bytes(torn.read_bytes()[:-9])
+    again = Columns(store, columns._folder)
+    assert counted(again, project) == (98, 10)
+    again.close()
+
+
+@pytest.mark.usefixtures("small")
+def test_a_new_process_reads_the_files_and_only_the_rest_from_the_store(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 50)
+    counted(columns, project)
+    asked: list[int] = []
+    real = store.columns
+    monkeypatch.setattr(
+        store, "columns", lambda *args, **more: asked.append(more["after"]) or real(*args, **more)  # type: ignore[func-returns-value]
+    )  # fmt: skip
+    other = Columns(store, columns._folder)
+    assert counted(other, project) == (50, 10)
+    assert max(asked) >= 40
+    assert asked[0] >= 40  # the first question to the store begins behind the files
+    other.close()
+
+
+@pytest.mark.usefixtures("small")
+def test_another_database_at_the_same_place_gets_a_copy_of_its_own(
+    store: Store, project: Project, columns: Columns, tmp_path: Path
+) -> None:
+    fill(store, project, 50)
+    counted(columns, project)
+    fresh = open_store(f"sqlite:///{tmp_path}/other.db")
+    fresh.migrate()
+    mine = fresh.create_project("Other", "bk_other", "bks_other", NOW)
+    other = Columns(fresh, columns._folder)
+    assert counted(other, mine) == (0, 0)
+    other.close()
+    fresh.close()
+
+
+@pytest.mark.usefixtures("small")
+def test_threads_that_ask_while_events_arrive_see_each_event_once(
+    store: Store, project: Project, columns: Columns
+) -> None:
+    wrong: list[str] = []
+
+    def ask() -> None:
+        for _ in range(15):
+            at_least = store.counts(project.id, 0).events
+            found, _ = counted(columns, project)
+            at_most = store.counts(project.id, 0).events
+            if not at_least <= found <= at_most:
+                wrong.append(f"{at_least} <= {found} <= {at_most}")
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for step in range(40):
+        fill(store, project, 3, start=step * 3)
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert counted(columns, project) == (120, 10)
+
+
+ASK = """
+import sys
+from pathlib import Path
+from beknown_server import columns
+from beknown_server.store import open_store
+columns.PAGE, columns.SEGMENT = 50, 100
+store = open_store(sys.argv[1])
+copy = columns.Columns(store, Path(sys.argv[2]))
+for _ in range(20):
+    with copy.reading(1) as reading:
+        found = reading.ask("unique", {"match": "true"}, start=0, stop=2**60)[0][0]
+        rows = reading.ask("trends", {"series": "0", "bucket": "0", "measure": "count(*) - count(distinct seq)",
+                           "match": "true", "only": ""}, start=0, stop=2**60)
+    assert rows[0][2] == 0, rows  # nothing is double
+print(found)
+copy.close()
+store.close()
+"""
+
+
+def test_processes_share_the_files(store: Store, project: Project, database: str, tmp_path: Path) -> None:
+    fill(store, project, 1000)
+    arguments = [sys.executable, "-c", ASK, database, str(tmp_path / "columns")]
+    started = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for step in range(20):
+        fill(store, project, 20, start=step * 20)
+    for process in started:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert output == "10\n"
+
+
+def test_a_long_build_says_how_far_it_is(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 20)
+    monkeypatch.setattr(module, "PATIENCE_S", 0.0)
+    with pytest.raises(TooBusy, match=r"the columnar copy is being made: \d+% is done"), columns.reading(project.id):
+        pass
+    monkeypatch.undo()
+    assert counted(columns, project) == (20, 10)
+    assert columns.progress(project.id) == 1.0
+
+
+def test_a_pattern_that_is_none_and_an_answer_without_end_are_refused(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 20)
+    with columns.reading(project.id) as reading:
+        with pytest.raises(Unusable, match="cannot be asked"):
+            reading.ask("unique", {"match": "regexp_matches(event, $pattern)"}, pattern="(", **ALL)
+    with columns.reading(project.id) as reading:
+        monkeypatch.setattr(module, "MOST_S", 0.2)
+        endless = "(select count(*) from range(10000000) a, range(10000000) b where a.range + b.range = seq) >= 0"
+        with pytest.raises(TooBusy, match="no answer within|took more than"):
+            reading.ask("unique", {"match": endless}, **ALL)
+
+
+def test_what_was_acknowledged_is_in_the_next_answer_of_every_worker(serve: Any) -> None:
+    server = serve("--workers", "2")
+    key = {"Authorization": f"Bearer {SECRET}"}
+    asked = {"date_from": "2020-01-01", "date_to": "2024-01-01", "interval": "month", "display": "total"}
+    for number in range(1, 11):
+        body = {
+            "api_key": "bk_tests",
+            "event": "view",
+            "distinct_id": f"v{number}",
+            "timestamp": "2023-05-05T00:00:00Z",
+        }
+        assert httpx.post(server.url + "/e/", json=body).status_code == 200
+        answer = httpx.post(server.url + "/api/insights/trends", json=asked, headers=key)  # a new connection each
+        assert answer.json()["series"][0]["data"] == [number]
