@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .asked import Asked, Matching, Range, Values, refuse
+from .errors import Unusable
 from .formula import LETTERS, Number, parsed
 from .spans import INTERVALS, Buckets, Zone, buckets
 
@@ -73,7 +74,13 @@ class Desk:
 
 def zone_of(options: Mapping[str, Any]) -> Zone:
     """Give a project's calendar from its options ``timezone`` and ``week_start`` (sunday, the default, or monday)."""
-    return Zone(ZoneInfo(str(options.get("timezone") or TIME_ZONE)), options.get("week_start") != "monday")
+    name = str(options.get("timezone") or TIME_ZONE)
+    try:
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        advice = "Choose one such as Europe/Berlin in the project's settings."
+        raise Unusable("unknown_time_zone", f"{name[:60]!r} is no time zone.", fix=advice) from None
+    return Zone(zone, options.get("week_start") != "monday")
 
 
 def unique(desk: Desk, body: Any) -> int:

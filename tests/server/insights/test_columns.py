@@ -108,7 +108,7 @@ def test_lost_and_torn_files_are_made_again(store: Store, project: Project, colu
     fill(store, project, 3)
     assert counted(columns, project) == (98, 10)
     columns.close()
-    torn = sorted(columns._folder.rglob("*.parquet"))[0]
+    torn = min(columns._folder.rglob("*.parquet"))
     torn.write_bytes(torn.read_bytes()[:-9])
     again = Columns(store, columns._folder)
     assert counted(again, project) == (98, 10)
@@ -221,13 +221,12 @@ def test_a_pattern_that_is_none_and_an_answer_without_end_are_refused(
     store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(store, project, 20)
-    with columns.reading(project.id) as reading:
-        with pytest.raises(Unusable, match="cannot be asked"):
-            reading.ask("unique", {"match": "regexp_matches(event, $pattern)"}, pattern="(", **ALL)
+    with columns.reading(project.id) as reading, pytest.raises(Unusable, match="cannot be asked"):
+        reading.ask("unique", {"match": "regexp_matches(event, $pattern)"}, pattern="(", **ALL)
     with columns.reading(project.id) as reading:
         monkeypatch.setattr(module, "MOST_S", 0.2)
         endless = "(select count(*) from range(10000000) a, range(10000000) b where a.range + b.range = seq) >= 0"
-        with pytest.raises(TooBusy, match="no answer within|took more than"):
+        with pytest.raises(TooBusy, match=r"no answer within|took more than"):
             reading.ask("unique", {"match": endless}, **ALL)
 
 
