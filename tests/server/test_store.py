@@ -99,6 +99,22 @@ def test_people_are_found_by_id_email_and_name(store: Store, project: Project) -
     assert len(store.people(project.id, limit=1)) == 1
 
 
+def test_people_are_found_by_a_property(store: Store, project: Project) -> None:
+    store.append(project.id, [identify("anon-1", "u1", set_={"plan": "Pro", "seats": 12})], NOW)
+    store.append(project.id, [identify("anon-2", "u2", set_={"plan": "free"})], NOW)
+    store.append(project.id, [event("x", "a=b", NOW)], NOW)
+    for search, found in (
+        ("plan=pro", ["u1"]),
+        (" plan = FREE ", ["u2"]),
+        ("seats=12", ["u1"]),
+        ("plan=%", []),
+        ("plan=", []),
+        ("size=pro", []),
+        ("a=b", ["a=b"]),
+    ):
+        assert [person.distinct_ids[0] for person in store.people(project.id, search=search)] == found, search
+
+
 def test_a_person_of_many_ids_is_listed_once(store: Store, project: Project) -> None:
     store.append(project.id, [identify(f"anon-{n}", "ada", NOW + n) for n in range(600)], NOW)
     (person,) = store.people(project.id)

@@ -40,6 +40,16 @@ def find(db: Connection, project_id: int, name: str) -> int | None:
     return rows[0]["person"] if rows else None
 
 
+def wanted(search: str) -> dict[str, str | None]:
+    """Give the values of person.list for a search: part of an id, an e-mail address or a name, or ``property=part``."""
+    key, equals, part = (text.strip() for text in search.partition("="))
+    return {
+        "pattern": _containing(search) if search.strip() else None,
+        "key": key if equals and part else "",
+        "part": _containing(part),
+    }
+
+
 def persons(db: Connection, keys: list[int]) -> list[Person]:
     """Give the persons with these cluster numbers, in this order."""
     found: dict[int, Person] = {}
@@ -114,6 +124,11 @@ def _name(properties: dict[str, Any], survivor: str, identified: bool) -> str:
         if isinstance(value, str) and value.strip():
             return value
     return survivor if identified else "Visitor " + survivor.replace("-", "")[-4:]
+
+
+def _containing(text: str) -> str:
+    plain = text.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{plain}%"
 
 
 def _text(uuid: bytes) -> str:

@@ -246,13 +246,10 @@ class Store:
     def people(
         self, project_id: int, *, search: str = "", limit: int = 50, before: int | None = None
     ) -> list[Person]:
-        """Give persons, the latest seen first: those seen before a time, whose id, e-mail or name holds a text."""
-        pattern = None
-        if search.strip():
-            plain = search.strip().lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-            pattern = f"%{plain}%"
+        """Give persons, the latest seen first: those seen before a time, whom a search finds (people.wanted)."""
+        wanted = people.wanted(search)
         with self._reader() as db:
-            rows = db.all("person.list", project_id=project_id, limit=limit, before=before, pattern=pattern)
+            rows = db.all("person.list", project_id=project_id, limit=limit, before=before, **wanted)
             return people.persons(db, [row["person"] for row in rows])
 
     def explain(self, project_id: int, distinct_id: str) -> Explanation | None:

@@ -6,7 +6,8 @@ where d.project_id = :project_id and d.personal = 1
   {{:pattern and (lower(d.name) like :pattern escape '!' or exists (
       select 1 from property w
       where w.distinct_id in (select i.id from distinct_id i where i.person = d.person or i.id = d.id)
-        and w.key in ('email', 'name', 'username') and lower(w.value) like :pattern escape '!')
+        and (w.key in ('email', 'name', 'username') and lower(w.value) like :pattern escape '!'
+          or w.key = :key and lower(w.value) like :part escape '!'))
      or exists (select 1 from distinct_id i where i.person = d.person and lower(i.name) like :pattern escape '!'))}}
   and not exists (
     select 1 from distinct_id o
