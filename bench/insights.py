@@ -1,11 +1,11 @@
 """How fast the numbers are: beknown's columnar copy beside plain DuckDB over the same columns, and SQL on the store.
 
-    python bench/insights.py [--events 1000000] [--sql] [--keep FOLDER]
+    python bench/insights.py [--events 1000000] [--sql]
 
 Events of persons with heavy and light users over 60 days, three in ten ids merged into another. The store is filled
 directly (not over HTTP: bench/ingest is about that), the copy is then built as a server builds it, and each question
-is asked five times, in turn with plain DuckDB; the median counts. "plain" is the same question, written by hand, over a native DuckDB table
-with a person column joined from a mapping table, in the same process. Writes bench/results/insights-<events>.json.
+is asked five times, in turn with plain DuckDB; the median counts. "plain" is the same question, written by hand,
+over a native DuckDB table joined with a mapping table, in the same process. Writes bench/results/insights-<events>.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ QUESTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 # The same, by hand. e: seq, t, event, id; m: id, person. Days are whole, the zone is UTC, weeks start on Sunday.
 _MONTH = f"t >= {START + 30 * DAY} and t < {START + 60 * DAY}"
 _EVENT = "e join m using (id)"
+_END = START + 60 * DAY
 PLAIN = {
-    "unique users, 60 days": f"select count(distinct person) from {_EVENT} where t >= {START} and t < {START + 60 * DAY}",
+    "unique users, 60 days": f"select count(distinct person) from {_EVENT} where t >= {START} and t < {_END}",
     "DAU, 30 days": f"select t // {DAY} as d, count(distinct person) from {_EVENT} where {_MONTH} group by d",
     "WAU, 30 days": f"""
         with a as (select distinct person, t // {DAY} as d from {_EVENT}
@@ -74,7 +75,8 @@ PLAIN = {
         l3 as (select *, max(s2) over w as p2 from l2
                window w as (partition by person order by t, seq rows between unbounded preceding and 1 preceding))
         select count(distinct person) filter (where event = 'view'),
-               count(distinct person) filter (where s2 is not null), count(distinct person) filter (where event = 'buy' and t - p2 <= {14 * DAY}) from l3""",
+               count(distinct person) filter (where s2 is not null),
+               count(distinct person) filter (where event = 'buy' and t - p2 <= {14 * DAY}) from l3""",
     "retention, 8 weeks": f"""
         with a as (select distinct person, (t // {DAY} + 4) // 7 as w from {_EVENT} where event = 'view')
         select x.w, y.w - x.w, count(*) from a x join a y using (person)
@@ -241,8 +243,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"# Insights over {result['events']:,} events",
         "",
-        f"{result['date']}, {result['processors']} processors. Copy built in {result['build_seconds']:.1f} s; on disk "
-        f"{result['columns_mb']:.0f} MB (the store {result['store_mb']:.0f} MB). A fresh event was in an answer "
+        f"{result['date']}, {result['processors']} processors. Copy built in {result['build_seconds']:.1f} s; on "
+        f"disk {result['columns_mb']:.0f} MB (the store {result['store_mb']:.0f} MB). A fresh event was in an answer "
         f"{result['fresh_seconds']:.2f} s after its acknowledgement. Peak memory of the process, both engines: "
         f"{result['peak_memory_mb']:.0f} MB.",
         "",

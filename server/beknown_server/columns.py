@@ -158,6 +158,7 @@ class Copy:
         """Give a connection in a transaction that sees ``event``: every event with its person."""
         with self._lock:
             connection = self._db.cursor()
+            connection.execute("set parquet_metadata_cache = true")  # checked by the files' times: they may be replaced
             connection.begin()
             schema = self._schema
             files = f"select * from read_parquet([{', '.join(self._files)}]) union all " if self._files else ""
