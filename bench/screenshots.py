@@ -35,7 +35,7 @@ FLAGS = (
 KEY, SECRET = "bk_screenshots", "bks_screenshots"
 BATCH = 500
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-TALLEST = 1600  # of a desktop's picture: a timeline has no end
+TALLEST = 1400  # of a desktop's picture: a timeline has no end
 FUNNEL = [
     ("kind", "funnel"),
     *(("event", name) for name in ("$pageview", "Signed up", "Berth booked", "Invoice paid")),

@@ -131,7 +131,7 @@
     drawn.get(figure)?.destroy();
     figure.hidden = false;
     const plot = new uPlot({
-      width: figure.clientWidth, height: HEIGHT, legend: {show: false}, padding: [16, 16, 0, 0],
+      width: figure.clientWidth, height: HEIGHT, legend: {show: false}, padding: [16, 24, 0, 0],
       cursor: {y: false, points: {show: !isStack}, drag: {x: false, y: false}},
       scales: {
         x: {time: false, range: (_, from, to) => (isStack || from === to ? [from - 0.5, to + 0.5] : [from, to])},
