@@ -113,8 +113,8 @@
   let settled = []; // flush() promises
 
   const facts = () => ({
-    agent: navigator.userAgent, language: navigator.language, screen: [screen.width, screen.height],
-    viewport: [innerWidth, innerHeight], driven: navigator.webdriver,
+    agent: navigator.userAgent, language: navigator.language, driven: navigator.webdriver, now: Date.now(),
+    screen: [screen.width, screen.height], viewport: [innerWidth, innerHeight],
   });
   const calls = (ids) => ids.map((id) => [id, unsent.get(id)[0]]);
   const post = (message) => worker.postMessage(JSON.stringify(message));

@@ -214,6 +214,8 @@ def _runtime(sources: dict[str, str]) -> tuple[bytes, bytes]:
 def _minified(path: Path, *options: str) -> bytes:
     """A script as esbuild and terser make it, whichever is smaller on the wire."""
     by_esbuild = said(COMMANDS / "esbuild", path, "--minify", "--target=es2021", *options).encode()
+    # One word for every declaration compresses better than two; that nothing is assigned twice was seen to above.
+    by_esbuild = by_esbuild.replace(b"const ", b"let ")
     by_terser = said(
         COMMANDS / "terser", "--compress", "passes=3", "--mangle", "--ecma", "2021", given=by_esbuild
     ).encode()

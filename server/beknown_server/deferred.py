@@ -3,7 +3,7 @@
 A page hands its calls to ``POST /run`` while its own Python is still loading, when it is left before that was up, or
 where WebAssembly is forbidden. The body is what the page's worker would have been given; the answer is the effects.
 
-    {"api_key", "facts", "options", "stored": [cookie, local], "calls": [[call id, journal entry], ...], "sent_at"}
+    {"api_key", "facts", "options", "stored": [cookie, local], "calls": [[call id, journal entry], ...]}
     -> {"effects": [["store", cookie, local], ["done", [call ids]], ["say", level, text], ...]}
 
 Rules:
@@ -92,6 +92,12 @@ def visit_of(body: bytes) -> dict[str, Any]:
     return dict(visit)
 
 
+def sent_at_of(visit: dict[str, Any]) -> int | None:
+    """Give the page's clock in ms when it sent this, if it says so."""
+    now = visit["facts"].get("now")
+    return now if isinstance(now, int) else None
+
+
 def run_calls(site: Site, project: Project, visit: dict[str, Any], now: int) -> list[list[Any]]:
     """Run the calls as the page's own Python would, store the events, and give the effects that are left."""
     seed = uuid7(now, secrets.token_bytes(RANDOM_BYTES))
@@ -100,11 +106,11 @@ def run_calls(site: Site, project: Project, visit: dict[str, Any], now: int) -> 
         tracker.follow([visit["kept"], ""])
     for call, text in visit["calls"]:
         tracker.take(call, text)
-    sent_at = visit.get("sent_at")
+    sent_at = sent_at_of(visit)
     clock = float(now)
     while (body := tracker.request(clock)) is not None:
         events = orjson.loads(body)["batch"]
-        accept(site, project, events, sent_at=sent_at if isinstance(sent_at, int) else None, now=now)
+        accept(site, project, events, sent_at=sent_at, now=now)
         tracker.answered(200, clock, chance=0)
         clock += LINGER
     return [effect for effect in tracker.effects() if effect[0] != "journal"]
