@@ -138,7 +138,7 @@ class Copy:
         while self._change is None or self._last < events or self._change < changes:
             left = deadline - time.monotonic()
             if left <= 0:
-                share = self._last / max(events, 1)
+                share = self._share(events)
                 raise TooBusy(
                     "columns_building", f"the columnar copy is being made: {share:.0%} is done.", retry_after=2
                 )
@@ -151,8 +151,14 @@ class Copy:
         """Give how much is here, from 0 to 1, and see to it that it becomes more."""
         events, _ = self._store.latest(self._project_id)
         if self._change is None or self._last < events:
-            self._build()
-        return min(1.0, self._last / events) if events else 1.0
+            self._build().join(0.1)
+            if self._error is not None:
+                raise self._error
+        return self._share(events)
+
+    def _share(self, events: int) -> float:
+        # The ids come after the events; until they are here it is not done.
+        return min(1.0 if self._change is not None else 0.99, self._last / events if events else 1.0)
 
     def snapshot(self) -> duckdb.DuckDBPyConnection:
         """Give a connection in a transaction that sees ``event``: every event with its person."""

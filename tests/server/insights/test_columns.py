@@ -217,6 +217,11 @@ def test_a_long_build_says_how_far_it_is(
     assert columns.progress(project.id) == 1.0
 
 
+def test_a_project_without_events_is_done_at_once(store: Store, project: Project, columns: Columns) -> None:
+    assert counted(columns, project) == (0, 0)
+    assert columns.progress(project.id) == 1.0
+
+
 def test_a_pattern_that_is_none_and_an_answer_without_end_are_refused(
     store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
