@@ -138,7 +138,8 @@ def history(now: int, *, people: int = 900, seed: int = 7) -> list[Event]:
                 break
             at += int(dice.expovariate(1 / loyalty) * DAY) + 6 * 60 * MINUTE
         found += person.events
-    found += [event for mistake in (_shared, _forgotten_reset, _junk, _id_per_request) for event in mistake(dice, now)]
+    for mistakes in (_shared, _forgotten_reset, _junk, _id_per_request):
+        found += mistakes(dice, now)
     return sorted((event for event in found if event.timestamp <= now), key=lambda event: event.timestamp)
 
 

@@ -84,7 +84,7 @@ def _call(words: str, answer: Schema, *parameters: Schema, body: Schema | None =
     if parameters or body:
         responses["400"] = _answer(ref("Refusal"), "The question is not one; detail says what to mend.")
     if body:
-        responses["503"] = _answer(ref("Refusal"), "The columnar copy is being made, or it takes too long; ask again.")
+        responses["503"] = _answer(ref("Refusal"), "The columnar copy is being made, or time is up; ask again.")
     responses |= {status.removeprefix("s"): _answer(ref("Refusal"), why) for status, why in refused.items()}
     call: Schema = {"summary": words, "responses": responses}
     if parameters:
@@ -137,7 +137,7 @@ PATHS: dict[str, Schema] = {
         "get": _call(
             "Events as they arrive, as server-sent events; `id` is the cursor to go on from",
             STREAM,
-            _query("after", {"type": "integer", "minimum": 0}, "Go on after this event; else Last-Event-ID, else now."),
+            _query("after", {"type": "integer", "minimum": 0}, "Go on after this; else Last-Event-ID, else now."),
             _query("q", TEXT, "Only events whose name, person or page holds this text."),
             s503="Too many live views are open.",
         )

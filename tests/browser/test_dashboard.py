@@ -48,7 +48,7 @@ def test_a_visitor_is_seen_arriving_becoming_known_and_leaving(demo: Collector, 
 
     visitor.click("text=Log out")
     visitor.wait_for_url(demo.url + "/")
-    until(lambda: any(name.startswith("Visitor ") for name in live.evaluate(NAMES)), "the next one to be somebody new")
+    until(lambda: any(name.startswith("Visitor ") for name in live.evaluate(NAMES)), "the next to be somebody new")
     person = demo.person("ada@example.com")
     assert person["is_identified"]
     assert person["properties"]["plan"] == "marina"
@@ -117,7 +117,7 @@ def test_a_row_opens_with_the_keyboard(collector: Collector, windows: Windows) -
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_every_page_fits_and_breaks_no_policy(collector: Collector, windows: Windows, width: int, scheme: str) -> None:
+def test_each_page_fits_and_breaks_no_policy(collector: Collector, windows: Windows, width: int, scheme: str) -> None:
     long = "x" * 300
     capture(collector, "$identify", "ada", **{"$set": {"name": "Ada " + long, long: long}})
     capture(collector, long[:150], "ada", **{long: long, "$current_url": "https://a.example/" + long, "plan": "pro"})

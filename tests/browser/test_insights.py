@@ -1,4 +1,4 @@
-"""The numbers in a real Chromium: built by clicking, drawn under the policy, with the keyboard, without JavaScript."""
+"""The numbers in a real Chromium: by clicking, under the policy, with the keyboard, without JavaScript."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_funnel_gets_its_steps_one_by_one(visited: Collector, windows: Windows
     page.wait_for_selector("#f-event3")
     page.select_option("#f-event3", "Paid")
     until(lambda: page.locator(".funnel-share").all_inner_texts() == ["100%", "67%", "33%"], "three bars")
-    widths = page.evaluate("[...document.querySelectorAll('.bar-fill')].map(bar => bar.getBoundingClientRect().width)")
+    widths = page.evaluate("[...document.querySelectorAll('.bar-fill')].map(bar => bar.getBBox().width)")
     assert widths[0] > widths[1] > widths[2] > 0
     page.select_option("#f-event2", "")
     until(lambda: page.locator(".funnel-share").all_inner_texts() == ["100%", "33%"], "the step to be gone")

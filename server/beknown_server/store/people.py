@@ -41,7 +41,7 @@ def find(db: Connection, project_id: int, name: str) -> int | None:
 
 
 def wanted(search: str) -> dict[str, str | None]:
-    """Give the values of person.list for a search: part of an id, an e-mail address or a name, or ``property=part``."""
+    """Give the values of person.list for a search: part of an id, an e-mail or a name, or ``property=part``."""
     key, equals, part = (text.strip() for text in search.partition("="))
     return {
         "pattern": _containing(search) if search.strip() else None,
