@@ -228,6 +228,8 @@ def register_for_session(call: Call, properties: "Any" = None) -> "Events":
 
 def unregister(call: Call, name: "Any" = None) -> "Events":
     """unregister(name): no longer."""
+    if not isinstance(name, str):
+        raise BadCall(f"unregister() needs the name of a property, not {name!r}; nothing was changed.")
     call.state.registered.pop(name, None)
     call.state.of_session.pop(name, None)
     return []

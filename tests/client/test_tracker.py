@@ -667,3 +667,14 @@ def test_posthogs_names_for_the_same_things_work():
     page.call("unsetPersonProperties", ["plan"])
     assert [event["event"] for event in page.send()] == ["$set", "$set"]
     assert page.said == []
+
+
+def test_only_a_name_can_be_unregistered():
+    page = Page()
+    page.call("register", {"plan": "pro"})
+    for nothing in (None, 2147483647, ["plan"], {}):
+        page.call("unregister", nothing)
+    page.call("unregister", "unknown")
+    page.call("capture", "x")
+    assert page.send()[0]["properties"]["plan"] == "pro"
+    assert len(page.said) == 4

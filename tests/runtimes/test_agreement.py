@@ -63,8 +63,8 @@ def value(dice: random.Random, depth: int = 3) -> Any:
     if kind == 4:
         return dice.choice([None, True, False])
     if kind < 7:
-        return {text(dice): value(dice, depth - 1) for _ in range(dice.randrange(4))}
-    return [value(dice, depth - 1) for _ in range(dice.randrange(4))]
+        return {text(dice): value(dice, depth - 1) for _ in range(dice.randrange(8))}
+    return [value(dice, depth - 1) for _ in range(dice.randrange(8))]
 
 
 def call(dice: random.Random, at: int) -> list[str]:
@@ -115,7 +115,7 @@ def comparable(answer: str) -> Any:
     return effects
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 def test_cpython_and_the_bundle_agree_on_random_calls(seed: int) -> None:
     dice = random.Random(seed)
     visits = [messages(dice) for _ in range(25)]
