@@ -30,9 +30,11 @@ lint: .venv/.installed-dev
 bench: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
 	@exec python bench/page.py
 
-soak screenshots: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
-	@test -f bench/$@.py || { echo 'make: bench/$@.py is not written yet'; exit 1; }
-	@exec python bench/$@.py
+soak: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
+	@for each in bench/soak_*.py; do python $$each || exit 1; done
+
+screenshots: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
+	@exec python bench/screenshots.py
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -26,12 +26,17 @@ class Collector:
 
     def stored(self, event: str) -> int:
         """Count the stored events of a name, through the API."""
-        count, before = 0, ""
+        return len(self.events(event))
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Give the stored events of a name, through the API."""
+        found: list[dict[str, Any]] = []
+        before = ""
         while True:
             answer = self._get(f"/api/events?event={event}&limit=1000{before}")
-            count += len(answer["results"])
+            found += answer["results"]
             if answer["next"] is None:
-                return count
+                return found
             before = f"&before={answer['next']}"
 
     def _get(self, path: str) -> dict[str, Any]:
