@@ -43,9 +43,7 @@ def test_the_tag_runs_on_pyodide_and_does_not_block_the_page(
 def test_pyodide_in_the_page_of_the_collectors_own_origin(collector: Collector, browser: Browser) -> None:
     """There the worker has the policy of its own response: it must allow what Pyodide needs."""
     page = browser.page()
-    page.route(
-        "**/own", lambda route: route.fulfill(content_type="text/html", body=tag(collector, runtime="pyodide"))
-    )
+    page.route("**/own", lambda route: route.fulfill(content_type="text/html", body=tag(collector, runtime="pyodide")))
     ready(page, collector.url + "/own")
     page.evaluate("beknown.capture('here'); beknown.flush()")
     collector.wait_for("here")

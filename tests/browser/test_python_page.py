@@ -226,3 +226,68 @@ document.body.setAttribute("data-flushed", beknown.get_distinct_id())
     assert early["properties"]["n"] == 2**40
     assert early["distinct_id"] == page.get_attribute("body", "data-flushed")
     assert browser.said == []
+
+
+HELD = """
+import beknown
+import gc
+import sys
+from pyscript import document, ffi, window
+
+beknown.init("{key}", api="{api}", bots="count")
+if sys.implementation.name != "micropython":
+    import tracemalloc
+    tracemalloc.start()
+
+def once(number):
+    beknown.capture("x", {{"n": number}})
+
+def collect():
+    gc.collect()
+
+def held():
+    return gc.mem_alloc() if hasattr(gc, "mem_alloc") else tracemalloc.get_traced_memory()[0]
+
+for function in (once, collect, held):
+    setattr(window, "python_" + function.__name__, ffi.create_proxy(function))
+document.body.setAttribute("data-told", "yes")
+"""
+# Calls from JavaScript, as a page's events are: MicroPython collects garbage only between them.
+MANY = """async ([from, to]) => {
+  for (let number = from; number < to; number++) {
+    python_once(number);
+    if (number % 500 == 0) await new Promise((done) => setTimeout(done, 20));
+  }
+}"""
+COUNT = """() => {
+  python_collect();
+  return [python_held(), (globalThis.proxy_js_ref || []).filter((each) => each !== undefined).length];
+}"""
+MOST_BYTES = 65536  # what 10,000 captures may add: the interpreters' caches, and an event on its way
+MOST_PROXIES = 100
+
+
+def held_after(page: Page, first: int, last: int) -> list[int]:
+    """Capture, let everything be delivered, collect both languages' garbage; give bytes of Python and proxies."""
+    page.evaluate(MANY, [first, last])
+    collector_of_javascript = page.context.new_cdp_session(page)
+    for _ in range(3):  # what JavaScript lets go of, Python can collect after that, and the other way round
+        page.wait_for_timeout(700)
+        page.evaluate(COUNT)
+        collector_of_javascript.send("HeapProfiler.collectGarbage")
+    return page.evaluate(COUNT)
+
+
+@pytest.mark.parametrize("setting", ["mpy", "py"])
+def test_ten_thousand_captures_leave_no_proxies_behind(
+    collector: Collector, site: Site, browser: Browser, setting: str
+) -> None:
+    page = opened(
+        browser, site.add("/", script(collector, setting, HELD.format(key=KEY, api=collector.url))), "data-told"
+    )
+    before = held_after(page, 0, 500)
+    after = held_after(page, 500, 10_500)
+    assert before[0] > 10_000, "it measures something"
+    assert after[0] - before[0] < MOST_BYTES
+    assert after[1] - before[1] < MOST_PROXIES
+    assert (before[1] > 0) == (setting == "mpy"), "MicroPython's table of proxies has another name"

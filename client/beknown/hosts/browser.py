@@ -234,8 +234,8 @@ class Browser:
         if not self.member(name):
             self._window.Reflect.set(self._window, name, self._window.JSON.parse("[]"))
         self.apply(self.member(name), "push", [call])
-        # PyScript puts its own script element in the place of document.currentScript while Python runs, awaits included;
-        # a tag that loads meanwhile would look there for its key. What is deleted is only that; the browser's own stays.
+        # While Python runs, awaits included, PyScript puts its own script element in the place of
+        # document.currentScript; a tag that loads meanwhile would look there for its key. What is deleted is only that.
         self._attempt(lambda: self._window.Reflect.deleteProperty(self._window.document, "currentScript"))
 
     def apply(self, target: "Any", method: str, args: "list[Any]") -> "Any":
