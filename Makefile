@@ -9,7 +9,7 @@ PORT ?= 8000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 BUNDLED := $(shell find client tests/client tests/runtimes -name '*.py') $(wildcard static/*.js static/*.mjs tests/conformance/*.json) \
-	$(addprefix server/beknown_server/,bundle.py dialect.py runtime.py) static/node_modules/.installed
+	$(addprefix server/beknown_server/,bundle.py dialect.py runtime.py wheel.py) static/node_modules/.installed
 quietly = mkdir -p build; printf '%s\n' '$(1)'; \
 	if ! ($(2)) >build/make.log 2>&1; then cat build/make.log; echo 'make: this step failed: $(1)'; exit 1; fi
 
