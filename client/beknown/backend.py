@@ -17,6 +17,7 @@ import atexit
 import encodings.ascii
 import encodings.idna
 import gzip
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -58,6 +59,13 @@ __all__ = [
 # httpx imports these only when it sends. A program that forks in that very moment would leave its child with their
 # import locks held for ever by a thread that the child does not have.
 SENT_WITH = (certifi, httpcore, encodings.ascii, encodings.idna)
+
+# The same with OpenSSL's own locks, which are held while certificates are loaded: a fork waits until that is done.
+_connecting = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_connecting.acquire, after_in_parent=_connecting.release, after_in_child=_connecting.release
+    )
 
 MIN_GZIP = 1024  # bytes; below, compressing costs more than it saves
 # Level 1 makes a batch of events ten times smaller; level 6 makes it a tenth smaller still, for three times the CPU.
@@ -158,7 +166,8 @@ class Client(Speaker):
     def _post(self, texts: list[str], until: float | None) -> Answer:
         timeout = self.timeout if until is None else max(min(self.timeout, until - time.monotonic()), 0.1)
         try:
-            self._http = self._http or httpx.Client(**connection(self))
+            with _connecting:
+                self._http = self._http or httpx.Client(**connection(self))
             content, headers = packed(self, texts)
             return answer_of(
                 self._http.post(self.host + "/batch/", content=content, headers=headers, timeout=timeout)
