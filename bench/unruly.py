@@ -43,9 +43,7 @@ class Unruly:
         self.behind = port
         self.dice = random.Random(seed)
         self.calm = False  # from now on everything passes
-        self.ledger: dict[
-            tuple[int, int], str | None
-        ] = {}  # (visit, number) -> user, "" for nobody, None for unknown
+        self.ledger: dict[tuple[int, int], str | None] = {}  # (visit, number) -> user, "" for nobody, None for unknown
         self.up: set[str] = set()  # visits that lasted until Python had started
         self.pages = 0
         self.fates: Counter[str] = Counter()
@@ -152,7 +150,5 @@ class _Line(_Handler):
         left_out = ("connection", "content-length", "transfer-encoding", "date", "server")
         headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in left_out]
         if not keep:
-            headers = [pair for pair in headers if pair[0].lower() != "cache-control"] + [
-                ("Cache-Control", "no-store")
-            ]
+            headers = [pair for pair in headers if pair[0].lower() != "cache-control"] + [("Cache-Control", "no-store")]
         self.reply(answer.status, content, headers)

@@ -169,9 +169,7 @@ class Client(Speaker):
             with _connecting:
                 self._http = self._http or httpx.Client(**connection(self))
             content, headers = packed(self, texts)
-            return answer_of(
-                self._http.post(self.host + "/batch/", content=content, headers=headers, timeout=timeout)
-            )
+            return answer_of(self._http.post(self.host + "/batch/", content=content, headers=headers, timeout=timeout))
         except Exception as fault:  # whatever the network does, the thread goes on and the events stay
             return Answer(0, detail=repr(fault))
 

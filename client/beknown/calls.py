@@ -139,9 +139,7 @@ def identify(call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" 
         if first:
             top["$set_once"] = first
     else:
-        call.said.append(
-            ("warn", "identify() named another user without reset() before it. Call reset() at log-out.")
-        )
+        call.said.append(("warn", "identify() named another user without reset() before it. Call reset() at log-out."))
     return [call.event("$identify", link, top)]
 
 

@@ -174,9 +174,7 @@ class Channel:
         try:
             self._disk.add([text])
         except OSError as fault:
-            raise NotSent(
-                f"the spool in {self.spool} cannot be written ({fault}); the event was not taken."
-            ) from fault
+            raise NotSent(f"the spool in {self.spool} cannot be written ({fault}); the event was not taken.") from fault
 
     # Between queue and driver -------------------------------------------------------------------------------
 
@@ -202,9 +200,7 @@ class Channel:
             advice = f"{self.host} refuses this key or address ({answer.status}); mend it."
             self._refused(f"{advice} {len(self._delivery)} event(s) wait.{said}", answer, [])
         elif what == retry.WAIT:
-            log.info(
-                "%s does not take events now (%s); trying again.%s", self.host, answer.status or "no answer", said
-            )
+            log.info("%s does not take events now (%s); trying again.%s", self.host, answer.status or "no answer", said)
         for place, reason in answer.skipped:
             self._refused(f"{self.host} could not use an event: {reason}", answer, texts[place : place + 1])
 

@@ -15,8 +15,7 @@ MASKED = "<masked>"  # what posthog-js writes in their place
 
 # Parameters that name a person's click, and so a person (posthog-js §8; utm_* name campaigns and stay)
 PERSONAL = (
-    "gclid gclsrc dclid gbraid wbraid fbclid msclkid twclid li_fat_id igshid ttclid rdt_cid epik qclid sccid irclid "
-    "_kx"
+    "gclid gclsrc dclid gbraid wbraid fbclid msclkid twclid li_fat_id igshid ttclid rdt_cid epik qclid sccid irclid _kx"
 ).split()
 
 # Parts of the user agents of programs that say what they are (posthog-js §8 has 78 of them; these cover most)

@@ -39,8 +39,8 @@ LINGER = 500  # ms between two requests: the first event leaves at once, what fo
 class Tracker:
     """One visitor on one page.
 
-    ``facts`` are the host's: agent, language, timezone, screen, viewport, driven (by a program), now (ms). ``options`` are the
-    tag's data- attributes (filter.py). ``seed`` is the id of a visitor who is in no store yet.
+    ``facts`` are the host's: agent, language, timezone, screen, viewport, driven (by a program), now (ms).
+    ``options`` are the tag's data- attributes (filter.py). ``seed`` is the id of a visitor who is in no store yet.
     """
 
     def __init__(

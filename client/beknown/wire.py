@@ -40,7 +40,7 @@ JUNK_IDS = (
 ).split()
 
 
-# What is trimmed from ids and names. Written out: Python's own strip() takes Unicode's blanks too, MicroPython's does not.
+# What is trimmed from ids and names. Written out: CPython's strip() takes Unicode's blanks too, MicroPython's does not.
 BLANKS = " \t\n\r\x0b\x0c"
 
 

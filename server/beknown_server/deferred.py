@@ -35,9 +35,7 @@ from .store import Project
 
 MAX_BODY = 2 * MIB
 MAX_CALLS = 2000
-CONFLICT = (
-    "Browsers delete what scripts stored, or block it. Visitors who come back are found by the server's cookie."
-)
+CONFLICT = "Browsers delete what scripts stored, or block it. Visitors who come back are found by the server's cookie."
 
 bp = Blueprint("deferred", __name__)
 bp.after_request(mirrored)

@@ -188,8 +188,6 @@ def checked(settings: Settings) -> None:
     """Raise Misconfigured if events cannot be forwarded to where the settings say."""
     target = urlsplit(settings.forward)
     if target.scheme not in ("http", "https") or not target.hostname:
-        raise Misconfigured(
-            f"--forward is {settings.forward!r}; write https://host of a PostHog-compatible collector."
-        )
+        raise Misconfigured(f"--forward is {settings.forward!r}; write https://host of a PostHog-compatible collector.")
     if settings.forward.rstrip("/") == settings.public_url():
         raise Misconfigured("--forward names this very server: every event would come back for ever.")

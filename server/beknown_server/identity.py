@@ -140,9 +140,7 @@ class Write:
     unset: bool = False
 
 
-def writes(
-    set_: dict[str, Any], set_once: dict[str, Any], unset: Sequence[str], *, at: int, uuid: Any
-) -> list[Write]:
+def writes(set_: dict[str, Any], set_once: dict[str, Any], unset: Sequence[str], *, at: int, uuid: Any) -> list[Write]:
     """Give the property writes of one event. ``$initial_*`` is first touch, however it was sent."""
     found = {
         (kind, name): Write(kind, name, value, at, uuid)

@@ -102,19 +102,13 @@ def delivery(document: Any, *, query: Mapping[str, str]) -> Delivery:
 
 def _key(outer: dict[str, Any], events: list[Any], query: Mapping[str, str]) -> str | None:
     own = (
-        outer.get("api_key")
-        or outer.get("token")
-        or outer.get("$token")
-        or query.get("api_key")
-        or query.get("token")
+        outer.get("api_key") or outer.get("token") or outer.get("$token") or query.get("api_key") or query.get("token")
     )
     if own:
         return str(own).strip()
     found = {str(key).strip() for event in events if isinstance(event, dict) and (key := _event_key(event))}
     if len(found) > 1:
-        raise Unauthorized(
-            "several_keys", "the events name several project keys.", fix="Send one request per project."
-        )
+        raise Unauthorized("several_keys", "the events name several project keys.", fix="Send one request per project.")
     return found.pop() if found else None
 
 
@@ -135,9 +129,7 @@ def _form_data(body: bytes) -> bytes:
     except ValueError:
         fields = {}
     if "data" not in fields:
-        raise Unusable(
-            "bad_form", "the body says it is a form but has no data field.", fix="Send JSON as text/plain."
-        )
+        raise Unusable("bad_form", "the body says it is a form but has no data field.", fix="Send JSON as text/plain.")
     # A plus sign that was not escaped has become a blank.
     data = fields["data"][0].encode()
     return data if data.lstrip().startswith((b"{", b"[")) else data.replace(b" ", b"+")

@@ -150,9 +150,7 @@ class Study:
     def of_facts(self) -> Iterable[Finding]:
         """Give what is wrong with what was said about identity."""
         facts = self._register.facts(self._start, self._stop)
-        persons = dict(
-            self._desk.reading.ask("report.whose", ids=[y for _, _, y, rule, _ in facts if rule in REFUSED])
-        )
+        persons = dict(self._desk.reading.ask("report.whose", ids=[y for _, _, y, rule, _ in facts if rule in REFUSED]))
         refused: dict[str, list[int]] = defaultdict(list)
         for _, _, y, rule, _ in facts:
             refused[rule].append(persons.get(y, 0))

@@ -35,18 +35,14 @@ class Option:
 OPTIONS = (
     Option("host", "127.0.0.1", "Address to listen on."),
     Option("port", 8000, "Port to listen on; 0 takes a free one."),
-    Option(
-        "database", "sqlite:///beknown.db", "sqlite:///file or postgresql://user:password@host/name.", secret=True
-    ),
+    Option("database", "sqlite:///beknown.db", "sqlite:///file or postgresql://user:password@host/name.", secret=True),
     Option("workers", 1, "Server processes. One takes some thousand events a second; the live view works with any."),
     Option("threads", 16, "Threads per process. Every open live view keeps one."),
     Option("migrate", "auto", "Bring the database up to date at start: yes, no, or auto (yes for SQLite)."),
     Option("key", "", "Write key of the first project (bk_...). Public: it stands in the page."),
     Option("secret_key", "", "Secret key of the first project (bks_...). Opens its data.", secret=True),
     Option("proxies", 0, "Reverse proxies in front whose X-Forwarded-* headers are to be believed."),
-    Option(
-        "columns", "", "Folder of the columnar copy that counting reads, a cache. Default: beside the SQLite file."
-    ),
+    Option("columns", "", "Folder of the columnar copy that counting reads, a cache. Default: beside the SQLite file."),
     Option("forward", "", "Address of another PostHog-compatible collector that gets every event from now on, too."),
     Option("forward_key", "", "Project key at that collector. Default: each project's own write key."),
     Option("url", "", "Address that browsers reach this server at, for the snippet. Default: http://host:port."),
@@ -114,9 +110,7 @@ def _checked(settings: Settings) -> Settings:
     if settings.migrate not in ("auto", "yes", "no"):
         raise Misconfigured(f"migrate is {settings.migrate!r}; it can be yes, no or auto.")
     if settings.key.startswith(("bks_", "phx_")):
-        raise Misconfigured(
-            "the write key is a secret one. It stands in public pages: pass a key that opens nothing."
-        )
+        raise Misconfigured("the write key is a secret one. It stands in public pages: pass a key that opens nothing.")
     if settings.secret_key and settings.secret_key == settings.key:
         raise Misconfigured("write key and secret key are the same. The write key is public, so both would be.")
     if settings.workers < 1 or settings.threads < 1:

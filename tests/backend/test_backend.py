@@ -81,9 +81,7 @@ def test_each_call_arrives_as_posthogs_collectors_read_it(make: Make, recorder: 
     assert group["properties"]["$group_set"] == {"size": 7}
 
 
-def test_events_without_an_id_are_refused_and_nothing_is_made_up(
-    make: Make, recorder: Recorder, heard: Heard
-) -> None:
+def test_events_without_an_id_are_refused_and_nothing_is_made_up(make: Make, recorder: Recorder, heard: Heard) -> None:
     client = make()
     assert client.capture(None, "paid") is None
     assert client.capture("undefined", "paid") is None

@@ -56,9 +56,7 @@ def test_a_value_that_cannot_travel_costs_itself_and_is_named() -> None:
 
 
 def test_the_caller_goes_before_the_context_and_what_is_ours_before_both() -> None:
-    found, _ = built(
-        {"a": "caller", "$lib": "mine"}, context={"a": "context", "b": 1}, only_ours={"$session_id": "s"}
-    )
+    found, _ = built({"a": "caller", "$lib": "mine"}, context={"a": "context", "b": 1}, only_ours={"$session_id": "s"})
     assert found["properties"]["a"] == "caller"
     assert found["properties"]["b"] == 1
     assert found["properties"]["$session_id"] == "s"

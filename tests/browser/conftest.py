@@ -139,7 +139,9 @@ class Site:
         self.thread = Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
-    def add(self, path: str, tag: str, *, script: str = "", title: str = "", headers: dict[str, str] | None = None) -> str:
+    def add(
+        self, path: str, tag: str, *, script: str = "", title: str = "", headers: dict[str, str] | None = None
+    ) -> str:
         html = f"<!doctype html><html><head><title>{title or path}</title>{tag}</head><body><h1>{path}</h1>"
         self.pages[path] = (html + (f"<script>{script}</script>" if script else "") + "</body></html>", headers or {})
         return self.url + path

@@ -75,9 +75,7 @@ class Stage:
 def stage(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     collector, site = Collector(tmp_path_factory.mktemp("conformance")), Site()
     browser = Browser(playwright, tmp_path_factory.mktemp("profile") / "profile")
-    urls = {
-        first: site.add(f"/{first}", tag(collector, pageviews="off", first=first)) for first in ("server", "page")
-    }
+    urls = {first: site.add(f"/{first}", tag(collector, pageviews="off", first=first)) for first in ("server", "page")}
     urls["blank"] = site.add("/blank", "")
     yield Stage(collector, browser, browser.page(), urls)
     browser.close()

@@ -20,7 +20,8 @@ Storage.prototype.setItem = function () { throw new DOMException('full', 'QuotaE
 """
 COOKIES_THAT_THROW = """
 Object.defineProperty(Document.prototype, 'cookie', {
-  get() { throw new DOMException('sandboxed', 'SecurityError') }, set() { throw new DOMException('sandboxed', 'SecurityError') },
+  get() { throw new DOMException('sandboxed', 'SecurityError') },
+  set() { throw new DOMException('sandboxed', 'SecurityError') },
 });
 """
 NO_SESSION_STORAGE = """
@@ -75,7 +76,9 @@ def test_blocked_storage_never_shows_in_the_page(
 def test_a_browser_whose_own_settings_block_all_storage_is_still_counted(
     collector: Collector, site: Site, playwright, tmp_path: Path
 ) -> None:
-    browser = Browser(playwright, tmp_path / "blocked", "--blink-settings=cookieEnabled=false,localStorageEnabled=false")
+    browser = Browser(
+        playwright, tmp_path / "blocked", "--blink-settings=cookieEnabled=false,localStorageEnabled=false"
+    )
     try:
         page = browser.page()
         page.goto(site.add("/", tag(collector)))

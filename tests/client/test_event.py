@@ -86,9 +86,9 @@ def test_odd_percent_signs_survive():
 
 
 def test_what_the_browser_does_not_tell_is_left_out():
-    properties = made(
-        facts={"agent": "A" * 2000, "language": "de-CH", "screen": [1280, 720], "viewport": [800, 600]}
-    )["properties"]
+    properties = made(facts={"agent": "A" * 2000, "language": "de-CH", "screen": [1280, 720], "viewport": [800, 600]})[
+        "properties"
+    ]
     assert len(properties["$raw_user_agent"]) == 1000
     assert properties["$browser_language_prefix"] == "de"
     assert (properties["$viewport_width"], properties["$viewport_height"]) == (800, 600)

@@ -34,7 +34,8 @@ def test_micropythons_traceback_is_read_too():
 
 def test_of_a_chain_the_last_exception_counts_and_a_message_of_several_lines_stays_out():
     text = CPYTHON + "\nDuring handling of the above exception, another exception occurred:\n\n"
-    text += 'Traceback (most recent call last):\n  File "b.py", line 1, in b\nshop.Refused: first line\nsecond: line of Ada\n'
+    text += 'Traceback (most recent call last):\n  File "b.py", line 1, in b\n'
+    text += "shop.Refused: first line\nsecond: line of Ada\n"
     (found,) = failure.shape(text)["$exception_list"]
     assert found["type"] == "shop.Refused"
     assert "Ada" not in str(found)

@@ -473,9 +473,7 @@ def test_events_that_find_no_room_keep_identity_and_claim() -> None:
 
 
 def test_a_log_out_that_made_no_event_is_not_forgotten_where_events_find_no_room() -> None:
-    replay(
-        ("up", "w"), ("calls", "w", [CAPTURE]), ("calls", "w", [RESET, CAPTURE]), ("full", "w", True), ("turn", "w")
-    )
+    replay(("up", "w"), ("calls", "w", [CAPTURE]), ("calls", "w", [RESET, CAPTURE]), ("full", "w", True), ("turn", "w"))
 
 
 def test_a_slow_answer_of_the_servers_python_does_not_undo_another_tabs_log_out() -> None:

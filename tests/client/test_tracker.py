@@ -653,9 +653,7 @@ def test_arguments_beyond_those_we_know_are_ignored():
 
 def test_what_is_denied_or_masked_is_so_in_person_properties_and_first_touch_too():
     page = Page(options={"deny": "email", "mask": "true"})
-    page.call(
-        "identify", "ada", {"email": "ada@example.com", "plan": "pro"}, {"came_by": "https://b.example/?gclid=1"}
-    )
+    page.call("identify", "ada", {"email": "ada@example.com", "plan": "pro"}, {"came_by": "https://b.example/?gclid=1"})
     (event,) = page.send()
     assert event["$set"] == {"plan": "pro"}
     assert event["$set_once"]["came_by"] == "https://b.example/?gclid=<masked>"

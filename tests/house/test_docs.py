@@ -48,7 +48,10 @@ def test_the_sizes_it_quotes_are_those_of_the_bundle_give_or_take_a_tenth() -> N
     built = json.loads((ROOT / "build/bundle/manifest.json").read_text())["assets"]
     # The last part of the address is not enough: PyScript brings a micropython.wasm of its own.
     sizes = {Path(asset["path"]).name: asset["brotli"] for asset in built if "pyscript" not in asset["path"]}
-    quoted = [int(number.replace(",", "")) for number in re.findall(r"\| ([\d,]+) \| (?:with the page|after the page)", README)]
+    quoted = [
+        int(number.replace(",", ""))
+        for number in re.findall(r"\| ([\d,]+) \| (?:with the page|after the page)", README)
+    ]
     actual = [sizes["beknown.js"], sizes["micropython.js"] + sizes["micropython.wasm"]]
     assert len(quoted) == 2
     assert actual[0] <= 2000, "the stub is on every page's way: 2,000 bytes, no more"

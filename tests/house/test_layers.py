@@ -21,8 +21,7 @@ ORDER = {
     ),
     CLIENT / "hosts": "worker browser spans page tag library __init__",
     SERVER / "store": (
-        "question records migrations migrate sqlite postgres writer clusters people arrivals forwarding store "
-        "__init__"
+        "question records migrations migrate sqlite postgres writer clusters people arrivals forwarding store __init__"
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments columns insights funnel cohorts "
@@ -47,9 +46,7 @@ HOUSES = {
 }
 # In a pure file, clock, dice, environment and network are arguments.
 IMPURE = set("asyncio flask httpx js os pyscript random secrets socket subprocess threading time urllib uuid".split())
-PURE = [CLIENT.parent / path for path in bundle.core(ROOT / "client") if "hosts" not in path] + [
-    SERVER / "identity.py"
-]
+PURE = [CLIENT.parent / path for path in bundle.core(ROOT / "client") if "hosts" not in path] + [SERVER / "identity.py"]
 # What the server may know of the client.
 SHARED = {"wire", "values", "ids"}
 # These run its parts.

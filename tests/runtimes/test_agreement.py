@@ -21,8 +21,8 @@ from .test_runtimes import built
 HERE = Path(__file__).parent
 START = 1795473649157
 CALLS = (
-    "capture capture capture identify identify reset alias group register register_once register_for_session unregister "
-    "set_person_properties unset_person_properties pageview pageleave nonsense"
+    "capture capture capture identify identify reset alias group register register_once register_for_session "
+    "unregister set_person_properties unset_person_properties pageview pageleave nonsense"
 ).split()
 OURS = {"pageview": ["pushState", "https://a.example/before"], "pageleave": []}  # the stub's calls, not the page's
 TEXTS = [

@@ -132,9 +132,7 @@ def test_a_domain_is_used_where_page_and_server_are_both_within(
 @pytest.mark.parametrize(
     "options", [{"persistence": "memory"}, {"persistence": "localStorage"}, {"consent": "cookieless"}]
 )
-def test_a_page_that_wants_no_cookie_gets_none(
-    client: FlaskClient, project: Project, options: dict[str, str]
-) -> None:
+def test_a_page_that_wants_no_cookie_gets_none(client: FlaskClient, project: Project, options: dict[str, str]) -> None:
     assert set_by(run(client, identity(), **options)) == {}
 
 

@@ -94,9 +94,7 @@ def test_a_database_that_another_process_holds_is_503(
     other.close()
 
 
-def test_a_full_disk_is_503_and_nothing_that_was_stored_is_lost(
-    database: str, store: Store, project: Project
-) -> None:
+def test_a_full_disk_is_503_and_nothing_that_was_stored_is_lost(database: str, store: Store, project: Project) -> None:
     store.append(project.id, [event("kept", "ada")], NOW)
     store._writer.run(lambda db: db._raw.execute("pragma max_page_count = 1"))  # type: ignore[attr-defined]
     client = create_app(Settings(database=database), store=store).test_client()

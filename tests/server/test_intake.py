@@ -144,9 +144,7 @@ def test_an_offset_counts_back_from_now_and_nothing_is_now() -> None:
 
 
 def test_person_properties_are_read_from_both_places_and_the_top_level_wins() -> None:
-    raw = event(
-        **{"$set": {"a": 1}, "properties": {"$set": {"a": 2, "b": 3}, "$set_once": {"c": 4}, "$unset": ["d"]}}
-    )
+    raw = event(**{"$set": {"a": 1}, "properties": {"$set": {"a": 2, "b": 3}, "$set_once": {"c": 4}, "$unset": ["d"]}})
     found = take(raw).event
     assert (found.set_, found.set_once, found.unset) == ({"a": 1, "b": 3}, {"c": 4}, ["d"])
     assert found.properties["$set"] == {"a": 1, "b": 3}

@@ -53,9 +53,7 @@ def _apply(db: Connection, fact: Fact, x: Any, y: Any) -> str:
 
 
 def _standing(row: Any) -> Standing:
-    return (
-        Standing(row["id"], False) if row["survivor"] is None else Standing(row["survivor"], bool(row["identified"]))
-    )
+    return Standing(row["id"], False) if row["survivor"] is None else Standing(row["survivor"], bool(row["identified"]))
 
 
 def _save(db: Connection, fact: Fact, person: int, standing: Standing, size: int) -> None:

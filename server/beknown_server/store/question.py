@@ -43,9 +43,7 @@ def bound(sql: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
     def written(found: re.Match[str]) -> str:
         items = lists.get(found[1])
-        return (
-            found[0] if items is None else ", ".join(f":{found[1]}_{index}" for index in range(len(items))) or "null"
-        )
+        return found[0] if items is None else ", ".join(f":{found[1]}_{index}" for index in range(len(items))) or "null"
 
     return _PARAMETER.sub(written, sql), flat
 

@@ -243,9 +243,7 @@ class Store:
             found = [] if key is None else people.persons(db, [key])
             return found[0] if found else None
 
-    def people(
-        self, project_id: int, *, search: str = "", limit: int = 50, before: int | None = None
-    ) -> list[Person]:
+    def people(self, project_id: int, *, search: str = "", limit: int = 50, before: int | None = None) -> list[Person]:
         """Give persons, the latest seen first: those seen before a time, whom a search finds (people.wanted)."""
         wanted = people.wanted(search)
         with self._reader() as db:

@@ -29,9 +29,7 @@ class Dashboard:
         self.project: Project = self.store.create_project("Tests", WRITE_KEY, SECRET_KEY, NOW)
         self.app: Flask = create_app(Settings(database=database), store=self.store, demo=demo)
 
-    def happens(
-        self, event: str, distinct_id: str, *, at: int = NOW, session: str | None = "s-1", **more: Any
-    ) -> None:
+    def happens(self, event: str, distinct_id: str, *, at: int = NOW, session: str | None = "s-1", **more: Any) -> None:
         """Store one event; ``anon`` makes it an identify that claims this anonymous id, ``set_`` sets properties."""
         anonymous, set_ = more.pop("anon", None), more.pop("set_", {})
         properties = {**more, "$anon_distinct_id": anonymous} if anonymous else more

@@ -15,9 +15,7 @@ from werkzeug.datastructures import MultiDict
 TODAY = date(2026, 11, 24)
 WORDS = st.sampled_from(
     [*form.KINDS, *form.MATHS, *form.RANGES, *form.INTERVALS, *form.ORDERS, *form.RETENTIONS, *form.OPERATORS]
-) | st.sampled_from(
-    ["custom", "person", "event", "*", "$pageview", "2026-11-01", "2026-02-30", "14", "-1", "", "é\0"]
-)
+) | st.sampled_from(["custom", "person", "event", "*", "$pageview", "2026-11-01", "2026-02-30", "14", "-1", "", "é\0"])
 NAMES = st.sampled_from(
     "kind event span first last math of interval breakdown subject window order returning period periods retention "
     "subject_is key operator value unknown".split()

@@ -50,9 +50,7 @@ def test_it_says_what_the_api_says(troubled: Dashboard) -> None:
     assert f'<p class="big">{found["unique_users"]["persons"]}</p>' in page
     assert f"<strong>{found['unique_users']['low']}</strong>" in page
     assert f"{found['loss']['received']} of {found['loss']['sent']}" in page
-    assert re.findall(r'rung-share">([^<]+)<', page) == [
-        display.percent(found["ladder"][str(n)]) for n in (1, 2, 3, 4)
-    ]
+    assert re.findall(r'rung-share">([^<]+)<', page) == [display.percent(found["ladder"][str(n)]) for n in (1, 2, 3, 4)]
     for one in found["findings"]:
         assert display.finding(one["code"])[0] in page
         assert one["fix"] in page

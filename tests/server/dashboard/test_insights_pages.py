@@ -32,9 +32,7 @@ def rows_of(page: str) -> list[list[str]]:
     table = re.search(r"<tbody>(.*?)</tbody>", page, re.DOTALL)
     assert table, page
     rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table[1], re.DOTALL)
-    return [
-        [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)] for row in rows
-    ]
+    return [[re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)] for row in rows]
 
 
 @pytest.mark.parametrize("kind", insight_pages.ANSWERS)
