@@ -108,8 +108,10 @@
   // Python --------------------------------------------------------------------------------------------------------
 
   let worker; // Python in this browser, once it is up
-  let running; // a request to Python on the server awaits its answer
+  let running; // a promise while calls must wait: a request to the server's Python awaits its answer
   let runs = options.first != "page"; // may the server's Python take calls?
+  let most = 100; // calls in one such request; halved with every failure: one may be too large
+  let tries = 0; // failures in a row
   let settled = []; // flush() promises
 
   const facts = () => ({
@@ -121,29 +123,47 @@
   const runBody = (ids) => JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids) });
 
   const handOver = () => {
-    if (!queue.length || running || !(worker || runs)) return;
-    const ids = queue;
-    queue = [];
-    if (!worker) running = run(ids);
+    if (!queue.length || running || !(worker || (runs && !stopped))) return;
+    const ids = queue.splice(0, worker ? 1e9 : most);
+    if (!worker) running = run(ids).then(next);
     else {
       post({ calls: calls(ids), stored: identity() != seen && stored() });
       seen = identity();
     }
   };
-  const run = async (ids) => {
-    try {
-      // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
-      const how = { method: "POST", body: runBody(ids), keepalive: true, credentials: "include" };
-      seen = identity();
-      const { effects } = await (await fetch(api + "/run", how)).json();
-      if (identity() == seen) carryOut(effects);
-      else queue = [...ids, ...queue]; // another tab was faster: once more, on what it stored; the server keeps one
-    } catch {
-      runs = 0; // refused, blocked or offline: the worker takes them, and says what is wrong
-      queue = [...ids, ...queue];
-    }
+  const next = () => {
     running = 0;
     handOver();
+  };
+  const again = () => handOver((runs = 1));
+  const run = async (ids) => {
+    let answer;
+    try {
+      const body = runBody(ids);
+      seen = identity();
+      // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
+      const how = { method: "POST", body, keepalive: body.length < 6e4, credentials: "include" };
+      answer = await fetch(api + "/run", how);
+      const { effects } = await answer.json();
+      if (identity() == seen) carryOut(effects);
+      else queue = [...ids, ...queue]; // another tab was faster: once more, on what it stored; the server keeps one
+      tries = parked = 0;
+      most = Math.min(most * 2, 100);
+    } catch {
+      // Refused, blocked or offline: the worker takes them, and says what is wrong. Until it is up, or where none can
+      // start, the server is asked again, as client/beknown/retry.py has it: not for ever if nobody answers.
+      queue = [...ids, ...queue];
+      runs = 0;
+      most = most >> 1 || 1;
+      const wait = Math.min(1e3 * 2 ** ++tries, 3e5) * (0.75 + Math.random() / 2);
+      if (answer ? /^(4(08|13|29)|5)/.test(answer.status) : tries < 4)
+        setTimeout(again, Math.max(wait, answer?.headers.get("Retry-After") * 1e3 || 0));
+      else {
+        parked = 1;
+        addEventListener("online", again);
+        settle();
+      }
+    }
   };
 
   let kept; // the newest state, to be stored
@@ -172,11 +192,15 @@
     }
     settle();
   };
-  let stopped;
+  let stopped; // nothing more leaves this page
+  let parked; // nor, until the browser is online again, by way of the server's Python
   const settle = () => {
-    if (!unsent.size || stopped) settled.splice(0).forEach((resolve) => resolve());
+    if (!unsent.size || stopped || (parked && !worker)) settled.splice(0).forEach((resolve) => resolve());
   };
 
+  // Trusted Types take a script's address only from a named policy. In the page, and as a text in the blob.
+  const trusted = (url) =>
+    self.trustedTypes?.createPolicy("beknown", { createScriptURL: (own) => own }).createScriptURL(url) || url;
   let up;
   const ready = new Promise((resolve) => (up = resolve));
   const start = () =>
@@ -184,18 +208,20 @@
       const assets = base + "__BEKNOWN_VERSION_PATH__";
       const url = `${assets}/${options.runtime || "micropython"}.js`;
       // A worker must be of the page's own origin; across origins, a blob that imports the script is.
-      const own = url.startsWith(origin + "/") ? url : URL.createObjectURL(new Blob([`importScripts("${url}")`]));
-      const starting = new Worker(own);
+      const blob = `importScripts((${trusted})("${url}"))`;
+      const own = url.startsWith(origin + "/") ? url : URL.createObjectURL(new Blob([blob]));
+      const starting = new Worker(trusted(own));
       starting.onmessage = async ({ data }) => {
         const message = JSON.parse(data);
         if (!message.ready) return carryOut(message);
         while (running) await running; // the server's Python answers first, then this one goes on from what it stored
+        up(message.ready);
+        if (stopped) return;
         worker = starting;
         seen = identity();
         adoptJournal();
         post({ start: { key, facts: facts(), options, stored: stored() }, calls: calls(queue) });
         queue = [];
-        up(message.ready);
       };
       starting.postMessage(JSON.stringify({ base: assets, api }));
     });
@@ -222,6 +248,8 @@
     const seed = uuid();
     const first = `1.0.${seed}.a..0.0.${seed}`; // wire.pack_cookie of a visitor never seen before
     store(first, first + "\n{}");
+    // A tab that was opened at once does the same: of two ids the one that was stored last is used, by both.
+    running = new Promise((resolve) => setTimeout(resolve, 10)).then(next);
   }
   adoptJournal();
   const counts = options.pageviews != "off";
@@ -247,8 +275,10 @@
   addEventListener("pagehide", () => {
     if (counts) call("pageleave", []);
     // Unless the calls leave anyway, by a request that outlives the page.
-    if (unsent.size && (worker || running || !runs))
-      attempt(() => navigator.sendBeacon(api + "/run", runBody([...unsent.keys()])));
+    const ids = worker || running || !runs ? [...unsent.keys()] : [];
+    attempt(() => {
+      while (ids.length && !navigator.sendBeacon(api + "/run", runBody(ids))) ids.length >>= 1; // 64 KiB are allowed
+    });
   });
   const idle = () => (window.requestIdleCallback || setTimeout)(start);
   if (options.load == "eager") start();

@@ -54,6 +54,6 @@ def test_the_sizes_it_quotes_are_those_of_the_bundle_give_or_take_a_tenth() -> N
     ]
     actual = [sizes["beknown.js"], sizes["micropython.js"] + sizes["micropython.wasm"]]
     assert len(quoted) == 2
-    assert actual[0] <= 2000, "the stub is on every page's way: 2,000 bytes, no more"
+    assert actual[0] <= 2500, "the stub is on every page's way: 2,500 bytes, no more"
     for told, true in zip(quoted, actual, strict=True):
         assert abs(told - true) <= true / 10
