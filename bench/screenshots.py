@@ -40,6 +40,14 @@ FUNNEL = [
     ("kind", "funnel"),
     *(("event", name) for name in ("$pageview", "Signed up", "Berth booked", "Invoice paid")),
 ]
+FORMULA = [
+    ("kind", "trends"),
+    *(("event", name) for name in ("Berth booked", "$pageview")),
+    *(("math", name) for name in ("total", "dau")),
+    ("formula", "A / B * 100"),
+    ("interval", "week"),
+    ("span", "90d"),
+]
 PAGES = {
     "site": "/",
     "overview": "/overview",
@@ -50,6 +58,10 @@ PAGES = {
     "funnel": "/insights?" + urlencode(FUNNEL),
     "retention": "/insights?kind=retention",
     "lifecycle": "/insights?kind=lifecycle&interval=week&span=90d",
+    "stickiness": "/insights?kind=stickiness",
+    "paths": "/insights?kind=paths",
+    "formula": "/insights?" + urlencode(FORMULA),
+    "behind": "/insights/people?" + urlencode([*FUNNEL, ("step", 2), ("who", "dropped")]),
     "identity": "/identity",
     "warnings": "/warnings",
     "settings": "/settings",

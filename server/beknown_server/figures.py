@@ -43,12 +43,20 @@ class Step:
     share: float
     of_previous: float
     lost: int
-    seconds: float | None
+    seconds: float | None  # median, and the mean
+    average: float | None
 
 
 def table_of(kind: str, answer: dict[str, Any]) -> Table:
     """Give the table of an answer of this kind."""
-    return {"trends": _series, "lifecycle": _series, "funnel": _steps, "retention": _cohorts}[kind](answer)
+    return {
+        "trends": _series,
+        "lifecycle": _series,
+        "funnel": _steps,
+        "retention": _cohorts,
+        "stickiness": _stickiness,
+        "paths": _ways,
+    }[kind](answer)
 
 
 def steps_of(steps: Sequence[dict[str, Any]]) -> list[Step]:
@@ -64,6 +72,7 @@ def steps_of(steps: Sequence[dict[str, Any]]) -> list[Step]:
                 of_previous=step["conversion_from_previous"] or 0,
                 lost=before - step["count"],
                 seconds=step.get("median_seconds"),
+                average=step.get("average_seconds"),
             )
         )
     return found
@@ -83,6 +92,12 @@ def chart_of(kind: str, answer: dict[str, Any], *, interval: str, most: int, is_
         "series": [{"label": label(one["label"]), "data": one["data"]} for one in answer["series"][:most]],
         "partial": is_partial,
     }
+
+
+def sticky_of(answer: dict[str, Any], *, interval: str) -> dict[str, Any]:
+    """Give the chart of a stickiness: a bar for each number of intervals."""
+    labels = [f"{number} {interval}{'' if number == 1 else 's'}" for number in answer["labels"]]
+    return {"style": "stack", "labels": labels, "series": [{"label": "People", "data": answer["data"]}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +135,7 @@ def _series(answer: dict[str, Any]) -> Table:
 
 
 def _steps(answer: dict[str, Any]) -> Table:
-    names = ["event", "count", "conversion_from_previous", "conversion_from_first", "median_seconds"]
+    names = ["event", "count", "conversion_from_previous", "conversion_from_first", "median_seconds", "average_seconds"]
     groups = [{"value": "", "steps": answer["steps"]}, *answer.get("breakdown", [])]
     rows = [
         [group["value"], number, *(step.get(name) for name in names)]
@@ -135,6 +150,15 @@ def _cohorts(answer: dict[str, Any]) -> Table:
     longest = max((len(cohort["values"]) for cohort in cohorts), default=0)
     rows = [[one["start"], one["size"], *one["values"], *[None] * (longest - len(one["values"]))] for one in cohorts]
     return Table(["start", "size", *(str(number) for number in range(longest))], rows)
+
+
+def _stickiness(answer: dict[str, Any]) -> Table:
+    return Table(["intervals", "persons"], [*zip(answer["labels"], answer["data"], strict=True)])
+
+
+def _ways(answer: dict[str, Any]) -> Table:
+    names = ["step", "from", "to", "visits", "persons"]
+    return Table(names, [[way[name] for name in names] for way in answer["ways"]])
 
 
 def _plain(cell: Any) -> Any:

@@ -13,51 +13,29 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Protocol
 
-ANY = "*"  # any event
-MOST_SERIES = 5
-MOST_STEPS = 10
-MOST_FILTERS = 5
-
-KINDS = {"trends": "Trends", "funnel": "Funnel", "retention": "Retention", "lifecycle": "Lifecycle"}
-RANGES = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
-INTERVALS = {"hour": "Hour", "day": "Day", "week": "Week", "month": "Month"}
-PERIODS = {"day": "Day", "week": "Week", "month": "Month"}
-DAYS = {"day": 1, "week": 7, "month": 31}
-ORDERS = {
-    "ordered": "In this order",
-    "strict": "Directly one after the other",
-    "unordered": "In any order",
-}
-RETENTIONS = {"first_time": "For the first time", "recurring": "At any time"}
-MATHS = {
-    "dau": "Unique people",
-    "total": "Events",
-    "sessions": "Sessions",
-    "wau": "People active in 7 days",
-    "mau": "People active in 30 days",
-    "first_time": "People for the first time",
-    "avg_per_person": "Events per person, average",
-    "sum": "Sum of a property",
-    "avg": "Average of a property",
-    "median": "Median of a property",
-    "p90": "90th percentile of a property",
-    "min": "Smallest value of a property",
-    "max": "Largest value of a property",
-}
-OF_PROPERTY = ("sum", "avg", "median", "p90", "min", "max")
-SUBJECTS = {"event": "Event", "person": "Person"}
-OPERATORS = {
-    "exact": "is",
-    "is_not": "is not",
-    "icontains": "contains",
-    "not_icontains": "does not contain",
-    "gt": "is over",
-    "lt": "is under",
-    "is_set": "is set",
-    "is_not_set": "is not set",
-}
-NUMERIC = ("gt", "lt")
-BARE = ("is_set", "is_not_set")
+from .choices import (
+    ANY,
+    ATTRIBUTIONS,
+    BARE,
+    DAYS,
+    INTERVALS,
+    KINDS,
+    MATHS,
+    MODES,
+    MOST_FILTERS,
+    MOST_SERIES,
+    MOST_STEPS,
+    MOST_WITHOUT,
+    NUMERIC,
+    OF_PROPERTY,
+    OPERATORS,
+    ORDERS,
+    PERIODS,
+    RANGES,
+    RETENTIONS,
+    SUBJECTS,
+    TRAILING,
+)  # fmt: skip
 
 
 class Arguments(Protocol):
@@ -78,6 +56,18 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """One line of trends, or a step or an event of the other kinds; ``of``: the property, for maths OF_PROPERTY."""
+
+    event: str = ANY
+    math: str = "dau"
+    of: str = ""
+
+
+_PLAIN = Series()
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """What the form shows. Event names are as on the wire; ANY stands for every event."""
 
@@ -85,26 +75,33 @@ class Form:
     span: str = "30d"
     first: str = ""
     last: str = ""
-    events: Sequence[str] = (ANY,)
-    math: str = "dau"
-    of: str = ""
+    series: Sequence[Series] = (_PLAIN,)
+    formula: str = ""
     interval: str = "day"
     breakdown: str = ""
     subject: str = "event"
     window: int = 14
     order: str = "ordered"
+    without: Sequence[str] = ()
+    attribution: str = "first_touch"
     returning: str = ANY
     period: str = "week"
     periods: int = 8
     retention: str = "first_time"
+    mode: str = "exact"
+    steps: int = 3
     filters: Sequence[Filter] = field(default=())
+
+    @property
+    def events(self) -> list[str]:
+        """Give the events' names."""
+        return [one.event for one in self.series]
 
     def query(self, **changed: str) -> list[tuple[str, str]]:
         """Give the form as the pairs of its query string, without what is at its default."""
         found = [("kind", changed.get("kind", self.kind))]
         if "kind" not in changed:
-            found += [("event", name) for name in self.events if tuple(self.events) != (ANY,)]
-            found += [(name, value) for name, value in self._own() if value != str(getattr(_DEFAULT, name))]
+            found += [(name, value) for name, value in self._own() if value != str(getattr(_DEFAULT, name, ""))]
         if self.span != _DEFAULT.span:
             found.append(("span", self.span))
         if self.span == "custom":
@@ -114,15 +111,22 @@ class Form:
         return found
 
     def _own(self) -> list[tuple[str, str]]:
+        found = [("event", name) for name in self.events if self.events != [ANY] and self.kind != "paths"]
+        if self.kind == "trends":
+            found += [("math", one) for one in _shortest([one.math for one in self.series], _PLAIN.math)]
+            found += [("of", one) for one in _shortest([one.of for one in self.series], "")]
         names = {
-            "trends": ["math", "interval", "breakdown"] + ["of"] * (self.math in OF_PROPERTY),
+            "trends": ["formula", "interval", "breakdown"],
             "funnel": ["window", "order", "breakdown"],
-            "retention": ["returning", "period", "periods", "retention"],
+            "retention": ["returning", "period", "periods", "retention", "mode"],
             "lifecycle": ["interval"],
+            "stickiness": ["interval", "mode"],
+            "paths": ["steps"],
         }[self.kind]
         if "breakdown" in names and self.breakdown:
-            names.append("subject")
-        return [(name, str(getattr(self, name))) for name in names]
+            names += ["subject"] + ["attribution"] * (self.kind == "funnel")
+        found += [(name, str(getattr(self, name))) for name in names]
+        return found + [("without", name) for name in self.without if self.kind == "funnel"]
 
     def days(self, today: date) -> tuple[date, date]:
         """Give the first and the last day that are meant."""
@@ -135,23 +139,46 @@ class Form:
     def body(self, today: date) -> dict[str, Any]:
         """Give the question as the API takes it."""
         first, last = (day.isoformat() for day in self.days(today))
-        filters = [_asked(one) for one in self.filters]
-        matching = [{"event": _name(event), "filters": filters} for event in self.events]
-        if self.kind == "funnel":
-            more: dict[str, Any] = {"steps": matching, "window_days": self.window, "order": self.order}
-        elif self.kind == "retention":
-            returning = {"event": _name(self.returning), "filters": filters}
-            more = {"target": matching[0], "returning": returning, "period": self.period}
-            return more | {"periods": self.periods, "kind": self.retention, "date_from": first}
-        elif self.kind == "lifecycle":
-            more = {**matching[0], "interval": self.interval}
-        else:
-            math = {"math": self.math} | ({"property": self.of} if self.math in OF_PROPERTY else {})
-            series = [one | math | self._broken_down() for one in matching]
-            more = (series[0] if len(series) == 1 else {"series": series}) | {"interval": self.interval}
-        if self.kind == "funnel":
-            more |= self._broken_down()
-        return more | {"date_from": first, "date_to": last}
+        asked: dict[str, dict[str, Any]] = {
+            "trends": self._trends(),
+            "funnel": self._funnel(),
+            "retention": self._retention(),
+            "lifecycle": {**self._matching(self.events[0]), "interval": self.interval},
+            "stickiness": self._stickiness(),
+            "paths": {"steps": self.steps, "filters": self._filters()},
+        }
+        until = {} if self.kind == "retention" else {"date_to": last}
+        return asked[self.kind] | {"date_from": first} | until
+
+    def _trends(self) -> dict[str, Any]:
+        series = []
+        for one in self.series:
+            of = {"property": one.of} if one.math in OF_PROPERTY else {}
+            series.append(self._matching(one.event) | {"math": one.math} | of | self._broken_down())
+        asked: dict[str, Any] = series[0] if len(series) == 1 and not self.formula else {"series": series}
+        return asked | ({"formula": self.formula} if self.formula else {}) | {"interval": self.interval}
+
+    def _funnel(self) -> dict[str, Any]:
+        asked: dict[str, Any] = {"steps": [self._matching(event) for event in self.events]}
+        asked |= {"window_days": self.window, "order": self.order}
+        if self.without:
+            asked["exclusions"] = [{"event": _name(event)} for event in self.without]
+        return asked | self._broken_down() | ({"attribution": self.attribution} if self.breakdown else {})
+
+    def _retention(self) -> dict[str, Any]:
+        asked = {"target": self._matching(self.events[0]), "returning": self._matching(self.returning)}
+        more = {"period": self.period, "periods": self.periods, "kind": self.retention}
+        return asked | more | {"mode": "on" if self.mode == "exact" else "on_or_after"}
+
+    def _stickiness(self) -> dict[str, Any]:
+        mode = "exactly" if self.mode == "exact" else "or_more"
+        return self._matching(self.events[0]) | {"interval": self.interval, "mode": mode}
+
+    def _matching(self, event: str) -> dict[str, Any]:
+        return {"event": _name(event), "filters": self._filters()}
+
+    def _filters(self) -> list[dict[str, Any]]:
+        return [_asked(one) for one in self.filters]
 
     def _broken_down(self) -> dict[str, Any]:
         return {"breakdown": self.breakdown, "breakdown_type": self.subject} if self.breakdown else {}
@@ -168,33 +195,50 @@ def read(arguments: Arguments, *, today: date) -> Form:
         return value if value in allowed else str(getattr(_DEFAULT, name))
 
     def text(name: str) -> str:
-        return arguments.get(name, str(getattr(_DEFAULT, name))).strip()[:200]
+        return _cut(arguments.get(name, str(getattr(_DEFAULT, name))))
+
+    def whole(name: str, least: int, most: int) -> int:
+        return _whole(arguments.get(name, ""), least=least, most=most, default=int(getattr(_DEFAULT, name)))
 
     kind = choice("kind", [*KINDS])
-    most = {"trends": MOST_SERIES, "funnel": MOST_STEPS}.get(kind, 1)
-    events = [name[:200] for name in arguments.getlist("event") if name][:most]
     span, first, last = _span(arguments, today)
     interval = choice("interval", [*INTERVALS])
-    math = choice("math", [*MATHS])
+    series = _series(arguments)[: {"trends": MOST_SERIES, "funnel": MOST_STEPS}.get(kind, 1)]
+    is_trailing = kind == "lifecycle" or any(one.math in TRAILING for one in series)
     return Form(
         kind=kind,
         span=span,
         first=first,
         last=last,
-        events=events or [ANY],
-        math=math,
-        of=text("of"),
-        interval="day" if interval == "hour" and (math in ("wau", "mau") or kind == "lifecycle") else interval,
+        series=series,
+        formula=text("formula") if kind == "trends" else "",
+        interval="day" if interval == "hour" and is_trailing else interval,
         breakdown=text("breakdown"),
         subject=choice("subject", [*SUBJECTS]),
-        window=_whole(arguments.get("window", ""), least=1, most=365, default=_DEFAULT.window),
+        window=whole("window", 1, 365),
         order=choice("order", [*ORDERS]),
+        without=[name[:200] for name in arguments.getlist("without") if name][:MOST_WITHOUT],
+        attribution=choice("attribution", [*ATTRIBUTIONS]),
         returning=text("returning") or ANY,
         period=choice("period", [*PERIODS]),
-        periods=_whole(arguments.get("periods", ""), least=2, most=31, default=_DEFAULT.periods),
+        periods=whole("periods", 2, 31),
         retention=choice("retention", [*RETENTIONS]),
+        mode=choice("mode", [*MODES["retention"]]),
+        steps=whole("steps", 1, 10),
         filters=_filters(arguments),
     )
+
+
+def _series(arguments: Arguments) -> list[Series]:
+    """Give the rows of events; a row whose event is empty was taken away. A math that is missing is the one before."""
+    events, maths, ofs = (arguments.getlist(name) for name in ("event", "math", "of"))
+    found, math, of = list[Series](), _PLAIN.math, _PLAIN.of
+    for place, event in enumerate(events or [ANY]):
+        math = maths[place] if place < len(maths) and maths[place] in MATHS else math
+        of = _cut(ofs[place]) if place < len(ofs) else of
+        if event:
+            found.append(Series(event[:200], math, of if math in OF_PROPERTY else ""))
+    return found or [Series(ANY, math, of if math in OF_PROPERTY else "")]
 
 
 def _span(arguments: Arguments, today: date) -> tuple[str, str, str]:
@@ -217,7 +261,7 @@ def _day(text: str, default: date) -> date:
 def _filters(arguments: Arguments) -> list[Filter]:
     columns = (arguments.getlist(name) for name in ("subject_is", "key", "operator", "value"))
     return [
-        Filter(subject if subject in SUBJECTS else "event", key.strip()[:200], operator, value[:200])
+        Filter(subject if subject in SUBJECTS else "event", _cut(key), operator, value[:200])
         for subject, key, operator, value in zip(*columns, strict=False)
         if key.strip() and operator in OPERATORS
     ][:MOST_FILTERS]
@@ -233,6 +277,18 @@ def _asked(one: Filter) -> dict[str, Any]:
         except ValueError:
             return asked | {"value": one.value}  # the engine says that it must be a number
     return asked | {"value": one.value}
+
+
+def _shortest(values: Sequence[str], default: str) -> list[str]:
+    """Give a column without the repeated values at its end, which stand for themselves when they are missing."""
+    kept = list(values)
+    while kept and kept[-1] == (kept[-2] if len(kept) > 1 else default):
+        kept.pop()
+    return kept
+
+
+def _cut(text: str) -> str:
+    return text.strip()[:200].strip()
 
 
 def _name(event: str) -> str | None:

@@ -19,9 +19,9 @@ from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from . import access, cohorts, display, figures, form, funnel, insights
+from . import access, choices, cohorts, display, figures, flow, form, funnel, insights
 from .errors import Refusal
-from .form import Form
+from .form import Form, Series
 from .insights import TRAILING, Desk, zone_of
 from .insights_api import desk_of, report_of
 from .pages import draw, needs_session
@@ -38,6 +38,8 @@ ANSWERS: Mapping[str, Callable[[Desk, Any], dict[str, Any]]] = {
     "funnel": funnel.funnel,
     "retention": cohorts.retention,
     "lifecycle": cohorts.lifecycle,
+    "stickiness": cohorts.stickiness,
+    "paths": cohorts.paths,
 }
 
 bp = Blueprint("numbers", __name__)
@@ -57,12 +59,12 @@ def insights_page() -> ResponseReturnValue:
             shown["events"] = [row[0] for row in desk.reading.ask("names.events", most=MOST_EVENTS)]
             shown["properties"] = _properties(desk)
             asked = _begun(asked, shown["events"])
-            shown["answer"] = answer = ANSWERS[asked.kind](desk, asked.body(desk.today))
+            shown["answer"] = answer = _named(asked, ANSWERS[asked.kind](desk, asked.body(desk.today)))
             shown["totals"] = _totals(desk, asked)
             shown |= _drawn(asked, answer, is_partial=asked.days(desk.today)[1] >= desk.today)
     except Refusal as refusal:
         shown["complaint"] = refusal
-    frame = {"form": asked, "words": form, "kinds": _kinds(), "query": urlencode(asked.query())}
+    frame = {"form": asked, "words": choices, "kinds": choices.KINDS, "query": urlencode(asked.query())}
     return draw("beknown/insights.html", **frame, **shown)
 
 
@@ -95,7 +97,7 @@ def as_json() -> ResponseReturnValue:
 def as_csv() -> ResponseReturnValue:
     """Answer with the table of the page with the same query string."""
     asked, answer = _answered()
-    response = Response(figures.table_of(asked.kind, answer).csv(), mimetype="text/csv")
+    response = Response(figures.table_of(asked.kind, _named(asked, answer)).csv(), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{asked.kind}.csv"'
     return response
 
@@ -104,20 +106,20 @@ def as_csv() -> ResponseReturnValue:
 def identity() -> ResponseReturnValue:
     """Show the identity report: how good the identification is, what spoils it, how far to trust the counts."""
     span = request.args.get("span", "")
-    days = form.RANGES.get(span, form.RANGES[FIRST_SPAN])
+    days = choices.RANGES.get(span, choices.RANGES[FIRST_SPAN])
     last = zone_of(g.project.options).day(now_ms())
     body = {"date_from": (last - timedelta(days=days - 1)).isoformat(), "date_to": last.isoformat()}
     try:
         found = report_of(g.project, body)
     except Refusal as refusal:
-        return draw("beknown/identity.html", report=None, complaint=refusal, days=days, spans=form.RANGES)
+        return draw("beknown/identity.html", report=None, complaint=refusal, days=days, spans=choices.RANGES)
     weeks = figures.weeks_of(found["weeks"], [name for name, _ in display.RUNGS])
     users = found["unique_users"]
     return draw(
         "beknown/identity.html",
         report=found,
         days=days,
-        spans=form.RANGES,
+        spans=choices.RANGES,
         rungs=display.RUNGS,
         scale=figures.between(users["low"], users["persons"], users["high"]),
         weeks=weeks,
@@ -127,10 +129,6 @@ def identity() -> ResponseReturnValue:
 
 def _form() -> Form:
     return form.read(request.args, today=zone_of(g.project.options).day(now_ms()))
-
-
-def _kinds() -> dict[str, str]:
-    return {kind: words for kind, words in form.KINDS.items() if kind in ANSWERS}
 
 
 def _answered() -> tuple[Form, dict[str, Any]]:
@@ -144,8 +142,8 @@ def _begun(asked: Form, events: Sequence[str]) -> Form:
     if asked.kind != "funnel" or "event" in request.args:
         return asked
     own = [name for name in events if not name.startswith("$")]
-    ideas = [name for name in ("$pageview", *own[:1]) if name in events]
-    return replace(asked, events=ideas or asked.events)
+    ideas = [Series(name) for name in ("$pageview", *own[:1]) if name in events]
+    return replace(asked, series=ideas or asked.series)
 
 
 def _properties(desk: Desk) -> list[str]:
@@ -155,10 +153,27 @@ def _properties(desk: Desk) -> list[str]:
 
 def _totals(desk: Desk, asked: Form) -> list[dict[str, Any]]:
     """Give each series over the whole range: for people that is not the sum of the days."""
-    if asked.kind != "trends" or asked.breakdown or asked.math in TRAILING:
+    if asked.kind != "trends" or asked.breakdown or any(one.math in TRAILING for one in asked.series):
         return []
-    answer = insights.trends(desk, asked.body(desk.today) | {"display": "total"})
+    answer = _named(asked, insights.trends(desk, asked.body(desk.today) | {"display": "total"}))
     return [{"label": one["label"], "number": one["data"][0]} for one in answer["series"]]
+
+
+def _named(asked: Form, answer: dict[str, Any]) -> dict[str, Any]:
+    """Give the answer with series that can be told apart: by what is counted, where that differs."""
+    if asked.kind != "trends" or asked.breakdown or asked.formula or len({one.math for one in asked.series}) == 1:
+        return answer
+    names = [
+        f"{display.label(one['label'])}: {_counted(own)}"
+        for one, own in zip(answer["series"], asked.series, strict=True)
+    ]
+    return answer | {"series": [one | {"label": name} for one, name in zip(answer["series"], names, strict=True)]}
+
+
+def _counted(own: Series) -> str:
+    words = choices.MATHS[own.math]
+    words = words.replace("a property", own.of or "a property")
+    return words[:1].lower() + words[1:]
 
 
 def _drawn(asked: Form, answer: dict[str, Any], *, is_partial: bool) -> dict[str, Any]:
@@ -167,6 +182,10 @@ def _drawn(asked: Form, answer: dict[str, Any], *, is_partial: bool) -> dict[str
         return {"groups": figures.groups_of(answer)}
     if asked.kind == "retention":
         return {"mean": answer["mean"]}
+    if asked.kind == "stickiness":
+        return {"chart": orjson.dumps(figures.sticky_of(answer, interval=asked.interval)).decode()}
+    if asked.kind == "paths":
+        return {"flow": flow.flow_of(answer["ways"])}
     chart = figures.chart_of(asked.kind, answer, interval=asked.interval, most=MOST_DRAWN, is_partial=is_partial)
     return {
         "chart": orjson.dumps(chart).decode(),

@@ -139,7 +139,7 @@
       },
       axes: [
         axis(figure, {
-          grid: {show: false}, space: 80, incrs: [1, 2, 3, 7, 14, 30, 60, 90, 180, 365],
+          grid: {show: false}, space: 80, size: 32, incrs: [1, 2, 3, 7, 14, 30, 60, 90, 180, 365],
           values: (_, splits) => splits.map((at) => chart.labels[at] ?? ""),
         }),
         axis(figure, {size: 52, values: (_, splits) => splits.map((value) => write(Math.abs(value)) + (chart.unit ?? ""))}),

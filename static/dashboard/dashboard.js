@@ -30,20 +30,33 @@ function themeSwitch(button) {
   });
 }
 
-function copyButton(button) {
-  button.hidden = !navigator.clipboard;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent.trim());
-    const text = button.querySelector("span");
-    text.textContent = "Copied";
-    setTimeout(() => { text.textContent = "Copy"; }, 1600);
-  });
+/* Buttons that copy the text of an element (data-copy) or the page's address (data-copy-address). */
+function copyButtons() {
+  for (const button of document.querySelectorAll("[data-copy], [data-copy-address]")) button.hidden = !navigator.clipboard;
+}
+
+async function copy(event) {
+  const button = event.target.closest("[data-copy], [data-copy-address]");
+  if (!button) return;
+  const text = button.dataset.copy ? document.querySelector(button.dataset.copy).textContent.trim() : location.href;
+  await navigator.clipboard.writeText(text);
+  const label = button.querySelector("span");
+  const before = label.textContent;
+  label.textContent = "Copied";
+  setTimeout(() => { label.textContent = before; }, 1600);
+}
+
+/* On a phone the tabs scroll: the one that is shown must be in sight. */
+function showTab() {
+  document.querySelector(".tabs [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
 }
 
 const theme = document.getElementById("theme");
 if (theme) themeSwitch(theme);
-document.querySelectorAll("[data-copy]").forEach(copyButton);
+document.addEventListener("click", copy);
+copyButtons();
+showTab();
 localTimes(document);
 setInterval(() => localTimes(document), 30000); // "2 min ago" grows old
-document.addEventListener("htmx:after:swap", () => localTimes(document));
+document.addEventListener("htmx:after:swap", () => { localTimes(document); copyButtons(); showTab(); });
 document.addEventListener("beknown:row", (event) => localTimes(event.target));

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from .conftest import SECRET, Collector, until
 from .windows import Windows, capture, open_windows  # noqa: F401
 
-KINDS = ["trends", "funnel", "retention", "lifecycle"]
+KINDS = ["trends", "funnel", "retention", "lifecycle", "stickiness", "paths"]
 PAINTED = """() => {
   const canvas = document.querySelector(".chart canvas");
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -21,7 +21,10 @@ PAINTED = """() => {
 def visited(collector: Collector) -> Collector:
     """Three visitors saw a page, two signed up, one paid; somebody's junk id was refused."""
     for number in range(3):
-        capture(collector, "$pageview", f"visitor-{number}", plan="pro" if number else "free")
+        plan = "pro" if number else "free"
+        for page in ("/", "/pricing"):
+            where = {"$pathname": page, "$session_id": f"session-{number}", "plan": plan}
+            capture(collector, "$pageview", f"visitor-{number}", **where)
     for number in range(2):
         capture(collector, "Signed up", f"visitor-{number}")
     capture(collector, "Paid", "visitor-0", amount=39)
@@ -41,7 +44,7 @@ def test_a_question_is_built_by_clicking_and_is_its_address(visited: Collector, 
     assert page.locator(".totals dd").inner_text() == "3"
     page.select_option("[name=math]", "total")
     page.wait_for_url("**/insights?kind=trends&math=total")
-    until(lambda: page.locator(".totals dd").first.inner_text() == "6", "the events in all")
+    until(lambda: page.locator(".totals dd").first.inner_text() == "9", "the events in all")
     page.select_option("#f-event1", "Signed up")
     page.select_option("#f-event2", "Paid")  # before the answer to the first has come
     until(lambda: page.locator(".totals dd").all_inner_texts() == ["2", "1"], "both series")
@@ -89,6 +92,38 @@ def test_a_chart_is_drawn_walked_with_the_keyboard_and_follows_the_theme(
     until(lambda: page.locator(".chart canvas").count() == 1 and page.screenshot() != first, "the other colours")
 
 
+def test_a_formula_is_built_of_two_series_that_count_differently(visited: Collector, windows: Windows) -> None:
+    page = windows.signed_in(visited)
+    shown(page, visited, "kind=trends&event=Paid&event=$pageview")
+    page.select_option("#f-math1", "sum")
+    page.wait_for_selector("#f-of1")
+    page.fill("#f-of1", "amount")
+    page.press("#f-of1", "Tab")
+    until(lambda: page.locator(".totals dt").first.inner_text() == "Paid: sum of amount", "what is counted to be told")
+    page.fill("#f-formula", "A / B")
+    page.press("#f-formula", "Tab")
+    until(lambda: page.locator(".totals dd").all_inner_texts() == ["13"], "39 for three visitors")
+    assert page.locator(".chart canvas").is_visible()
+    page.fill("#f-formula", "A / Z")
+    page.press("#f-formula", "Tab")
+    page.wait_for_selector("text=is no formula")
+
+
+def test_ways_are_drawn_and_stickiness_is_too(visited: Collector, windows: Windows) -> None:
+    page = windows.signed_in(visited)
+    shown(page, visited, "kind=trends")
+    page.click(".tabs >> text=Paths")
+    page.wait_for_selector(".flow")
+    assert page.locator(".flow-page").all_text_contents() == ["/", "/pricing"]
+    assert page.locator(".flow-band").count() == 1
+    assert page.locator("tbody tr").first.inner_text().split() == ["1", "/", "/pricing", "3", "3"]
+    page.click(".tabs >> text=Stickiness")
+    page.wait_for_selector(".chart canvas")
+    assert page.locator("tbody tr").first.inner_text().split() == ["1", "day", "3", "100%"]
+    page.select_option("#f-mode", "more")
+    page.wait_for_url("**mode=more")
+
+
 def test_the_focus_stays_in_the_form(visited: Collector, windows: Windows) -> None:
     page = windows.signed_in(visited)
     shown(page, visited, "kind=trends")
@@ -122,7 +157,7 @@ def test_without_javascript_the_numbers_are_tables_and_the_form_a_form(
     page.select_option("[name=math]", "total")
     page.click("button >> text=Show")
     assert page.url.endswith("/insights?kind=trends&math=total")
-    assert page.locator(".totals dd").inner_text() == "6"
+    assert page.locator(".totals dd").inner_text() == "9"
     page.click(".tabs >> text=Funnel")
     assert page.locator(".funnel li").count() == 2
     page.click("nav >> text=Identity")

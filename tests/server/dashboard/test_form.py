@@ -7,18 +7,28 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from beknown_server import form
+from beknown_server import choices, form
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 TODAY = date(2026, 11, 24)
 WORDS = st.sampled_from(
-    [*form.KINDS, *form.MATHS, *form.RANGES, *form.INTERVALS, *form.ORDERS, *form.RETENTIONS, *form.OPERATORS]
+    [
+        *choices.KINDS,
+        *choices.MATHS,
+        *choices.RANGES,
+        *choices.INTERVALS,
+        *choices.ORDERS,
+        *choices.RETENTIONS,
+        *choices.OPERATORS,
+        *choices.MODES["retention"],
+        *choices.ATTRIBUTIONS,
+    ]
 ) | st.sampled_from(["custom", "person", "event", "*", "$pageview", "2026-11-01", "2026-02-30", "14", "-1", "", "é\0"])
 NAMES = st.sampled_from(
     "kind event span first last math of interval breakdown subject window order returning period periods retention "
-    "subject_is key operator value unknown".split()
+    "subject_is key operator value formula without attribution mode steps unknown".split()
 )
 
 
@@ -88,3 +98,28 @@ def test_a_condition_without_a_property_waits_and_one_on_a_number_is_a_number() 
 
 def test_trailing_days_are_not_asked_for_by_the_hour() -> None:
     assert body(("math", "wau"), ("interval", "hour"))["interval"] == "day"
+
+
+def test_each_series_has_a_math_of_its_own_and_a_missing_one_is_the_one_before() -> None:
+    rows = [("event", "Paid"), ("math", "sum"), ("of", "amount"), ("event", ""), ("math", "p90"), ("of", "")]
+    asked = read(*rows, ("event", "$pageview"), ("math", "dau"), ("formula", "A / B"))
+    assert asked.body(TODAY)["formula"] == "A / B"
+    series = [{k: v for k, v in one.items() if k != "filters"} for one in asked.body(TODAY)["series"]]
+    assert series == [
+        {"event": "Paid", "math": "sum", "property": "amount"},
+        {"event": "$pageview", "math": "dau"},
+    ]
+    same = read(("event", "a"), ("event", "b"), ("math", "total"))
+    assert [one.math for one in same.series] == ["total", "total"]
+    assert same.query() == [("kind", "trends"), ("event", "a"), ("event", "b"), ("math", "total")]
+
+
+def test_a_funnel_says_what_must_not_come_between_and_whose_value_counts() -> None:
+    asked = body(("kind", "funnel"), ("event", "a"), ("event", "b"), ("without", "c"), ("breakdown", "plan"))
+    assert (asked["exclusions"], asked["attribution"]) == ([{"event": "c"}], "first_touch")
+
+
+def test_stickiness_and_paths_ask_what_the_api_is_asked() -> None:
+    sticky = body(("kind", "stickiness"), ("event", "a"), ("mode", "more"), ("interval", "week"))
+    assert (sticky["event"], sticky["mode"], sticky["interval"]) == ("a", "or_more", "week")
+    assert body(("kind", "paths"), ("steps", "5"))["steps"] == 5

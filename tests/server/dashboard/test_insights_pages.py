@@ -24,6 +24,8 @@ QUESTIONS = {
     "funnel": FUNNEL,
     "retention": "kind=retention&period=day&periods=5&span=custom&first=2026-11-20",
     "lifecycle": f"kind=lifecycle&{DAYS}",
+    "stickiness": f"kind=stickiness&event=$pageview&mode=more&{DAYS}",
+    "paths": f"kind=paths&{DAYS}",
 }
 
 
