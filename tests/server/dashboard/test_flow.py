@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 from beknown_server import flow
@@ -31,7 +32,7 @@ def test_bars_hold_every_visit_and_bands_and_ends_hold_every_bar(visits: list[li
         column = [bar for bar in drawn.bars if bar.x == x]
         assert sum(bar.visits for bar in column) == sum(len(pages) > place for pages in visits)
         assert len(column) <= flow.MOST + 1
-        assert all(a.y + a.height < b.y for a, b in zip(column, column[1:], strict=False)), "no bar covers another"
+        assert all(a.y + a.height < b.y for a, b in pairwise(column)), "no bar covers another"
         assert all(bar.y + bar.height <= drawn.height for bar in column)
     if len(places) == 1:
         return  # nothing to go to: it is not drawn that everybody ended there
