@@ -23,7 +23,7 @@ from flask.typing import ResponseReturnValue
 from .cookie import arrived, keep
 from .cors import mirrored
 from .errors import Refusal, TooLarge, Unauthorized, Unusable
-from .intake import CLAIM_FIXES, FIXES, Skip, Terms, taken
+from .intake import CLAIM_FIXES, FIXES, SKIPS, Skip, Terms, described, origin, taken
 from .payload import delivery, unwrapped
 from .site import Site, current_site, now_ms
 from .store import Claim, Event, Project
@@ -31,19 +31,21 @@ from .store import Claim, Event, Project
 MIB = 1 << 20
 MAX_KEY = 64
 MAX_EVENT = MIB  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
-SKIPPED = "The event was left out. Mend its sender."
+MAX_NAMED = 1000  # skipped events that an answer names; the others are only counted
 SILENT = ("$performance_event",)  # upstream drops these without a word
 
 # route -> bytes of body, bytes after inflating (posthog-server §1.1)
+SMALL, LARGE = (2 * MIB, 12 * MIB), (20 * MIB, 50 * MIB)
 LIMITS = {
-    "batch": (20 * MIB, 50 * MIB),
-    "e": (2 * MIB, 20 * MIB),
-    "i/v0/e": (2 * MIB, 20 * MIB),
-    "capture": (2 * MIB, 20 * MIB),
-    "track": (2 * MIB, 20 * MIB),
-    "engage": (2 * MIB, 20 * MIB),
+    "batch": LARGE,
+    "i/v0/ai/batch": LARGE,
+    "e": SMALL,
+    "i/v0/e": SMALL,
+    "capture": SMALL,
+    "track": SMALL,
+    "engage": SMALL,
 }
-NOT_LEGACY = ("batch", "i/v0/e")  # the others unwrap base64 once more
+NOT_LEGACY = ("batch", "i/v0/ai/batch", "i/v0/e")  # the others unwrap base64 once more
 
 bp = Blueprint("ingest", __name__)
 bp.after_request(mirrored)
@@ -70,6 +72,7 @@ def accept(
     events: list[Event] = []
     skipped: list[tuple[int, str]] = []
     complaints: list[tuple[str, str]] = []
+    senders: dict[Claim, str] = {}
     usable = 0
     for index, raw in enumerate(raw_events):
         if isinstance(raw, dict) and raw.get("event") in SILENT:
@@ -83,17 +86,25 @@ def accept(
             continue
         events.append(found.event)
         complaints += found.complaints
+        if found.event.claim is not None:
+            senders[found.event.claim] = origin(raw)
     usable += len(events)
     appended = site.store.append(project.id, events, now) if events else None
     _warn(site, project, complaints, FIXES, now)
-    _warn(site, project, [("skipped: " + why, str(raw_events[index])[:300]) for index, why in skipped], {}, now)
-    for _, why in skipped:
-        site.metrics.skipped(why)
+    _skip(site, project, [(why, raw_events[index]) for index, why in skipped], now)
     if appended is None:
         return Outcome(0, 0, skipped, usable)
-    _warn(site, project, [_refused(rule, claim) for rule, claim in appended.refused], CLAIM_FIXES, now)
+    refused = [("claim refused: " + rule, _refused(claim) + senders.get(claim, "")) for rule, claim in appended.refused]
+    _warn(site, project, refused, CLAIM_FIXES, now)
     site.metrics.taken(accepted=len(events), stored=appended.stored, repeated=appended.repeated)
     return Outcome(appended.stored, appended.repeated, skipped, usable)
+
+
+def _skip(site: Site, project: Project, left_out: list[tuple[str, Any]], now: int) -> None:
+    for why, count in Counter(why for why, _ in left_out).items():
+        site.metrics.skipped(why, count)
+        example = next(described(raw) for reason, raw in left_out if reason == why)
+        site.store.warn(project.id, "skipped: " + why, example, SKIPS[why], now, count)
 
 
 def _check_size(event: Event) -> None:
@@ -101,16 +112,15 @@ def _check_size(event: Event) -> None:
         raise Skip("event over 1 MiB")
 
 
-def _refused(rule: str, claim: Claim) -> tuple[str, str]:
-    return "claim refused: " + rule, f"{claim.x!r} as {claim.y!r}"
+def _refused(claim: Claim) -> str:
+    return f"{claim.x!r} as {claim.y!r}"
 
 
 def _warn(site: Site, project: Project, found: list[tuple[str, str]], fixes: dict[str, str], now: int) -> None:
     """Count each code once per request, with the last example."""
     examples = dict(found)
     for code, count in Counter(code for code, _ in found).items():
-        fix = fixes.get(code.rpartition(": ")[2], SKIPPED)
-        site.store.warn(project.id, code, examples[code], fix, now, count)
+        site.store.warn(project.id, code, examples[code], fixes[code.rpartition(": ")[2]], now, count)
 
 
 def project_of(site: Site, key: str | None) -> Project:
@@ -139,10 +149,10 @@ def project_of(site: Site, key: str | None) -> Project:
 def _receive(route: str) -> ResponseReturnValue:
     site, now = current_site(), now_ms()
     most, most_inflated = LIMITS[route]
-    body = body_of(most)
     document = unwrapped(
-        body,
+        body_of(most),
         content_type=request.headers.get("Content-Type", ""),
+        encoding=request.headers.get("Content-Encoding", ""),
         query=request.args,
         limit=most_inflated,
         legacy=route not in NOT_LEGACY,
@@ -150,13 +160,23 @@ def _receive(route: str) -> ResponseReturnValue:
     sent = delivery(document, query=request.args)
     project = project_of(site, sent.key)
     outcome = accept(site, project, sent.events, sent_at=sent.sent_at, now=now, engage=route == "engage")
-    answer: dict[str, Any] = {"status": 1}
-    if outcome.skipped:
-        answer["skipped"] = [{"index": index, "reason": reason} for index, reason in outcome.skipped]
     if outcome.usable == 0:
         raise _unusable(project, outcome)
-    response = Response(orjson.dumps(answer), mimetype="application/json")
+    response = _answer(outcome, len(sent.events))
     keep(response, project.write_key, arrived(project.write_key), {})
+    return response
+
+
+def _answer(outcome: Outcome, events: int) -> Response:
+    answer: dict[str, Any] = {"status": 1}
+    if outcome.skipped:
+        answer["skipped"] = [{"index": index, "reason": why} for index, why in outcome.skipped[:MAX_NAMED]]
+    response = Response(orjson.dumps(answer), mimetype="application/json")
+    if outcome.skipped:
+        first = outcome.skipped[0][1]
+        response.headers["X-Beknown-Refused"] = f"{len(outcome.skipped)} of {events} events; the first: {first}"
+    if request.args.get("beacon") == "1":  # old posthog-js from sendBeacon: nobody reads the answer
+        response.status_code, response.data = 204, b""
     return response
 
 

@@ -3,6 +3,7 @@
 Rules (posthog-server §1.5, §1.8, §1.9, §2):
 - Pure: ``now`` and the uuid for an event that has none are handed in.
 - What can be mended is mended and complained about; what cannot is skipped alone, never the batch around it.
+- Who complains says of whom: the example names the library and the page that the event came from.
 - A clock is corrected only if it is off by more than SKEW_MS: a smaller difference is the network's, and
   correcting by it would put a device's events into the wrong order (PostHog issue 98250).
 """
@@ -25,6 +26,9 @@ from .store import Claim, Event
 SKEW_MS = 60_000
 FUTURE_MS = 23 * 3600 * 1000
 MAX_SESSION = 100
+MAX_GROUP = 400
+MAX_SHOWN = 80  # characters of a value in an example
+MAX_SET = 512 << 10  # bytes that one event may write on a person (posthog-server §1.8, there for the whole person)
 
 NOBODYS = ("$groupidentify", "$feature_flag_called")  # about a group or a flag: they make no person
 WRITE_NOTHING = ("$exception", "$$heatmap", "$groupidentify")  # their $set is not about the person
@@ -36,15 +40,29 @@ LEAKED = ("$context_tags", "$session_id")  # posthog-python writes its context i
 # code -> what to do about it; the text of the warnings page
 FIXES = {
     "id_too_long": f"Ids have at most {MAX_ID} characters; the rest was cut. Send the user's id, not a token.",
+    "id_not_text": "It was kept as its JSON text, which another sender may write otherwise. Send ids as text.",
+    "id_with_nul": "The NUL was replaced by U+FFFD: databases cannot keep it. Look where the sender reads the id.",
     "name_too_long": f"Names have at most {MAX_NAME} characters; the rest was cut. Put what varies into a property.",
     "junk_id": "Many people would share this id. The events are kept under it. Send the user's own id, or none.",
     "bad_timestamp": "The time could not be read and was replaced by the time of arrival. Send ISO 8601.",
     "future_timestamp": "The time lies over 23 hours ahead and was replaced by the time of arrival.",
     "property_dropped": "Send plain JSON values of modest depth and size.",
+    "properties_not_an_object": "The event was kept without its properties. Send them as an object.",
+    "set_too_large": f"The event was kept, but its $set and $set_once of over {MAX_SET} bytes wrote nothing.",
+    "group_key_too_long": f"Group keys have at most {MAX_GROUP} characters; the group was left out of the event.",
     "invalid_process_person_profile": "Only true and false are understood; the event was taken as true.",
     "personless_identity": "An event that asks for no person profile cannot identify, alias or merge.",
 }
 
+# why an event is left out -> what to do about it
+SKIPS = {
+    "not an object": "A batch is a list of objects. Look what the sender puts into it.",
+    "no event name": 'Give each event a name: {"event": "signed up", ...}.',
+    "no distinct_id": "Say whose event it is: {\"distinct_id\": ...}, the user's id or the visitor's anonymous one.",
+    "blank distinct_id": "The id is empty or only blanks. Send the user's own id, or the visitor's anonymous one.",
+    "uuid is not a UUID": "Leave uuid out, or send a UUID: it is what a repeat is known by.",
+    "event over 1 MiB": "Send a reference to large content, not the content itself.",
+}
 
 Complaints = list[tuple[str, str]]  # code of FIXES, example
 
@@ -60,7 +78,7 @@ CLAIM_FIXES = {
 
 
 class Skip(Exception):
-    """This event cannot be used; the message is the reason."""
+    """This event cannot be used; the message is the reason, one of SKIPS."""
 
 
 @dataclass(slots=True)
@@ -91,8 +109,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
     name = _name(raw, complaints, terms)
     whole_id = _distinct_id(raw, given, complaints)
     distinct_id = _clean(whole_id[:MAX_ID])
-    properties, dropped = plain_properties(given if isinstance(given, dict) else {})
-    complaints += [("property_dropped", text) for text in dropped]
+    properties = _properties(given, complaints)
     timestamp = _timestamp(raw, properties, terms, complaints)
     set_, once, unset = _person_properties(raw, properties, name, complaints)
     session = properties.get("$session_id")
@@ -109,7 +126,33 @@ def taken(raw: Any, terms: Terms) -> Taken:
         claim=_claim(name, whole_id, given, terms, complaints),
         personal=name not in NOBODYS,
     )
-    return Taken(event, complaints)
+    sender = origin(raw) if complaints else ""
+    return Taken(event, [(code, text + sender) for code, text in complaints])
+
+
+def described(raw: Any) -> str:
+    """Give an event that cannot be used as the warnings page shows it: its name, whose it is, where it came from."""
+    if not isinstance(raw, dict):
+        return shown(raw)
+    parts = [f"{key}: {shown(raw[key])}" for key in ("event", "distinct_id", "uuid") if key in raw]
+    return (", ".join(parts) or "{}") + origin(raw)
+
+
+def origin(raw: dict[str, Any]) -> str:
+    """Give `` from <library> on <page>`` as far as an event says so. What follows a ``?`` may be personal: left out."""
+    inner = raw.get("properties")
+    known = inner if isinstance(inner, dict) else {}
+    library = " ".join(known[key][:40] for key in ("$lib", "$lib_version") if isinstance(known.get(key), str))
+    page = known.get("$current_url")
+    where = page.partition("?")[0].partition("#")[0][:200] if isinstance(page, str) else ""
+    return (f" from {library}" if library else "") + (f" on {where}" if where else "")
+
+
+def shown(value: Any) -> str:
+    """Give a short text of any value."""
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    return value[:MAX_SHOWN] if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _clean(text: str) -> str:
@@ -120,7 +163,22 @@ def as_id(value: Any) -> str:
     """Give a distinct id as text, as upstream does: numbers as digits, anything else as its JSON text."""
     if isinstance(value, str):
         return value
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # nested deeper than it writes, though not than it reads
+        return "[object Object]"
+
+
+def _properties(given: Any, complaints: Complaints) -> dict[str, Any]:
+    if given is not None and not isinstance(given, dict):
+        complaints.append(("properties_not_an_object", shown(given)))
+    properties, dropped = plain_properties(given if isinstance(given, dict) else {})
+    complaints += [("property_dropped", text) for text in dropped]
+    groups = properties.get("$groups")
+    if isinstance(groups, dict):
+        for kind in [kind for kind, key in groups.items() if len(as_id(key)) > MAX_GROUP]:
+            complaints.append(("group_key_too_long", f"{shown(kind)}: {shown(groups.pop(kind))}"))
+    return properties
 
 
 def _name(raw: dict[str, Any], complaints: Complaints, terms: Terms) -> str:
@@ -130,7 +188,7 @@ def _name(raw: dict[str, Any], complaints: Complaints, terms: Terms) -> str:
     if not isinstance(name, str) or not name.strip():
         raise Skip("no event name")
     if len(name) > MAX_NAME:
-        complaints.append(("name_too_long", name[:80]))
+        complaints.append(("name_too_long", shown(name)))
     return _clean(name[:MAX_NAME])
 
 
@@ -143,11 +201,21 @@ def _distinct_id(raw: dict[str, Any], properties: Any, complaints: Complaints) -
     text = as_id(value)
     if not text.strip():
         raise Skip("blank distinct_id")
-    if is_junk(text):
-        complaints.append(("junk_id", text[:80]))
-    if len(text) > MAX_ID:
-        complaints.append(("id_too_long", text[:80]))
+    complaints += _doubts(value, text)
     return text
+
+
+def _doubts(value: Any, text: str) -> Complaints:
+    """Give what is wrong with an id that came as ``value`` and is kept as ``text``."""
+    example = shown(_clean(text))
+    found = [("id_not_text", example)] if not isinstance(value, str) else []
+    if "\0" in text:
+        found.append(("id_with_nul", example))
+    elif is_junk(text):
+        found.append(("junk_id", example))
+    if len(text) > MAX_ID:
+        found.append(("id_too_long", example))
+    return found
 
 
 def _uuid(value: Any, terms: Terms) -> str:
@@ -162,7 +230,7 @@ def _uuid(value: Any, terms: Terms) -> str:
 def _timestamp(raw: dict[str, Any], properties: dict[str, Any], terms: Terms, complaints: Complaints) -> int:
     at = moment(raw.get("timestamp"))
     if at is None and raw.get("timestamp") not in (None, ""):
-        complaints.append(("bad_timestamp", str(raw["timestamp"])[:80]))
+        complaints.append(("bad_timestamp", shown(raw["timestamp"])))
     offset = raw.get("offset")
     if at is None and isinstance(offset, (int, float)) and not isinstance(offset, bool) and 0 <= offset < 1e13:
         return terms.now - int(offset)
@@ -172,7 +240,7 @@ def _timestamp(raw: dict[str, Any], properties: dict[str, Any], terms: Terms, co
     if abs(skew) > SKEW_MS:
         at -= skew
     if at > terms.now + FUTURE_MS:
-        complaints.append(("future_timestamp", str(raw["timestamp"])[:80]))
+        complaints.append(("future_timestamp", shown(raw["timestamp"])))
         return terms.now
     return max(at, 0)
 
@@ -183,12 +251,16 @@ def _person_properties(
     """Give $set, $set_once and $unset of an event, and leave them in its properties as they will be stored."""
     profile = properties.get("$process_person_profile", True)
     if not isinstance(profile, bool):
-        complaints.append(("invalid_process_person_profile", str(profile)[:80]))
+        complaints.append(("invalid_process_person_profile", shown(profile)))
     bags = [_bag(raw, properties, which, complaints) for which in ("$set", "$set_once")]
     unset = properties.get("$unset", raw.get("$unset"))
-    names = [_clean(str(one))[:MAX_NAME] for one in unset] if isinstance(unset, (list, dict)) else []
+    unset = unset if isinstance(unset, (list, dict)) else []
+    names = [_clean(str(one))[:MAX_NAME] for one in unset if isinstance(one, (str, int, float))]
     if profile is False or name in WRITE_NOTHING:
         return {}, {}, []
+    if any(bags) and len(orjson.dumps(bags)) > MAX_SET:
+        complaints.append(("set_too_large", shown(", ".join(key for bag in bags for key in bag))))
+        return {}, {}, names
     for which, bag in zip(("$set", "$set_once"), bags, strict=True):
         if bag:
             properties[which] = bag
@@ -215,14 +287,16 @@ def _claim(name: str, distinct_id: str, properties: Any, terms: Terms, complaint
     if name not in NEED_A_PERSON:
         return None
     if given.get("$process_person_profile") is False:
-        complaints.append(("personless_identity", f"{name} for {distinct_id[:80]}"))
+        complaints.append(("personless_identity", f"{name} for {shown(distinct_id)}"))
         return None
     if name == "$identify" and "$anon_distinct_id" in given:
-        kind, source = CLAIM, as_id(given["$anon_distinct_id"])
+        kind, value = CLAIM, given["$anon_distinct_id"]
     elif name in ("$create_alias", "$merge_dangerously") and given.get("alias"):
-        kind, source = (ALIAS if name == "$create_alias" else FORCED), as_id(given["alias"])
+        kind, value = (ALIAS if name == "$create_alias" else FORCED), given["alias"]
     else:
         return None
+    source = as_id(value)
+    complaints += [(code, text) for code, text in _doubts(value, source) if code != "junk_id"]  # that is told below
     allowed = bool(terms.options.get("merge_dangerously"))
     signed = not terms.options.get("signed_identities")
     refused = refused_for_good(kind, source, distinct_id, allowed=allowed, signed=signed)

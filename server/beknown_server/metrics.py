@@ -44,9 +44,9 @@ class Metrics:
         self._stored.inc(stored)
         self._repeated.inc(repeated)
 
-    def skipped(self, reason: str) -> None:
-        """Count one event that was left out."""
-        self._skipped.labels(reason).inc()
+    def skipped(self, reason: str, count: int = 1) -> None:
+        """Count events that were left out."""
+        self._skipped.labels(reason).inc(count)
 
     def refused(self, code: str) -> None:
         """Count one request that was refused."""

@@ -1,10 +1,13 @@
 """What came over the wire, unwrapped: from any of the forms that PostHog's SDKs send to a list of events.
 
-    ?data= or body -> base64? -> form? -> gzip? -> base64 again (old routes) -> JSON -> one event, a list, or a batch
+    ?data= or body -> form? -> LZ-String? -> base64? -> gzip? -> base64 again (old routes) -> JSON
+    -> one event, a list, or a batch
 
 Rules (posthog-server §1.3 to §1.5):
 - Pure, and it expects the worst: every step has a limit that holds *while* it works, not afterwards.
 - The content type is believed only when it says form; else the body is the payload. Gzip is known by its magic.
+- Only LZ-String must be announced (address, form or Content-Encoding, in this order): it looks like base64. Any other
+  announcement is ignored, also a wrong one.
 - Nothing here looks into an event; intake.py does.
 """
 
@@ -14,7 +17,6 @@ import base64
 import binascii
 import json
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +24,18 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from . import lzstring
 from .errors import TooLarge, Unauthorized, Unusable
+from .inflate import GZIP, inflated
 from .moments import moment
 
-MAX_CONTAINERS = 500_000  # objects and lists in one body: each costs some 60 bytes of memory, whatever its text costs
+MAX_EVENTS = 50_000  # in one request
+# Parts of one body: each costs memory (an object 60 to 230 bytes, any other value some 60), whatever its text costs.
+MAX_CONTAINERS = 200_000  # objects and lists
+MAX_COMMAS = 2_000_000
 FORM = "application/x-www-form-urlencoded"
-GZIP = b"\x1f\x8b\x08"
+LZ = ("lz64", "lz-string")
+SMALLER = "Send smaller batches."
 YEAR_2020 = 1_577_836_800_000
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
@@ -42,43 +50,29 @@ class Delivery:
     sent_at: int | None
 
 
-def unwrapped(body: bytes, *, content_type: str, query: Mapping[str, str], limit: int, legacy: bool) -> Any:
+def unwrapped(
+    body: bytes, *, content_type: str, query: Mapping[str, str], limit: int, legacy: bool, encoding: str = ""
+) -> Any:
     """Give the JSON document of a request. ``limit``: bytes after inflating; ``legacy``: a second base64 is tried.
 
     Raises Unusable and TooLarge.
     """
-    payload = query.get("data", "").encode() or body
+    payload, hint = _plus_signs(query.get("data", "")), query.get("compression")
+    if not payload.strip(b" +"):
+        payload, announced = _of_body(body, content_type)
+        hint = hint or announced or encoding
     if not payload.strip():
         raise Unusable("empty", "the request has no body and no data parameter.", fix="Send events as JSON.")
-    is_form = content_type.partition(";")[0].strip().lower() == FORM and not query.get("data")
-    if is_form and not payload.lstrip().startswith((b"{", b"[", GZIP)):  # curl -d says form of everything
-        payload = _form_data(payload)
+    if (hint or "").strip().lower() in LZ and not payload.lstrip().startswith((b"{", b"[", GZIP)):
+        return parsed(_unlz(payload))
     payload = _unbase64(payload)
-    if query.get("compression") in ("lz64", "lz-string"):
-        raise Unusable("lz64", "LZ-String compression is not read here.", fix="Update posthog-js: it uses gzip now.")
     if payload.startswith(GZIP):
-        payload = inflated(payload, limit=limit)
+        payload = inflated(payload, "gzip", limit=limit)
     if legacy:
         payload = _unbase64(payload)
     if len(payload) > limit:
-        raise _too_large(limit)
-    return _parsed(payload)
-
-
-def inflated(payload: bytes, *, limit: int) -> bytes:
-    """Give what gzip holds; raise TooLarge as soon as it grows over ``limit`` bytes, Unusable if it is damaged."""
-    engine = zlib.decompressobj(wbits=31)
-    try:
-        result = engine.decompress(payload, limit + 1)  # stops there, whatever else would come out
-    except zlib.error as error:
-        raise Unusable(
-            "bad_gzip", f"the body starts like gzip but is damaged: {error}.", fix="Send it again."
-        ) from None
-    if len(result) > limit:
-        raise _too_large(limit)
-    if not engine.eof:
-        raise Unusable("bad_gzip", "the body starts like gzip but ends too early.", fix="Send it again.")
-    return result
+        raise TooLarge("body_too_large", f"the body is over {limit} bytes.", fix=SMALLER)
+    return parsed(payload)
 
 
 def delivery(document: Any, *, query: Mapping[str, str]) -> Delivery:
@@ -94,6 +88,8 @@ def delivery(document: Any, *, query: Mapping[str, str]) -> Delivery:
         )
     if not events:
         raise Unusable("empty_batch", "the batch holds no events.", fix="Send at least one.")
+    if len(events) > MAX_EVENTS:
+        raise TooLarge("too_many_events", f"the batch holds over {MAX_EVENTS} events.", fix=SMALLER)
     sent_at = moment(outer.get("sent_at"))
     if sent_at is None:
         sent_at = _from_query(query)
@@ -123,16 +119,33 @@ def _from_query(query: Mapping[str, str]) -> int | None:
     return at if at is not None and at > YEAR_2020 else None  # an older one was sent in seconds
 
 
-def _form_data(body: bytes) -> bytes:
+def _of_body(body: bytes, content_type: str) -> tuple[bytes, str]:
+    """Give the payload of a body, and the compression that a form names."""
+    is_form = content_type.partition(";")[0].strip().lower() == FORM
+    if not is_form or not body.strip() or body.lstrip().startswith((b"{", b"[", GZIP)):
+        return body, ""  # curl -d says form of everything
     try:
         fields = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=20)
     except ValueError:
         fields = {}
     if "data" not in fields:
         raise Unusable("bad_form", "the body says it is a form but has no data field.", fix="Send JSON as text/plain.")
-    # A plus sign that was not escaped has become a blank.
-    data = fields["data"][0].encode()
-    return data if data.lstrip().startswith((b"{", b"[")) else data.replace(b" ", b"+")
+    return _plus_signs(fields["data"][0]), fields.get("compression", [""])[0]
+
+
+def _plus_signs(data: str) -> bytes:
+    """Give base64 its plus signs back: one that was not escaped has become a blank."""
+    return (data if data.lstrip().startswith(("{", "[")) else data.replace(" ", "+")).encode()
+
+
+def _unlz(payload: bytes) -> bytes:
+    fix = "Update posthog-js: it uses gzip now."
+    try:
+        return lzstring.decompressed(payload).encode()
+    except lzstring.Damaged as error:
+        raise Unusable("bad_lz64", f"the body says it is LZ-String but is damaged: {error}.", fix=fix) from None
+    except lzstring.Swollen as error:
+        raise TooLarge("inflated_too_large", f"the body is LZ-String and too large: {error}.", fix=fix) from None
 
 
 def _unbase64(payload: bytes) -> bytes:
@@ -145,11 +158,15 @@ def _unbase64(payload: bytes) -> bytes:
         return payload
 
 
-def _parsed(payload: bytes) -> Any:
+def parsed(payload: bytes) -> Any:
+    """Give the document that a text of JSON is, with what browsers and Python get wrong mended.
+
+    Raises Unusable if it is none, TooLarge if it is made of too many parts.
+    """
     if payload.count(b"{") + payload.count(b"[") > MAX_CONTAINERS:
-        raise TooLarge(
-            "too_nested", f"the body holds over {MAX_CONTAINERS} objects and lists.", fix="Send less at once."
-        )
+        raise TooLarge("too_nested", f"the body holds over {MAX_CONTAINERS} objects and lists.", fix=SMALLER)
+    if payload.count(b",") > MAX_COMMAS:
+        raise TooLarge("too_many_values", f"the body holds over {MAX_COMMAS} values.", fix=SMALLER)
     try:
         return orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -178,7 +195,3 @@ def _not_json(error: Exception) -> Unusable:
     return Unusable(
         "not_json", f"the body is not JSON: {str(error)[:200]}.", fix="Send events as JSON, gzip or base64."
     )
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge("inflated_too_large", f"the body inflates to over {limit} bytes.", fix="Send smaller batches.")

