@@ -8,6 +8,7 @@ from flask import Blueprint, Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import (
+    access,
     api,
     assets,
     deferred,
@@ -56,6 +57,7 @@ def create_app(settings: Settings, *, store: Store | None = None, demo: bool = F
     site = mount(app, settings, store=store, demo=demo)
     # Without its tables the application still answers: /healthz/ready says what is missing.
     app.secret_key = token_urlsafe() if site.store.pending_migrations() else site.store.site_secret()
+    app.session_interface = access.Sessions()
     app.config.update(
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_NAME="beknown",

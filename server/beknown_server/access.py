@@ -17,7 +17,8 @@ import secrets
 import threading
 from typing import Any
 
-from flask import current_app, request, session
+from flask import Flask, Request, current_app, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
@@ -44,6 +45,16 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Flask's sessions; what it costs to make their signer is paid only for who brings one. Events never do."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Give the session that came with the request, or an empty one; None without a secret key."""
+        if "HTTP_COOKIE" in request.environ:
+            return super().open_session(app, request)
+        return self.session_class() if app.secret_key else None
 
 
 class WrongKeys:

@@ -28,6 +28,8 @@ UNQUOTED = "!~*'()"  # what JavaScript's encodeURIComponent leaves as it is, bes
 
 def arrived(key: str) -> str:
     """Give the newest identity that came with this request, as the cookie's text; empty if none did."""
+    if "HTTP_COOKIE" not in request.environ:  # most pages are not of our host
+        return ""
     texts = [
         unquote(value)
         for name in (cookie_name(key), _kept(key))

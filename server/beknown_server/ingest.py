@@ -29,6 +29,7 @@ from .site import Site, current_site, now_ms
 from .store import Claim, Event, Project
 
 MIB = 1 << 20
+PIECE = 64 << 10
 MAX_KEY = 64
 MAX_EVENT = MIB  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
 MAX_NAMED = 1000  # skipped events that an answer names; the others are only counted
@@ -118,6 +119,8 @@ def _refused(claim: Claim) -> str:
 
 def _warn(site: Site, project: Project, found: list[tuple[str, str]], fixes: dict[str, str], now: int) -> None:
     """Count each code once per request, with the last example."""
+    if not found:
+        return
     examples = dict(found)
     for code, count in Counter(code for code, _ in found).items():
         site.store.warn(project.id, code, examples[code], fixes[code.rpartition(": ")[2]], now, count)
@@ -190,11 +193,16 @@ def _unusable(project: Project, outcome: Outcome) -> Refusal:
 
 
 def body_of(most: int) -> bytes:
-    if (request.content_length or 0) > most:
+    """Give the request's body. Raises TooLarge if it has over ``most`` bytes, whatever it says of its length."""
+    length = request.content_length
+    if (length or 0) > most:
         raise _too_large(most)
-    body = request.stream.read(most + 1)
-    if len(body) > most:  # sent in chunks, without a length
-        raise _too_large(most)
+    body, stream = b"", request.stream
+    # Room is taken for what is asked for, so no more than needed: what is sent in chunks tells no length.
+    while piece := stream.read(PIECE if length is None else length - len(body)):
+        body += piece
+        if len(body) > most:
+            raise _too_large(most)
     return body
 
 

@@ -10,13 +10,14 @@ Rules (posthog-server §1.5, §1.8, §1.9, §2):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import orjson
-from beknown.values import plain_properties
+from beknown.values import MAX_STRING, plain_properties
 from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
 from .identity import ALIAS, CLAIM, FORCED, refused_for_good
@@ -63,6 +64,9 @@ SKIPS = {
     "uuid is not a UUID": "Leave uuid out, or send a UUID: it is what a repeat is known by.",
     "event over 1 MiB": "Send a reference to large content, not the content itself.",
 }
+
+_EASY = {bool, int, type(None)}
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Complaints = list[tuple[str, str]]  # code of FIXES, example
 
@@ -155,6 +159,19 @@ def shown(value: Any) -> str:
     return value[:MAX_SHOWN] if isinstance(value, str) else orjson.dumps(value).decode()
 
 
+def _plain(given: dict[str, Any], what: str) -> tuple[dict[str, Any], list[str]]:
+    """Do as values.plain_properties does; quickly, because most of what JSON can say is plain as it is."""
+    hard = {
+        name: value
+        for name, value in given.items()
+        if type(value) not in _EASY and not (type(value) is str and len(value) <= MAX_STRING)
+    }
+    if not hard:
+        return dict(given), []
+    mended, dropped = plain_properties(hard, what)
+    return {**{name: value for name, value in given.items() if name not in hard}, **mended}, dropped
+
+
 def _clean(text: str) -> str:
     return text.replace("\0", "\ufffd")  # PostgreSQL cannot store NUL in text
 
@@ -172,7 +189,7 @@ def as_id(value: Any) -> str:
 def _properties(given: Any, complaints: Complaints) -> dict[str, Any]:
     if given is not None and not isinstance(given, dict):
         complaints.append(("properties_not_an_object", shown(given)))
-    properties, dropped = plain_properties(given if isinstance(given, dict) else {})
+    properties, dropped = _plain(given if isinstance(given, dict) else {}, "properties")
     complaints += [("property_dropped", text) for text in dropped]
     groups = properties.get("$groups")
     if isinstance(groups, dict):
@@ -222,7 +239,7 @@ def _uuid(value: Any, terms: Terms) -> str:
     if value is None or value == "":
         return terms.new_uuid(terms.now)
     try:
-        return str(UUID(value))
+        return value if _UUID.fullmatch(value) else str(UUID(value))
     except (ValueError, AttributeError, TypeError):
         raise Skip("uuid is not a UUID") from None
 
@@ -271,9 +288,11 @@ def _person_properties(
 
 def _bag(raw: dict[str, Any], properties: dict[str, Any], which: str, complaints: Complaints) -> dict[str, Any]:
     inner, top = properties.pop(which, None), raw.get(which)
+    if not inner and not top:
+        return {}
     found = dict(inner) if isinstance(inner, dict) else {}
     if isinstance(top, dict):
-        kept, dropped = plain_properties(top, which)
+        kept, dropped = _plain(top, which)
         complaints += [("property_dropped", text) for text in dropped]
         found.update(kept)
     from_server = properties.get("$is_server") is True or properties.get("$lib") in SERVERS

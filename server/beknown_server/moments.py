@@ -8,11 +8,13 @@ Rules:
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 _DIGITS = re.compile(r"\d{10}|\d{13}")
+_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _LATEST = 253_402_300_799_999  # the end of year 9999
 
 
@@ -38,11 +40,13 @@ def _epoch(number: float) -> int | None:
 
 
 def _iso(text: str) -> datetime | None:
-    for form in (text, text.replace("/", "-"), text.replace(" ", "", 1) if text.count(" ") > 1 else text):
-        try:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    for form in (text.replace("/", "-"), text.replace(" ", "", 1) if text.count(" ") > 1 else text):
+        with suppress(ValueError):
             return datetime.fromisoformat(form)
-        except ValueError:
-            continue
     return None
 
 
@@ -56,7 +60,6 @@ def _rfc2822(text: str) -> datetime | None:
 def _ms(parsed: datetime) -> int | None:
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     try:
-        difference = aware - datetime(1970, 1, 1, tzinfo=UTC)
+        return (aware - _EPOCH) // _MS
     except OverflowError:
         return None
-    return (difference.days * 86_400 + difference.seconds) * 1000 + difference.microseconds // 1000

@@ -53,12 +53,14 @@ class Server(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "proc_name": "beknown",
             "control_socket_disable": True,  # nothing is written outside the data folder
-            "post_worker_init": _begin,
-            "worker_exit": _close,
-            "child_exit": _forget,
+            **self.hooks(),
         }
         for name, value in choices.items():
             self.cfg.set(name, value)
+
+    def hooks(self) -> dict[str, Any]:
+        """Give what is called when a worker has begun and when it ends."""
+        return {"post_worker_init": _begin, "worker_exit": _close, "child_exit": _forget}
 
     def load(self) -> Flask:
         """Give the application; called in each worker, after the fork."""

@@ -21,7 +21,8 @@ ORDER = {
     ),
     CLIENT / "hosts": "worker browser spans page tag library __init__",
     SERVER / "store": (
-        "question records migrations migrate sqlite postgres writer clusters people arrivals forwarding store __init__"
+        "question records migrations migrate sqlite postgres writer projects clusters people arrivals forwarding store "
+        "__init__"
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments columns insights funnel cohorts "

@@ -8,8 +8,9 @@ Rules:
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import orjson
@@ -17,7 +18,7 @@ import orjson
 from ..identity import REFUSED, writes
 from . import question
 from .clusters import learn
-from .records import Appended, Event
+from .records import Appended, Claim, Event
 from .writer import Connection
 
 PERSONS = UUID("5f6d9c4e-7f4b-4c1e-9a53-6265a06e6f77")  # the namespace of our persons' ids; never change it
@@ -28,11 +29,25 @@ def person_id(project_id: int, distinct_id: str) -> UUID:
     return uuid5(PERSONS, f"{project_id}:{distinct_id}")
 
 
-def append(db: Connection, project_id: int, events: Sequence[Event], now: int) -> Appended:
-    """Store the events that are new, with the facts and the properties that they bring."""
+class Batch(NamedTuple):
+    """Events of one request, and when they came (ms)."""
+
+    events: Sequence[Event]
+    received: int
+
+
+class Fresh(NamedTuple):
+    """An event that is stored for the first time, and the batch that it came in."""
+
+    event: Event
+    batch: int
+
+
+def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Appended]:
+    """Store the events that are new, with the facts and the properties that they bring; say so batch by batch."""
     db.lock(project_id)
-    fresh = _fresh(db, project_id, events)
-    numbers = _seen(db, project_id, fresh)
+    fresh = _fresh(db, project_id, batches)
+    numbers = _seen(db, project_id, [one.event for one in fresh.values()])
     db.many(
         "event.add",
         [
@@ -42,35 +57,40 @@ def append(db: Connection, project_id: int, events: Sequence[Event], now: int) -
                 "event": event.event,
                 "distinct_id": numbers[event.distinct_id],
                 "timestamp": event.timestamp,
-                "received": now,
+                "received": batches[batch].received,
                 "session_id": event.session_id,
                 "properties": orjson.dumps(event.properties).decode(),
             }
-            for uuid, event in fresh.items()
+            for uuid, (event, batch) in fresh.items()
         ],
     )
-    refused = []
-    for uuid, event in fresh.items():
+    refused: dict[int, list[tuple[str, Claim]]] = defaultdict(list)
+    for uuid, (event, batch) in fresh.items():
         if event.claim:
             x, y = numbers[event.claim.x], numbers[event.claim.y]
             rule = learn(db, project_id, event.claim, x=x, y=y, at=event.timestamp, uuid=uuid)
             if rule in REFUSED:
-                refused.append((rule, event.claim))
-    db.many("property.write", [row for uuid, event in fresh.items() for row in _writes(event, uuid, numbers)])
-    return Appended(len(fresh), len(events) - len(fresh), refused)
+                refused[batch].append((rule, event.claim))
+    db.many("property.write", [row for uuid, one in fresh.items() for row in _writes(one.event, uuid, numbers)])
+    stored = Counter(one.batch for one in fresh.values())
+    return [
+        Appended(stored[number], len(batch.events) - stored[number], refused[number])
+        for number, batch in enumerate(batches)
+    ]
 
 
-def _fresh(db: Connection, project_id: int, events: Sequence[Event]) -> dict[bytes, Event]:
-    found: dict[bytes, Event] = {}
-    for event in events:
-        found.setdefault(UUID(event.uuid).bytes, event)
+def _fresh(db: Connection, project_id: int, batches: Sequence[Batch]) -> dict[bytes, Fresh]:
+    found: dict[bytes, Fresh] = {}
+    for number, batch in enumerate(batches):
+        for event in batch.events:
+            found.setdefault(bytes.fromhex(event.uuid.replace("-", "")), Fresh(event, number))
     for piece in question.pieces(list(found)):
         for row in db.all("event.known", project_id=project_id, uuids=piece):
-            del found[bytes(row["uuid"])]
+            found.pop(bytes(row["uuid"]), None)
     return found
 
 
-def _seen(db: Connection, project_id: int, fresh: dict[bytes, Event]) -> dict[str, int]:
+def _seen(db: Connection, project_id: int, fresh: Sequence[Event]) -> dict[str, int]:
     """Count the ids that the events name, and give the number of each."""
     seen: dict[str, dict[str, Any]] = {}
 
@@ -91,7 +111,7 @@ def _seen(db: Connection, project_id: int, fresh: dict[bytes, Event]) -> dict[st
         row["event_count"] += count
         row["personal"] |= int(personal)
 
-    for event in fresh.values():
+    for event in fresh:
         note(event.distinct_id, event.timestamp, 1, event.personal)
         if event.claim:
             for name in (event.claim.x, event.claim.y):
@@ -106,6 +126,8 @@ def _seen(db: Connection, project_id: int, fresh: dict[bytes, Event]) -> dict[st
 
 
 def _writes(event: Event, uuid: bytes, numbers: dict[str, int]) -> list[dict[str, Any]]:
+    if not (event.set_ or event.set_once or event.unset):
+        return []
     return [
         {
             "distinct_id": numbers[event.distinct_id],

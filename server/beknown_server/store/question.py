@@ -6,21 +6,24 @@ Rules:
 - ``room.what.sql``, and every file is used. Values are only ever passed as ``:name``.
 - ``{{:name ...}}`` is left out when ``name`` is not given or None.
 - A list stands for its items: ``in (:ids)``. Callers keep lists below MOST_ITEMS (see ``pieces``).
+- Few texts, so that engines find them prepared: lists are filled up to a power of two, rows inserted by powers of two.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-MOST_ITEMS = 500  # in one list; SQLite takes 32,766 values in one statement, PostgreSQL 65,535
+MOST_ITEMS = 512  # in one list; SQLite takes 32,766 values in one statement, PostgreSQL 65,535
+MOST_ROWS = 64  # in one INSERT
 
 _FOLDER = Path(__file__).parent / "query"
 _OPTIONAL = re.compile(r"\{\{:(\w+) (.*?)\}\}", re.DOTALL)
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+_ROW = re.compile(r"(?<=\nvalues )\(:\w+(?:, :\w+)*\)")
 
 T = TypeVar("T")
 
@@ -33,19 +36,55 @@ def text(name: str) -> str:
 
 def bound(sql: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Give the SQL with its optional clauses decided and its lists written out, and the values to bind."""
-    sql = _OPTIONAL.sub(lambda found: found[2] if values.get(found[1]) is not None else "", sql)
-    lists = {name: value for name, value in values.items() if isinstance(value, list)}
+    lists = {name: _filled_up(value) for name, value in values.items() if isinstance(value, list)}
+    given = tuple(name for name, value in values.items() if value is not None)
+    text = _written(sql, given, tuple((name, len(items)) for name, items in lists.items()))
     if not lists:
-        return sql, values
+        return text, values
     flat = {name: value for name, value in values.items() if name not in lists}
     for name, items in lists.items():
         flat.update({f"{name}_{index}": item for index, item in enumerate(items)})
+    return text, flat
 
-    def written(found: re.Match[str]) -> str:
-        items = lists.get(found[1])
-        return found[0] if items is None else ", ".join(f":{found[1]}_{index}" for index in range(len(items))) or "null"
 
-    return _PARAMETER.sub(written, sql), flat
+def _filled_up(items: list[Any]) -> list[Any]:
+    return items + items[-1:] * ((1 << (len(items) - 1).bit_length()) - len(items)) if items else items
+
+
+@lru_cache(maxsize=1000)
+def _written(sql: str, given: tuple[str, ...], lists: tuple[tuple[str, int], ...]) -> str:
+    sizes = dict(lists)
+
+    def listed(found: re.Match[str]) -> str:
+        size = sizes.get(found[1])
+        return found[0] if size is None else ", ".join(f":{found[1]}_{index}" for index in range(size)) or "null"
+
+    sql = _OPTIONAL.sub(lambda found: found[2] if found[1] in given else "", sql)
+    return _PARAMETER.sub(listed, sql) if sizes else sql
+
+
+@cache
+def columns(sql: str) -> tuple[str, ...]:
+    """Give the names of the values of one row that ``insert ... values (:a, :b)`` inserts; none for other SQL."""
+    row = _ROW.search(sql)
+    return tuple(_PARAMETER.findall(row[0])) if row else ()
+
+
+@cache
+def of_rows(sql: str, rows: int) -> str:
+    """Give an INSERT of one row as one of several, with ``?`` for each value."""
+    row = "(" + ", ".join("?" * len(columns(sql))) + ")"
+    return _ROW.sub(", ".join([row] * rows), sql)
+
+
+def powers(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Give the rows in pieces of MOST_ROWS, then of ever smaller powers of two."""
+    start, size = 0, MOST_ROWS
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        yield rows[start : start + size]
+        start += size
 
 
 @cache

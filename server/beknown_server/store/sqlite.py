@@ -76,9 +76,16 @@ class SqliteConnection:
         return self._guarded(lambda: self._raw.execute(sql, flat).fetchall())
 
     def many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a named statement once for each of the rows."""
-        if rows:
-            self._guarded(lambda: self._raw.executemany(question.text(name), rows))
+        """Run a named statement once for each of the rows; an INSERT of many at once."""
+        sql = question.text(name)
+        columns = question.columns(sql)
+        if rows and not columns:
+            self._guarded(lambda: self._raw.executemany(sql, rows))
+        # The driver lets go of the interpreter at each step, and threads that compute keep it for 5 ms: many rows in
+        # one step is many times as fast as many steps.
+        for piece in question.powers(rows) if columns else ():
+            values = [row[column] for row in piece for column in columns]
+            self._guarded(lambda: self._raw.execute(question.of_rows(sql, len(piece)), values))  # noqa: B023
 
     def begin(self) -> None:
         """Start a transaction that may write."""

@@ -9,7 +9,6 @@ Rules:
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from uuid import UUID
 import orjson
 
 from ..errors import TooBusy
-from . import arrivals, forwarding, migrate, people
+from . import arrivals, forwarding, migrate, people, projects
 from .records import Appended, Counts, Event, Explanation, Person, PersonRef, Project, Row, Warning
 from .writer import Connection, Writer
 
@@ -47,6 +46,7 @@ class Store:
         self._readers: list[Connection] = []
         self._lock = threading.Lock()
         self._counted: dict[tuple[int, str], dict[str, Any]] = {}
+        self._remembered = projects.Remembered()
         self._closed = False
 
     # Life -----------------------------------------------------------------------------------------------------
@@ -89,48 +89,37 @@ class Store:
 
     def projects(self) -> list[Project]:
         """Give all projects, the first made first."""
-        return [_project(row) for row in self._ask("project.all")]
+        return [projects.project(row) for row in self._ask("project.all")]
 
     def project_by_write_key(self, key: str) -> Project | None:
         """Give the project that a public key writes to, or None."""
+        if (known := self._remembered.get(key)) is not None:
+            return known
         rows = self._ask("project.by_write_key", key=key)
-        return _project(rows[0]) if rows else None
+        return self._remembered.keep(key, projects.project(rows[0])) if rows else None
 
     def project_by_secret_key(self, key: str, *, now: int = 0) -> Project | None:
         """Give the project that a secret key opens, or None. Keys that expired before ``now`` open nothing."""
-        rows = self._ask("project.by_secret_key", hash=_hash(key), now=now)
-        return _project(rows[0]) if rows else None
+        rows = self._ask("project.by_secret_key", hash=projects.hashed(key), now=now)
+        return projects.project(rows[0]) if rows else None
 
     def create_project(self, name: str, write_key: str, secret_key: str, now: int) -> Project:
         """Make a project with these keys and give it."""
-
-        def work(db: Connection) -> Project:
-            row = {"name": name, "write_key": write_key, "options": "{}", "now": now}
-            db.many("project.add", [row])
-            made = _project(db.all("project.by_write_key", key=write_key)[0])
-            db.many("secret_key.add", [{"hash": _hash(secret_key), "project_id": made.id, "now": now}])
-            return made
-
-        return self._writer.run(work)
+        return self._writer.run(lambda db: projects.create(db, name, write_key, secret_key, now))
 
     def rotate_key(self, project_id: int, secret_key: str, now: int, *, keep_ms: int = 0) -> None:
         """Add a secret key; the others open the project for ``keep_ms`` more."""
-
-        def work(db: Connection) -> None:
-            db.many("secret_key.expire", [{"project_id": project_id, "expires": now + keep_ms}])
-            db.many("secret_key.add", [{"hash": _hash(secret_key), "project_id": project_id, "now": now}])
-
-        self._writer.run(work)
+        self._writer.run(lambda db: projects.rotate_secret_key(db, project_id, secret_key, now, keep_ms=keep_ms))
 
     def add_secret_key(self, project_id: int, secret_key: str, now: int) -> None:
         """Let one more secret key open the project."""
-        row = {"hash": _hash(secret_key), "project_id": project_id, "now": now}
-        self._writer.run(lambda db: db.many("secret_key.add", [row]))
+        self._writer.run(lambda db: projects.add_secret_key(db, project_id, secret_key, now))
 
     def set_options(self, project_id: int, options: dict[str, Any]) -> None:
         """Replace what a project has chosen."""
         row = {"project_id": project_id, "options": orjson.dumps(options).decode()}
         self._writer.run(lambda db: db.many("project.options", [row]))
+        self._remembered.forget()
 
     def site_secret(self) -> str:
         """Give what sessions are signed with: made once, the same for every process and after every restart."""
@@ -146,9 +135,12 @@ class Store:
 
         Raises TooBusy when they cannot be stored now; sending them again is safe at any time.
         """
-        return self._writer.run(
-            lambda db: arrivals.append(db, project_id, events, now), weight=len(events) or 1, order=project_id
-        )
+        batch = arrivals.Batch(events, now)
+        return self._writer.run_among(self._append, (project_id, batch), weight=len(events) or 1, order=project_id)
+
+    @staticmethod
+    def _append(db: Connection, batches: list[tuple[int, arrivals.Batch]]) -> list[Appended]:
+        return arrivals.append(db, batches[0][0], [batch for _, batch in batches])
 
     def recent(
         self,
@@ -320,15 +312,6 @@ class Store:
                 self._readers.append(reader)
                 return
         reader.close()
-
-
-def _hash(key: str) -> bytes:
-    # A plain hash is enough: secret keys are random, so there is nothing to guess from it.
-    return hashlib.sha256(key.encode()).digest()
-
-
-def _project(row: Any) -> Project:
-    return Project(row["id"], row["name"], row["write_key"], orjson.loads(row["options"]))
 
 
 def _row(row: Any, person: Any) -> Row:

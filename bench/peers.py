@@ -1,0 +1,115 @@
+"""What `beknown serve` is measured beside, on the same server (gunicorn, as serving.py sets it) with the same options.
+
+null    a Flask handler that reads the body and answers {"status": 1}: the ceiling
+plain   the plain way to write it: Flask, the body's JSON, one INSERT and one commit per request
+
+python bench/peers.py null|plain --port N --database URL --workers N
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import threading
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from beknown_server.serving import Server
+from beknown_server.settings import Settings
+from flask import Flask, Response, request
+
+TABLE = """create table if not exists event (seq {serial}, uuid text not null, event text not null,
+    distinct_id text not null, timestamp bigint not null, properties text not null)"""
+INDEXES = ("uuid", "distinct_id", "timestamp")
+COLUMNS = "uuid, event, distinct_id, timestamp, properties"
+
+
+class Peer(Server):
+    """Our server, with another application."""
+
+    def hooks(self) -> dict[str, Any]:
+        """Give none: they belong to our application."""
+        return {}
+
+
+class Null(Peer):
+    """The ceiling."""
+
+    def load(self) -> Flask:
+        app = Flask("null")
+
+        @app.post("/e/")
+        def receive() -> Response:
+            request.get_data(cache=False)
+            return Response(b'{"status":1}', mimetype="application/json")
+
+        app.get("/healthz/ready")(lambda: "ready")
+        return app
+
+
+class Plain(Peer):
+    """The plain way."""
+
+    def load(self) -> Flask:
+        app, mine = Flask("plain"), threading.local()
+        url = self._settings.database
+        value = "%s" if url.startswith("postgres") else "?"
+        insert = f"insert into event ({COLUMNS}) values ({', '.join([value] * 5)}) on conflict do nothing"
+
+        @app.post("/e/")
+        def receive() -> Response:
+            if not hasattr(mine, "database"):
+                mine.database = connected(url)
+            rows = [_row(event) for event in json.loads(request.get_data())["batch"]]
+            mine.database.cursor().executemany(insert, rows)
+            mine.database.commit()
+            return Response(b'{"status":1}', mimetype="application/json")
+
+        app.get("/healthz/ready")(lambda: "ready")
+        return app
+
+
+def _row(event: dict[str, Any]) -> tuple[Any, ...]:
+    at = int(datetime.fromisoformat(event["timestamp"]).timestamp() * 1000)
+    return event["uuid"], event["event"], event["distinct_id"], at, json.dumps(event["properties"])
+
+
+def connected(url: str) -> Any:
+    """Give a connection that commits durably, in the mode that is best for the plain way."""
+    if url.startswith("postgres"):
+        return psycopg.connect(url)
+    database = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30)
+    database.execute("pragma journal_mode = wal")
+    database.execute("pragma synchronous = full")
+    return database
+
+
+def prepare(url: str) -> None:
+    """Make the plain way's table."""
+    database = connected(url)
+    serial = "bigserial primary key" if url.startswith("postgres") else "integer primary key"
+    database.execute(TABLE.format(serial=serial))
+    for column in INDEXES:
+        unique = "unique" if column == "uuid" else ""
+        database.execute(f"create {unique} index if not exists event_{column} on event ({column})")
+    database.commit()
+    database.close()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("which", choices=("null", "plain"))
+    options.add_argument("--port", type=int, required=True)
+    options.add_argument("--database", required=True)
+    options.add_argument("--workers", type=int, default=1)
+    chosen = options.parse_args()
+    settings = Settings(port=chosen.port, database=chosen.database, workers=chosen.workers)
+    if chosen.which == "plain":
+        prepare(chosen.database)
+    {"null": Null, "plain": Plain}[chosen.which](settings, demo=False).run()
+
+
+if __name__ == "__main__":
+    main()
