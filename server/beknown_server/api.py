@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, NoReturn
@@ -26,7 +27,6 @@ from .site import current_site, now_ms
 from .store import Explanation, Person, Project, Row, Warning
 
 MAX_LIMIT = 1000
-THREADS_KEPT = 6  # threads of a process that no live view may take: for ingestion and pages
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 bp.after_request(access.guarded)
@@ -106,8 +106,8 @@ def stream() -> ResponseReturnValue:
     if not feed.enter():
         raise TooBusy(
             "too_many_viewers",
-            f"{feed.viewers} live views are open in this process already.",
-            fix="Close one, or give the server more threads (--threads): each live view keeps one.",
+            f"{current_site().settings.viewers} live views are open in this process already.",
+            fix="Close one, or let the server have more of them (--viewers).",
         )
     form = "html" if request.args.get("format") == "html" else "json"
     draw = _drawing(mine) if form == "html" else _as_json
@@ -174,9 +174,9 @@ def _feed(mine: Project) -> live.Feed:
     def recent(**options: Any) -> list[Row]:
         return site.store.recent(mine.id, **options)
 
-    most_viewers = max(1, site.settings.threads - THREADS_KEPT)
+    seats = current_app.extensions.setdefault("beknown.seats", threading.Semaphore(site.settings.viewers))
     feeds: dict[int, live.Feed] = current_app.extensions.setdefault("beknown.live", {})
-    return feeds.setdefault(mine.id, live.Feed(recent, most_viewers=most_viewers, is_stopping=site.is_stopping))
+    return feeds.setdefault(mine.id, live.Feed(recent, seats=seats, is_stopping=site.is_stopping))
 
 
 def _as_json(row: Row) -> str:

@@ -49,7 +49,7 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
     return add
 
 
-SERVING = "host port database workers threads migrate key secret_key proxies url forward forward_key".split()
+SERVING = "host port database workers threads viewers migrate key secret_key proxies url forward forward_key".split()
 
 
 def _settings(given: dict[str, Any]) -> Settings:

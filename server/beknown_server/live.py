@@ -1,12 +1,14 @@
 """The live stream: events as they arrive, to any number of viewers, at the price of one question per process.
 
 Rules:
-- One thread per project and process asks the store for what came after the last row, every POLL_SECONDS, and only
-  while somebody is watching. It asks the store, not this process's memory: an event may have arrived elsewhere.
+- One thread per project and process asks the store for what came after the last row, every POLL_SECONDS (the more
+  viewers, the less often, but within a second), and only while somebody is watching. It asks the store, not this
+  process's memory: an event may have arrived elsewhere.
 - A viewer's place is a ``seq``, the order of arrival. Whoever comes back with an older one (``Last-Event-ID``)
   gets what lies between from the store, so a dropped connection leaves no gap and repeats nothing.
 - A stream ends after STREAM_SECONDS and the browser comes back by itself: a session that was closed stays closed.
-- A viewer holds a thread of the server. Beyond the limit it is refused, because ingestion needs threads too.
+- A viewer holds a thread of the server, from seats of its own: ingestion never waits for one. Beyond the last seat
+  a viewer is refused. What all viewers get is drawn, joined and encoded once.
 - A process that was asked to end lets its viewers go at once; they come back to the next one.
 """
 
@@ -18,13 +20,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import takewhile
 
 from .display import label, place
 from .store import Row
 
 POLL_SECONDS = 0.2  # well inside "within a second"; five cheap indexed reads a second
+POLL_PER_VIEWER = 0.004  # but with many viewers no oftener than this for each: 200 of them wake every 0.8 s
+FLOCK, FLOCK_SECONDS = 8, 0.002  # so many viewers wake at a time: between them, ingestion gets its turn
 PAGE = 500  # rows per question, when there are many
 KEPT = 2000  # rows that late viewers get without asking the store
+KEPT_TEXTS = 32  # batches of frames, as bytes, that viewers in step with each other share
+ON_PAGE = 300  # rows that a page of the dashboard keeps (live.js): older ones of one batch are not worth sending it
 HEARTBEAT_SECONDS = 15  # proxies close a silent connection after 30 to 60 s
 STREAM_SECONDS = 600
 
@@ -39,16 +46,17 @@ class Feed:
     ``recent(after=seq, limit=n)`` answers with rows beyond ``seq``, oldest first; without ``after``, newest first.
     """
 
-    def __init__(self, recent: Recent, *, most_viewers: int, is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, recent: Recent, *, seats: threading.Semaphore, is_stopping: Callable[[], bool]) -> None:
         self._recent = recent
-        self._most_viewers = most_viewers
+        self._seats = seats  # shared by all feeds of a process
         self._is_stopping = is_stopping
         self._changed = threading.Condition()
         self._drawing = threading.Lock()
         self._rows: deque[Row] = deque()
         self._floor = 0  # rows beyond this seq are all in _rows
         self._head = 0  # the newest seq that was read
-        self._frames: dict[tuple[int, str], str] = {}  # what was drawn, the oldest first
+        self._frames: dict[tuple[int, str], bytes] = {}  # what was drawn, the oldest first
+        self._texts: dict[tuple[int, int, str], bytes] = {}  # the same, by batch
         self._viewers = 0
         self._poller: threading.Thread | None = None
 
@@ -58,20 +66,26 @@ class Feed:
         return self._viewers
 
     def enter(self) -> bool:
-        """Count one viewer more and see that somebody polls; False, and nothing counted, if there are too many."""
+        """Take a seat and see that somebody polls; False if none is free."""
+        if not self._seats.acquire(blocking=False):
+            return False
         with self._changed:
-            if self._viewers >= self._most_viewers:
-                return False
             self._viewers += 1
             if self._poller is None:
-                self._start()
+                try:
+                    self._start()
+                except BaseException:  # the store could not be asked: nobody has come in
+                    self._viewers -= 1
+                    self._seats.release()
+                    raise
             return True
 
     def leave(self) -> None:
-        """Count one viewer less; after the last one the polling stops."""
+        """Give the seat back; after the last viewer the polling stops."""
         with self._changed:
             self._viewers -= 1
             self._changed.notify_all()
+        self._seats.release()
 
     def head(self) -> int:
         """Give the seq of the newest row."""
@@ -86,18 +100,32 @@ class Feed:
             if self._poller is None:
                 return None
             if seq >= self._floor:
-                return [row for row in self._rows if row.seq > seq]
+                return [*takewhile(lambda row: row.seq > seq, reversed(self._rows))][::-1]
         return self._recent(after=seq, limit=PAGE)
 
-    def frame(self, row: Row, form: str, draw: Callable[[Row], str]) -> str:
-        """Give a row's frame of the stream; drawn once for all viewers of this ``form`` (``json``, ``html``)."""
-        key = (row.seq, form)
+    def text(self, rows: list[Row], form: str, draw: Callable[[Row], str]) -> bytes:
+        """Give the frames of these rows in this ``form`` (``json``, ``html``), drawn once for all viewers."""
+        key = (rows[0].seq, rows[-1].seq, form)
         with self._drawing:  # all viewers wake at once: the first one draws, the others wait for it
-            text = self._frames.get(key)
+            text = self._texts.get(key)
             if text is None:
-                text = self._frames[key] = _frame(row.seq, draw(row))
-                while len(self._frames) > KEPT:
-                    del self._frames[next(iter(self._frames))]
+                text = self._texts[key] = b"".join([self._frame(row, form, draw) for row in rows])
+                while len(self._texts) > KEPT_TEXTS:
+                    del self._texts[next(iter(self._texts))]
+        return text
+
+    def frame(self, row: Row, form: str, draw: Callable[[Row], str]) -> bytes:
+        """Give one row's frame."""
+        with self._drawing:
+            return self._frame(row, form, draw)
+
+    def _frame(self, row: Row, form: str, draw: Callable[[Row], str]) -> bytes:
+        key = (row.seq, form)
+        text = self._frames.get(key)
+        if text is None:
+            text = self._frames[key] = _frame(row.seq, draw(row)).encode()
+            while len(self._frames) > KEPT:
+                del self._frames[next(iter(self._frames))]
         return text
 
     def _start(self) -> None:
@@ -114,7 +142,7 @@ class Feed:
                 if rows:
                     self._add(rows)
                 if len(rows) < PAGE:
-                    time.sleep(POLL_SECONDS)
+                    time.sleep(max(POLL_SECONDS, POLL_PER_VIEWER * self._viewers))
         except Exception:  # the threshold of this thread: what the store may raise is the store's affair
             log.exception("The live view could not read the store. Viewers come back and start it anew.")
         finally:  # whatever ended it, no viewer may wait for ever
@@ -136,7 +164,10 @@ class Feed:
             self._head = rows[-1].seq
             while len(self._rows) > KEPT:
                 self._floor = self._rows.popleft().seq
-            self._changed.notify_all()
+        for _ in range(0, self._viewers, FLOCK):
+            with self._changed:
+                self._changed.notify(FLOCK)
+            time.sleep(FLOCK_SECONDS)
 
 
 def matches(row: Row, query: str) -> bool:
@@ -147,23 +178,28 @@ def matches(row: Row, query: str) -> bool:
     return any(query.casefold() in text.casefold() for text in texts)
 
 
-def frames(feed: Feed, after: int, query: str, *, form: str, draw: Callable[[Row], str]) -> Iterator[str]:
+def frames(feed: Feed, after: int, query: str, *, form: str, draw: Callable[[Row], str]) -> Iterator[bytes]:
     """Give the stream's text for one viewer: a frame per row that matches, its ``id`` the row's seq.
 
     A row that does not match still moves the place on, so that coming back does not search it again.
     """
-    yield ": beknown\nretry: 1000\n\n"
+    yield b": beknown\nretry: 1000\n\n"
     ends = time.monotonic() + STREAM_SECONDS
     while time.monotonic() < ends:
         rows = feed.after(after, wait_seconds=HEARTBEAT_SECONDS)
         if rows is None:
             return
         if not rows:
-            yield ": still here\n\n"
+            yield b": still here\n\n"
             continue
         after = rows[-1].seq
-        shown = [row for row in rows if matches(row, query)]
-        yield "".join([feed.frame(row, form, draw) for row in shown]) or f"id: {after}\n\n"
+        if form == "html":
+            rows = rows[-ON_PAGE:]
+        if not query:
+            yield feed.text(rows, form, draw)
+        else:
+            shown = [feed.frame(row, form, draw) for row in rows if matches(row, query)]
+            yield b"".join(shown) or b"id: %d\n\n" % after
 
 
 def _frame(seq: int, text: str) -> str:

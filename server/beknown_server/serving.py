@@ -46,7 +46,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "bind": f"{settings.host}:{settings.port}",
             "workers": settings.workers,
             "worker_class": "gthread",
-            "threads": settings.threads,
+            "threads": settings.threads + settings.viewers,  # started when needed
             "graceful_timeout": GRACE_S,
             "keepalive": KEEPALIVE_S,
             "timeout": STUCK_S,

@@ -37,7 +37,8 @@ OPTIONS = (
     Option("port", 8000, "Port to listen on; 0 takes a free one."),
     Option("database", "sqlite:///beknown.db", "sqlite:///file or postgresql://user:password@host/name.", secret=True),
     Option("workers", 1, "Server processes. One takes some thousand events a second; the live view works with any."),
-    Option("threads", 16, "Threads per process. Every open live view keeps one."),
+    Option("threads", 16, "Threads per process, for events and pages."),
+    Option("viewers", 256, "Live views that may be open per process; each keeps a thread more."),
     Option("migrate", "auto", "Bring the database up to date at start: yes, no, or auto (yes for SQLite)."),
     Option("key", "", "Write key of the first project (bk_...). Public: it stands in the page."),
     Option("secret_key", "", "Secret key of the first project (bks_...). Opens its data.", secret=True),
@@ -58,6 +59,7 @@ class Settings:
     database: str = field(default="sqlite:///beknown.db", repr=False)  # may hold a password
     workers: int = 1
     threads: int = 16
+    viewers: int = 256
     migrate: str = "auto"
     key: str = ""
     secret_key: str = field(default="", repr=False)
@@ -113,8 +115,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misconfigured("the write key is a secret one. It stands in public pages: pass a key that opens nothing.")
     if settings.secret_key and settings.secret_key == settings.key:
         raise Misconfigured("write key and secret key are the same. The write key is public, so both would be.")
-    if settings.workers < 1 or settings.threads < 1:
-        raise Misconfigured("workers and threads must be 1 or more.")
+    if settings.workers < 1 or settings.threads < 1 or settings.viewers < 1:
+        raise Misconfigured("workers, threads and viewers must be 1 or more.")
     return settings
 
 

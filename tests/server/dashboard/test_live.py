@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from beknown_server.store import Row
 from beknown_server.store.records import PersonRef
 
 SECRET_KEY, WRITE_KEY = "bks_livetests", "bk_livetests"
+VIEWERS = 8  # per process
 KEY = {"Authorization": f"Bearer {SECRET_KEY}"}
 
 
@@ -45,7 +47,7 @@ class Rows:
 
 
 def feed_of(rows: Rows, *, most_viewers: int = 9, is_stopping: object = lambda: False) -> Feed:
-    return Feed(rows.recent, most_viewers=most_viewers, is_stopping=is_stopping)  # type: ignore[arg-type]
+    return Feed(rows.recent, seats=threading.Semaphore(most_viewers), is_stopping=is_stopping)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -110,7 +112,7 @@ def test_a_row_is_drawn_once_for_all_who_watch(monkeypatch: pytest.MonkeyPatch) 
         return "x"
 
     for seq in (1, 1, 2, 2):
-        assert feed.frame(row(seq), "html", draw) == f"id: {seq}\ndata: x\n\n"
+        assert feed.frame(row(seq), "html", draw) == b"id: %d\ndata: x\n\n" % seq
     assert drawn == [1, 2]
     feed.frame(row(3), "html", draw)
     assert len(feed._frames) == 2
@@ -178,8 +180,8 @@ def test_a_frame_holds_the_place_and_the_text_line_by_line() -> None:
     feed = feed_of(rows)
     with watching(feed):
         stream = frames(feed, 0, "", form="json", draw=lambda one: f"a\r\nb\rc{one.seq}")
-        assert "retry:" in next(stream)
-        assert next(stream) == "id: 1\ndata: a\ndata: b\ndata: c1\n\n"
+        assert b"retry:" in next(stream)
+        assert next(stream) == b"id: 1\ndata: a\ndata: b\ndata: c1\n\n"
         stream.close()
 
 
@@ -188,7 +190,7 @@ def test_a_row_that_is_filtered_out_still_moves_the_place_on() -> None:
     with watching(feed):
         stream = frames(feed, 0, "nothing like it", form="json", draw=lambda one: "x")
         next(stream)
-        assert next(stream) == "id: 3\n\n"
+        assert next(stream) == b"id: 3\n\n"
         stream.close()
 
 
@@ -220,9 +222,11 @@ def free_port() -> int:
 class Server:
     """`beknown serve` in a process of its own; two worker processes, so that an event may arrive in the other one."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, viewers: int = VIEWERS) -> None:
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         arguments = ["--port", str(port), "--database", f"sqlite:///{folder / 'beknown.db'}", "--workers", "2"]
+        arguments += ["--viewers", str(viewers)]
         environment = {**os.environ, "BEKNOWN_KEY": WRITE_KEY, "BEKNOWN_SECRET_KEY": SECRET_KEY}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "beknown_server", "serve", *arguments],
@@ -302,12 +306,12 @@ def test_too_many_viewers_get_a_reason_and_ingestion_goes_on(server: Server) -> 
     answers, streams = [], []
     client = httpx.Client(headers=KEY, timeout=20)
     try:
-        for _ in range(21):  # two processes, each with 16 threads less the 6 that are kept
+        for _ in range(2 * VIEWERS + 1):
             answer = client.send(client.build_request("GET", server.url + "/api/live"), stream=True)
             streams.append(answer)
             answers.append(answer.status_code)
         assert 503 in answers
-        assert answers.count(200) >= 10
+        assert answers.count(200) >= VIEWERS
         server.capture("still taken")
     finally:
         for answer in streams:
@@ -322,3 +326,41 @@ def test_a_server_that_stops_is_not_held_up_by_its_viewers(server: Server) -> No
         assert list(events) == []
         server.process.wait(20)
         assert time.monotonic() - begun < 6
+
+
+def test_two_hundred_viewers_see_every_event_once_and_ingestion_goes_on(tmp_path: Path) -> None:
+    server = Server(tmp_path, free_port(), viewers=256)
+    try:
+        seen = asyncio.run(watched(server, viewers=200, events=60))
+    finally:
+        server.stop()
+    assert all(one == [*range(1, 61)] for one in seen)
+
+
+async def watched(server: Server, *, viewers: int, events: int) -> list[list[int]]:
+    """Open so many viewers, store so many events while a tenth of them leaves and comes back; give what each saw."""
+    ready = [asyncio.Event() for _ in range(viewers)]
+    tasks = [asyncio.create_task(followed(server, ready[n], events, leaves=n % 10 == 0)) for n in range(viewers)]
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(one.wait() for one in ready))
+        for number in range(events):
+            await asyncio.to_thread(server.capture, f"event {number}")
+        return await asyncio.gather(*tasks)
+
+
+async def followed(server: Server, ready: asyncio.Event, events: int, *, leaves: bool) -> list[int]:
+    """Read the stream until so many events were seen; give their places."""
+    seen: list[int] = []
+    while len(seen) < events:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = f"GET /api/live HTTP/1.0\r\nAuthorization: Bearer {SECRET_KEY}\r\n"
+        writer.write(f"{head}Last-Event-ID: {seen[-1] if seen else 0}\r\n\r\n".encode())
+        async for line in reader:
+            ready.set()
+            if line.startswith(b"id: "):
+                seen.append(int(line[4:]))
+            if len(seen) == events or (leaves and len(seen) == events // 3 and line == b"\n"):
+                leaves = False
+                break
+        writer.close()
+    return seen
