@@ -16,6 +16,7 @@ from . import (
     harmless,
     health,
     ingest,
+    ingest_v1,
     insight_pages,
     insights_api,
     openapi,
@@ -37,6 +38,7 @@ __all__ = ["Settings", "Site", "create_app", "mount"]
 ROOMS = (
     assets,
     ingest,
+    ingest_v1,
     harmless,
     health,
     deferred,

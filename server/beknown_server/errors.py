@@ -5,6 +5,7 @@
     ├── Unauthorized  401    no key, an unknown one, or one that does not open this
     ├── NotFound      404    there is no such thing
     ├── TooLarge      413    over a limit: of the body, of what it inflates to, of its nesting
+    ├── WrongType     415    a content type or a compression that this route does not take
     └── TooBusy       503    the store cannot take it now; ask again after ``retry_after`` seconds
     Misconfigured            the server cannot start like this (command line, environment, pending migrations)
 
@@ -60,6 +61,13 @@ class TooLarge(Refusal):
 
     status = 413
     type = "too_large"
+
+
+class WrongType(Refusal):
+    """The body is of a type, or compressed in a way, that this route does not take."""
+
+    status = 415
+    type = "wrong_type"
 
 
 class TooBusy(Refusal):

@@ -92,7 +92,7 @@ def accept(
     usable += len(events)
     appended = site.store.append(project.id, events, now) if events else None
     _warn(site, project, complaints, FIXES, now)
-    _skip(site, project, [(why, raw_events[index]) for index, why in skipped], now)
+    leave_out(site, project, [(why, raw_events[index]) for index, why in skipped], now)
     if appended is None:
         return Outcome(0, 0, skipped, usable)
     refused = [("claim refused: " + rule, _refused(claim) + senders.get(claim, "")) for rule, claim in appended.refused]
@@ -101,7 +101,8 @@ def accept(
     return Outcome(appended.stored, appended.repeated, skipped, usable)
 
 
-def _skip(site: Site, project: Project, left_out: list[tuple[str, Any]], now: int) -> None:
+def leave_out(site: Site, project: Project, left_out: list[tuple[str, Any]], now: int) -> None:
+    """Count events that cannot be used, each by its reason (one of SKIPS), with the first as the example."""
     for why, count in Counter(why for why, _ in left_out).items():
         site.metrics.skipped(why, count)
         example = next(described(raw) for reason, raw in left_out if reason == why)

@@ -63,6 +63,12 @@ SKIPS = {
     "blank distinct_id": "The id is empty or only blanks. Send the user's own id, or the visitor's anonymous one.",
     "uuid is not a UUID": "Leave uuid out, or send a UUID: it is what a repeat is known by.",
     "event over 1 MiB": "Send a reference to large content, not the content itself.",
+    # what only the newer wire is strict about (envelope.py)
+    "event name too long": f"Names have at most {MAX_NAME} characters. Put what varies into a property.",
+    "distinct_id too long": f"Ids have at most {MAX_ID} characters. Send the user's id, not a token.",
+    "timestamp is not RFC 3339": "Send the event's time with its zone, such as 2026-11-23T22:00:00Z.",
+    "properties are not an object": "Send them as an object of names and values.",
+    "options are not understood": "Its switches are true or false; product_tour_id is text.",
 }
 
 _EASY = {bool, int, type(None)}

@@ -79,7 +79,15 @@ def delivery(document: Any, *, query: Mapping[str, str]) -> Delivery:
     """Give the events of a document: one event, a list of them, or an object with a ``batch``."""
     outer = document if isinstance(document, dict) else {}
     batch = outer.get("batch") if "batch" in outer and "event" not in outer else None
-    events = batch if batch is not None else document
+    events = events_of(batch if batch is not None else document)
+    sent_at = moment(outer.get("sent_at"))
+    if sent_at is None:
+        sent_at = _from_query(query)
+    return Delivery(_key(outer, events, query), events, sent_at)
+
+
+def events_of(events: Any) -> list[Any]:
+    """Give one event or a list of them as a list. Raises Unusable for neither or none, TooLarge for too many."""
     if isinstance(events, dict):
         events = [events]
     if not isinstance(events, list):
@@ -90,10 +98,7 @@ def delivery(document: Any, *, query: Mapping[str, str]) -> Delivery:
         raise Unusable("empty_batch", "the batch holds no events.", fix="Send at least one.")
     if len(events) > MAX_EVENTS:
         raise TooLarge("too_many_events", f"the batch holds over {MAX_EVENTS} events.", fix=SMALLER)
-    sent_at = moment(outer.get("sent_at"))
-    if sent_at is None:
-        sent_at = _from_query(query)
-    return Delivery(_key(outer, events, query), events, sent_at)
+    return events
 
 
 def _key(outer: dict[str, Any], events: list[Any], query: Mapping[str, str]) -> str | None:
