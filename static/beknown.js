@@ -76,6 +76,7 @@
   const adopt = (id, text, place) => {
     unsent.set(id, [text, place]);
     queue.push(id);
+    queueMicrotask(handOver); // what one task calls travels together
   };
   // What earlier pages left: this tab's at once; another tab's only when it is too old to be on its way there. Asked
   // twice: what a page writes while it is left may reach the next page's process only after that has begun.
@@ -99,7 +100,6 @@
       const place = name + "~" + id + "~" + tab;
       adopt(id, text, place);
       disk("set", place, text);
-      queueMicrotask(handOver); // what one task calls travels together
     } catch (error) {
       say("error", what + "() failed: " + error); // a cycle, a BigInt: JSON cannot hold it
     }

@@ -13,6 +13,7 @@ Rules:
 - Where the server may see the visitor's cookie (cookie.py) and it is newer than what the page had stored, the page
   lost its storage: the cookie wins, the visitor stays who they were, and it is counted as a warning.
 - The core's own wall answers for calls it cannot understand; a body that is none of ours is refused as a whole.
+- A page whose key is refused is told so by effects, too: where no worker can start, nobody else would tell its author.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from typing import Any
 
 import orjson
 from beknown.ids import RANDOM_BYTES, uuid7
-from beknown.tracker import LINGER, Tracker
+from beknown.tracker import LINGER, Tracker, advice
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from .cookie import arrived, keep, revision
 from .cors import mirrored
-from .errors import Unusable
+from .errors import Unauthorized, Unusable
 from .ingest import MIB, accept, body_of, project_of
-from .site import Site, current_site, now_ms
+from .site import Site, answered, current_site, now_ms
 from .store import Project
 
 MAX_BODY = 2 * MIB
@@ -48,11 +49,23 @@ def run() -> ResponseReturnValue:
         return Response(status=200)
     site, now = current_site(), now_ms()
     visit = visit_of(body_of(MAX_BODY))
-    project = project_of(site, visit["api_key"])
+    try:
+        project = project_of(site, visit["api_key"])
+    except Unauthorized as refusal:
+        return stopped(refusal)
     visit["kept"] = lost(site, project, visit, now)
     effects = run_calls(site, project, visit, now)
     response = Response(orjson.dumps({"effects": effects}), mimetype="application/json")
     keep(response, visit["api_key"], state_after(effects, visit), visit.get("options", {}))
+    return response
+
+
+def stopped(refusal: Unauthorized) -> Response:
+    """Answer a page whose key is refused: the refusal, and the effects that tell its author and end its asking."""
+    response = answered(refusal)
+    said = response.get_json()
+    effects = [["say", "error", advice(refusal.status, said["detail"])], ["stopped"]]
+    response.set_data(orjson.dumps(said | {"effects": effects}))
     return response
 
 

@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from flask import current_app, jsonify
-from werkzeug.wrappers import Response
+from flask import Response, current_app, jsonify
 
 from .columns import Columns
 from .errors import Refusal

@@ -151,3 +151,11 @@ def test_any_page_may_read_the_answer(client: FlaskClient, project: Project) -> 
     assert client.options("/run", headers=origin).status_code == 200
     answer = client.post("/run", data=json.dumps(body()), headers=origin)
     assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
+def test_a_page_whose_key_is_refused_is_told_so_by_effects_and_stops(client: FlaskClient, project: Project) -> None:
+    answer = client.post("/run", data=json.dumps(body(*JOURNEY, api_key="bk_other")))
+    (level, what, text), stopped = answer.json["effects"]
+    assert (level, what, stopped) == ("say", "error", ["stopped"])
+    assert "data-key" in text
+    assert answer.json["detail"] in text
