@@ -1,22 +1,24 @@
-"""The cases of tests/conformance that need nothing but a page's calls, through the real tag and a real server.
+"""The cases of tests/conformance that need nothing but a page's calls, in a real Chromium against a real server:
+through the tag on MicroPython and on Pyodide, and through ``import beknown`` in each setting that PyScript has.
 
-One browser, one server and one page for all of them; each case is a visitor of its own, on a page loaded afresh.
 ``$set`` and ``$set_once`` are not compared here: they reach persons, not events.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Page, Playwright
+from beknown.hosts.library import Library
+from playwright.sync_api import Playwright
 
-from ..client.test_conformance import CASES, Visitor, compare, named
-from .conftest import KEY, Browser, Collector, Site, tag
+from ..client.test_conformance import CASES, compare, named
+from .pyscript import SETTINGS
+from .stages import PyodideTagStage, PythonStage, TagStage, staged
 
 
 def is_for_pages(case: dict[str, Any]) -> bool:
@@ -28,72 +30,56 @@ def is_for_pages(case: dict[str, Any]) -> bool:
     )
 
 
+def is_for_python(case: dict[str, Any]) -> bool:
+    """Tell whether Python can make a case's calls: it refuses unknown names and missing arguments by itself."""
+    for step in case["steps"]:
+        if isinstance(step, list):
+            given = [None, *step[1:]]
+            if step[0] == "reset":  # whose options are named in Python
+                given = [None] if all(isinstance(each, dict) for each in step[1:]) else given
+            try:
+                inspect.signature(getattr(Library, step[0])).bind(*given)
+            except (AttributeError, TypeError):
+                return False
+    return True
+
+
 FOR_PAGES = [case for case in CASES if is_for_pages(case)]
-
-
-class Found(Visitor):
-    """What became of a case in the browser, in the shape that the cases are compared with."""
-
-    def __init__(self, stored: list[str], events: list[dict[str, Any]], said: list[str], journal: list[str]) -> None:
-        self.stored, self.events, self.said, self.journal, self.repeats = stored, events, said, journal, 0
-
-
-class Stage:
-    """One page that is loaded again and again."""
-
-    def __init__(self, collector: Collector, browser: Browser, page: Page, urls: dict[str, str]) -> None:
-        self.collector, self.browser, self.page, self.urls = collector, browser, page, urls
-
-    def play(self, case: dict[str, Any], first: str) -> Found:
-        """Let a new visitor make a case's calls; give what became of them."""
-        page = self.page
-        self.browser.context.clear_cookies()
-        page.goto(self.urls["blank"])
-        page.evaluate("localStorage.clear(); sessionStorage.clear()")
-        self.browser.said.clear()
-        self.load(self.urls[first])
-        for is_call, steps in groupby(case["steps"], key=lambda step: isinstance(step, list)):
-            if is_call:
-                page.evaluate("calls => calls.forEach(([name, ...args]) => beknown[name](...args))", list(steps))
-            else:
-                self.load(self.urls[first])
-        tab = page.evaluate("beknown.flush().then(() => Object.values(sessionStorage)[0])")
-        rows = self.collector.api("events", limit=100)["results"]
-        events = [row for row in reversed(rows) if row["properties"]["$window_id"] == tab]
-        name = f"bk_{KEY}"
-        cookies = {cookie["name"]: unquote(cookie["value"]) for cookie in self.browser.context.cookies()}
-        local = dict(page.evaluate("Object.entries(localStorage)"))
-        journal = [place for place in local if place.startswith(name + "~")]
-        return Found([cookies[name], local[name]], events, list(self.browser.said), journal)
-
-    def load(self, url: str) -> None:
-        self.page.goto(url)
-        self.page.wait_for_function("window.beknown", polling=10)
+FOR_PYTHON = [case for case in FOR_PAGES if is_for_python(case)]
+HOSTS: dict[str, Any] = {"tag": TagStage, "tag pyodide": PyodideTagStage}
+HOSTS |= {setting: PythonStage(setting, FOR_PYTHON) for setting in SETTINGS}
+PLAYED = [(host, case) for host in HOSTS for case in (FOR_PYTHON if host in SETTINGS else FOR_PAGES)]
 
 
 @pytest.fixture(scope="module")
-def stage(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    collector, site = Collector(tmp_path_factory.mktemp("conformance")), Site()
-    browser = Browser(playwright, tmp_path_factory.mktemp("profile") / "profile")
-    urls = {first: site.add(f"/{first}", tag(collector, pageviews="off", first=first)) for first in ("server", "page")}
-    urls["blank"] = site.add("/blank", "")
-    yield Stage(collector, browser, browser.page(), urls)
-    browser.close()
-    site.close()
-    collector.stop()
-    assert browser.errors == []
+def stage_of(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Give the stage of a host; one stands at a time, for the cases come host by host."""
+    standing: list[Any] = []
+
+    @functools.cache
+    def of(host: str) -> Any:
+        take_down()
+        standing.append(staged(HOSTS[host], playwright, tmp_path_factory.mktemp("conformance")))
+        return standing[0].__enter__()
+
+    def take_down() -> None:
+        while standing:
+            standing.pop().__exit__(None, None, None)
+
+    yield of
+    take_down()
 
 
-@pytest.mark.parametrize("case", FOR_PAGES, ids=[named(case["case"])[5:] for case in FOR_PAGES])
-def test_it_is_so_in_the_browser_too(stage: Stage, case: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("host", "case"), PLAYED, ids=[f"{host}-{named(case['case'])[5:]}" for host, case in PLAYED])
+def test_it_is_so_in_the_browser_too(stage_of: Any, host: str, case: dict[str, Any]) -> None:
     expected = json.loads(json.dumps(case))
     for event in expected.get("events", []):
         if isinstance(event, dict):
             event.pop("$set", None)
             event.pop("$set_once", None)
-    first = "page" if FOR_PAGES.index(case) % 2 else "server"  # every other case by the page's own Python alone
-    compare(expected, stage.play(case, first), {})
+    compare(expected, stage_of(host).play(case, FOR_PAGES.index(case)), {})
 
 
 def test_there_are_cases_for_the_browser() -> None:
     assert len(FOR_PAGES) >= 80
+    assert len(FOR_PYTHON) >= len(FOR_PAGES) - 20

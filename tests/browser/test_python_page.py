@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-from beknown_server import assets, bundle
+from beknown_server import bundle
 from beknown_server.snippet import INLINE
 from playwright.sync_api import Page
 
 from ..client.test_conformance import CASES
 from .conftest import KEY, Browser, Collector, Site, tag
+from .pyscript import ISOLATED, SETTINGS, SLOW, opened, script
 
-SLOW = 60_000  # ms; Pyodide is up after 3 s on a quiet machine
-ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
-SETTINGS = ["mpy", "py", "mpy worker", "py worker"]
 SUITE = {
     "suite.py": bundle.ROOT / "tests/runtimes/suite.py",
     "test_conformance.py": bundle.ROOT / "tests/client/test_conformance.py",
@@ -43,35 +40,6 @@ import json
 import suite
 window.document.body.setAttribute("data-suite", suite.run('["test_conformance"]'))
 """
-
-
-def folder(collector: Collector, file: str) -> str:
-    """Give the address of the folder in the bundle that has a file."""
-    path = next(asset["path"] for asset in assets.manifest()["assets"] if asset["path"].endswith(file))
-    return f"{collector.url}/{Path(path).parent}"
-
-
-def script(collector: Collector, setting: str, code: str, files: dict[str, str] | None = None) -> str:
-    """Give PyScript's tags for a piece of Python."""
-    kind, _, thread = setting.partition(" ")
-    interpreter = {
-        "mpy": folder(collector, "/micropython.mjs") + "/micropython.mjs",
-        "py": folder(collector, "/pyodide.mjs") + "/pyodide.mjs",
-    }[kind]
-    laid = {f"{collector.url}/{assets.library_path()}": "./*"} | (files or {})
-    config = json.dumps({"interpreter": interpreter, "files": laid})
-    core = folder(collector, "/core.js") + "/core.js"
-    return (
-        f'<script type="module" crossorigin src="{core}"></script>'
-        f"<script type='{kind}' {thread} config='{config}'>{code}</script>"
-    )
-
-
-def opened(browser: Browser, url: str, attribute: str) -> Page:
-    page = browser.page()
-    page.goto(url)
-    page.wait_for_selector(f"body[{attribute}]", timeout=SLOW)
-    return page
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -102,7 +70,7 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
     cookie = page.evaluate("document.cookie")
     assert f"bk_{KEY}=1." in cookie
     assert cookie.endswith(".ada")
-    assert [text for text in browser.said if "capture().f" not in text] == []
+    assert [text for text in browser.said if "properties.f" not in text] == []
 
     outcomes = json.loads(page.get_attribute("body", "data-suite") or "")["test_conformance"]
     assert len(outcomes) > len(CASES)
@@ -270,6 +238,7 @@ MOST_PROXIES = 100
 def held_after(page: Page, first: int, last: int) -> list[int]:
     """Capture, let everything be delivered, collect both languages' garbage; give bytes of Python and proxies."""
     page.evaluate(MANY, [first, last])
+    page.wait_for_function("!Object.keys(localStorage).some((name) => name.includes('~'))", timeout=SLOW)
     collector_of_javascript = page.context.new_cdp_session(page)
     for _ in range(3):  # what JavaScript lets go of, Python can collect after that, and the other way round
         page.wait_for_timeout(700)

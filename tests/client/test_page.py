@@ -295,7 +295,7 @@ def test_python_values_are_converted_or_refused_by_one_table():
     found = visit.sent[0]["properties"]
     assert [found[name] for name in ("set", "tuple", "nan", "scalar", "array")] == [[1], [1, 2], None, 7, [1.5, None]]
     assert "object" not in found
-    assert "capture().object" in visit.said[0]
+    assert "properties.object" in visit.said[0]
 
 
 def test_a_bad_call_is_explained_and_raises_nothing():

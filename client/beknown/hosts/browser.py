@@ -47,6 +47,10 @@ class Browser:
     def __init__(self, window: "Any") -> None:
         self._window = window
         self.has_page = window is not None
+        # Held, since in PyScript's worker each step to the page is a message and a wait.
+        self._document = self._attempt(lambda: window.document)
+        self._storage = self._attempt(lambda: window.localStorage)
+        self._is_secure = self._attempt(lambda: window.location.protocol == "https:")
         self._memory: "dict[str, str]" = {}  # what would be in localStorage
 
     # Storage ------------------------------------------------------------------------------------------------------
@@ -61,7 +65,7 @@ class Browser:
         """Give a cookie's decoded text; "" if there is none or cookies are blocked."""
 
         def read() -> str:
-            for pair in self._window.document.cookie.split("; "):
+            for pair in self._document.cookie.split("; "):
                 if pair.startswith(name + "="):
                     return str(js.decodeURIComponent(pair[len(name) + 1 :]))
             return ""
@@ -72,22 +76,22 @@ class Browser:
         """Keep a cookie for 400 days, on this host or on the whole of a domain."""
 
         def write() -> None:
-            secure = "; secure" if self._window.location.protocol == "https:" else ""
+            secure = "; secure" if self._is_secure else ""
             where = "; domain=" + domain if domain else ""
             value = js.encodeURIComponent(text)
-            self._window.document.cookie = f"{name}={value}; path=/; max-age={DAYS_400}; samesite=lax{where}{secure}"
+            self._document.cookie = f"{name}={value}; path=/; max-age={DAYS_400}; samesite=lax{where}{secure}"
 
         self._attempt(write)
 
     def get(self, name: str) -> str:
         """Give what localStorage holds under a name, or memory where there is none."""
-        return self._attempt(lambda: self._window.localStorage.getItem(name)) or self._memory.get(name, "")
+        return self._attempt(lambda: self._storage.getItem(name)) or self._memory.get(name, "")
 
     def put(self, name: str, text: str) -> None:
         """Keep a text in localStorage, or in memory if that fails."""
 
         def write() -> bool:
-            self._window.localStorage.setItem(name, text)
+            self._storage.setItem(name, text)
             return True
 
         if self._attempt(write):
@@ -98,11 +102,11 @@ class Browser:
     def remove(self, name: str) -> None:
         """Forget what was kept under a name."""
         self._memory.pop(name, None)
-        self._attempt(lambda: self._window.localStorage.removeItem(name))
+        self._attempt(lambda: self._storage.removeItem(name))
 
     def names(self) -> "list[str]":
         """Give the names that localStorage and memory hold."""
-        found = self._attempt(lambda: js.JSON.stringify(self._window.Object.keys(self._window.localStorage)))
+        found = self._attempt(lambda: js.JSON.stringify(self._window.Object.keys(self._storage)))
         return (json.loads(found) if found else []) + list(self._memory)
 
     def tab(self, name: str, fresh: str) -> str:
@@ -126,12 +130,8 @@ class Browser:
         """Give address, referrer and title of the page."""
         if not self.has_page:
             return {"url": str(js.location.href), "referrer": "", "title": ""}
-        document = self._window.document
-        return {
-            "url": str(self._window.location.href),
-            "referrer": str(document.referrer),
-            "title": str(document.title),
-        }
+        document = self._document
+        return {"url": str(document.URL), "referrer": str(document.referrer), "title": str(document.title)}
 
     def facts(self) -> "dict[str, Any]":
         """Give what the tracker wants to know of browser, screen and window."""

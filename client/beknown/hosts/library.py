@@ -29,6 +29,15 @@ if TYPE_CHECKING:
     Bag = dict[str, Any]
 
 
+# What a complaint calls each argument of a call, as the tracker does; of others, the call's name
+BAGS = {
+    "capture": ["event", "properties", "options"],
+    "identify": ["distinct_id", "set", "set_once"],
+    "set_person_properties": ["set", "set_once"],
+    "group": ["type", "key", "group properties"],
+}
+
+
 class Library:
     """The one brain behind the module's functions, and what rides on its events."""
 
@@ -96,7 +105,7 @@ class Library:
 
     def reset(self, *, device: bool = False, keep: "list[str] | None" = None) -> None:
         """The user has gone; whoever comes next is somebody else (with ``device``: on another device, too)."""
-        self._call("reset", {"device": device, "keep": list(keep or [])})
+        self._call("reset", {"device": device, "keep": keep})
 
     def alias(self, id: str) -> None:
         """That id is another name of this visitor."""
@@ -135,17 +144,18 @@ class Library:
             self._complain(name)
             return
         try:
-            self._brain.take(name, [self._plain(name, arg) for arg in args])
+            labels = BAGS.get(name, [name + "()"])
+            self._brain.take(name, [self._plain(labels[min(n, len(labels) - 1)], arg) for n, arg in enumerate(args)])
         except BadCall as refusal:
             self._browser.say("error", f"{name}(): {refusal}")
         except Exception as surprise:  # the wall: whatever happens in here, the page goes on
             self._browser.say("error", f"{name}() failed and was dropped: {surprise!r}")
 
-    def _plain(self, name: str, arg: "Any") -> "Any":
+    def _plain(self, label: str, arg: "Any") -> "Any":
         """Give an argument as JSON can hold it; of a bag of properties, the usable part."""
         if not isinstance(arg, dict):
-            return values.plain(arg, name + "()", _browser.from_page)
-        kept, complaints = values.plain_properties(arg, name + "()", _browser.from_page)
+            return values.plain(arg, label, _browser.from_page)
+        kept, complaints = values.plain_properties(arg, label, _browser.from_page)
         for complaint in complaints:
             assert self._browser is not None, "init() has found one"
             self._browser.say("warn", complaint)
