@@ -21,6 +21,7 @@ from . import (
     insights_api,
     openapi,
     pages,
+    parts,
     pixel,
 )
 from . import demo as demo_site
@@ -39,6 +40,7 @@ ROOMS = (
     assets,
     ingest,
     ingest_v1,
+    parts,
     harmless,
     health,
     deferred,

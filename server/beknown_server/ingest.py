@@ -164,15 +164,16 @@ def _receive(route: str) -> ResponseReturnValue:
     sent = delivery(document, query=request.args)
     project = project_of(site, sent.key)
     outcome = accept(site, project, sent.events, sent_at=sent.sent_at, now=now, engage=route == "engage")
-    if outcome.usable == 0:
-        raise _unusable(project, outcome)
-    response = _answer(outcome, len(sent.events))
+    response = answer_to(project, outcome, len(sent.events))
     keep(response, project.write_key, arrived(project.write_key), {})
     return response
 
 
-def _answer(outcome: Outcome, events: int) -> Response:
-    answer: dict[str, Any] = {"status": 1}
+def answer_to(project: Project, outcome: Outcome, events: int, **more: Any) -> Response:
+    """Give the answer to a request with so many events. Raises Unusable if none of them could be used."""
+    if outcome.usable == 0:
+        raise _unusable(project, outcome)
+    answer: dict[str, Any] = {"status": 1, **more}
     if outcome.skipped:
         answer["skipped"] = [{"index": index, "reason": why} for index, why in outcome.skipped[:MAX_NAMED]]
     response = Response(orjson.dumps(answer), mimetype="application/json")
@@ -197,17 +198,18 @@ def body_of(most: int) -> bytes:
     """Give the request's body. Raises TooLarge if it has over ``most`` bytes, whatever it says of its length."""
     length = request.content_length
     if (length or 0) > most:
-        raise _too_large(most)
+        raise body_too_large(most)
     body, stream = b"", request.stream
     # Room is taken for what is asked for, so no more than needed: what is sent in chunks tells no length.
     while piece := stream.read(PIECE if length is None else length - len(body)):
         body += piece
         if len(body) > most:
-            raise _too_large(most)
+            raise body_too_large(most)
     return body
 
 
-def _too_large(most: int) -> TooLarge:
+def body_too_large(most: int) -> TooLarge:
+    """Give the refusal of a body over so many bytes."""
     return TooLarge("body_too_large", f"the body is over {most} bytes.", fix="Send smaller batches, or gzip them.")
 
 

@@ -38,6 +38,7 @@ LZ = ("lz64", "lz-string")
 SMALLER = "Send smaller batches."
 YEAR_2020 = 1_577_836_800_000
 
+_MS = re.compile(r"[0-9]{1,14}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -120,8 +121,10 @@ def _event_key(event: dict[str, Any]) -> Any:
 
 
 def _from_query(query: Mapping[str, str]) -> int | None:
-    at = moment(query.get("_") or query.get("sent_at"))
-    return at if at is not None and at > YEAR_2020 else None  # an older one was sent in seconds
+    """Give the sender's clock from the address: ``_`` in ms, or ``sent_at``. One from before 2020 was in seconds."""
+    said = query.get("_") or query.get("sent_at") or ""
+    at = int(said) if _MS.fullmatch(said) else moment(said)
+    return at if at is not None and at > YEAR_2020 else None
 
 
 def _of_body(body: bytes, content_type: str) -> tuple[bytes, str]:

@@ -27,9 +27,9 @@ ORDER = {
     SERVER: (
         "errors settings identity moments store spans asked formula segments columns insights funnel cohorts "
         "report register terminal metrics site dialect runtime wheel bundle assets cors cookie "
-        "lzstring inflate payload intake ingest envelope ingest_v1 harmless health deferred pixel furniture display "
-        "choices form figures flow drawing access live pages api insights_api shapes openapi insight_pages snippet "
-        "examples demo keys forward serving cli __init__ __main__"
+        "lzstring inflate payload intake ingest envelope ingest_v1 parts harmless health deferred pixel furniture "
+        "display choices form figures flow drawing access live pages api insights_api shapes openapi insight_pages "
+        "snippet examples demo keys forward serving cli __init__ __main__"
     ),
 }
 
