@@ -36,6 +36,11 @@ declare global {
       keep?: string | readonly string[];
     }
 
+    interface Signed {
+      /** What your backend's `sign(id, secret_key)` gives: needed where the project demands signed identities. */
+      signature?: string;
+    }
+
     /** Which Python runs in this browser. */
     interface Runtime {
       runtime: "micropython" | "pyodide";
@@ -47,9 +52,9 @@ declare global {
       /** Something happened. */
       capture(event: string, properties?: Properties, options?: CaptureOptions): void;
       /** This visitor is that user; what they did before is theirs. `distinct_id` is your own, stable id of them. */
-      identify(distinct_id: string | number, set?: Properties, set_once?: Properties): void;
+      identify(distinct_id: string | number, set?: Properties, set_once?: Properties, options?: Signed): void;
       /** This user is also known under another id. */
-      alias(id: string | number): void;
+      alias(id: string | number, options?: Signed): void;
       /** This visitor acts for a company, a team or the like from now on. */
       group(type: string, key: string | number, properties?: Properties): void;
       /** The user has gone (at log-out): whoever comes next is somebody else. */

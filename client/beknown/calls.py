@@ -124,8 +124,10 @@ def _leave(call: Call) -> "Properties":
 # Who it is --------------------------------------------------------------------------------------------------------
 
 
-def identify(call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" = None) -> "Events":
-    """identify(id, set, set_once): this visitor is that user of yours."""
+def identify(
+    call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" = None, proof: "Any" = None
+) -> "Events":
+    """identify(id, set, set_once, {signature}): this visitor is that user of yours; your backend signs the id."""
     state = call.state
     after, how, link = identity.identify(state.identity, wire.checked_id(user), call.id)
     top = call.person(set, set_once)
@@ -140,17 +142,26 @@ def identify(call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" 
             top["$set_once"] = first
     else:
         call.said.append(("warn", "identify() named another user without reset() before it. Call reset() at log-out."))
+    link.update(_signed(proof))
     return [call.event("$identify", link, top)]
 
 
-def alias(call: Call, other: "Any" = None) -> "Events":
-    """alias(id): that id is another name of this visitor, used where this one is not at hand."""
+def alias(call: Call, other: "Any" = None, proof: "Any" = None) -> "Events":
+    """alias(id, {signature}): that id is another name of this visitor, used where this one is not at hand."""
     other = wire.checked_id(other)
     if other == call.state.identity.distinct_id:
         raise BadCall(
             f"alias({other!r}) names the visitor's own id; there is nothing to link. Did you mean identify()?"
         )
-    return [call.event("$create_alias", {"alias": other}, {})]
+    about = {"alias": other}
+    about.update(_signed(proof))
+    return [call.event("$create_alias", about, {})]
+
+
+def _signed(proof: "Any") -> "Properties":
+    # Whether it is right only the server can tell, which takes it off the event.
+    signature = proof.get("signature") if isinstance(proof, dict) else None
+    return {"$signature": signature} if isinstance(signature, str) and signature else {}
 
 
 def reset(call: Call, options: "Any" = None) -> "Events":
@@ -235,10 +246,10 @@ def unregister(call: Call, name: "Any" = None) -> "Events":
 
 # name -> function, and how many arguments it takes: what is passed beyond them is ignored, as everywhere in JavaScript
 CALLS: "dict[str, tuple[Callable[..., Events], int]]" = {
-    "alias": (alias, 1),
+    "alias": (alias, 2),
     "capture": (capture, 3),
     "group": (group, 3),
-    "identify": (identify, 3),
+    "identify": (identify, 4),
     "pageleave": (pageleave, 0),
     "pageview": (pageview, 2),
     "register": (register, 1),

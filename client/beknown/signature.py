@@ -9,6 +9,7 @@ Rules:
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -23,6 +24,12 @@ def sign(user_id: Any, secret_key: str) -> str:
 def is_signed(user_id: Any, signature: str, secret_key: str) -> bool:
     """Tell whether ``signature`` is the one that ``sign`` gives; takes as long whatever is wrong with it."""
     return hmac.compare_digest(sign(user_id, secret_key).encode(), signature.encode(errors="replace"))
+
+
+def is_signed_with(user_id: str, signature: Any, hashed_keys: Iterable[bytes]) -> bool:
+    """Tell the same to whoever holds only the SHA-256 of each key that a signature may be made with."""
+    given = signature.encode(errors="replace") if isinstance(signature, str) else b""
+    return any(hmac.compare_digest(signed_with(user_id, key).encode(), given) for key in hashed_keys)
 
 
 def signed_with(user_id: str, hashed_key: bytes) -> str:

@@ -64,9 +64,12 @@ class Speaker(Channel):
         """Set properties of a person unless they are set already; the earliest value counts."""
         return self._speak("set_once()", "$set", distinct_id, None, top={"$set_once": properties})
 
-    def alias(self, distinct_id: Id, alias: Id) -> str | None:
-        """Say that ``alias`` is another name of ``distinct_id``, used where that one was not at hand."""
-        return self._speak("alias()", "$create_alias", distinct_id, None, alias=alias)
+    def alias(self, distinct_id: Id, alias: Id, *, signature: str = "") -> str | None:
+        """Say that ``alias`` is another name of ``distinct_id``, used where that one was not at hand.
+
+        ``signature``: ``sign(id, secret_key)`` of the user among the two, where the project demands signed identities.
+        """
+        return self._speak("alias()", "$create_alias", distinct_id, None, alias=alias, signature=signature)
 
     def group_identify(
         self, group_type: str, group_key: str, properties: Properties = None, *, distinct_id: Id = None
@@ -105,6 +108,7 @@ class Speaker(Channel):
         *,
         top: dict[str, Properties] | None = None,
         alias: Id = None,
+        signature: str = "",
         timestamp: datetime | None = None,
         uuid: UUID | str | None = None,
     ) -> str | None:
@@ -112,6 +116,7 @@ class Speaker(Channel):
         who = record.whose(here.distinct_id if distinct_id is None and here else distinct_id, call)
         if name == "$create_alias":
             properties = {"distinct_id": who, "alias": record.whose(alias, call)}
+            properties |= {"$signature": signature} if signature else {}
         now = time.time() * 1000
         event, complaints = record.build(
             record.named(name),

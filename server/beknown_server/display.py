@@ -56,6 +56,7 @@ REASONS = {
     "claim": "Linked by identify",
     "alias": "Linked as an alias",
     "forced_merge": "Merged by an operator",
+    "named": "Named by identify, after another user",
     "already_linked": "Linked again; nothing changed",
     "junk_id": "Refused: a placeholder that many people would share",
     "same_id": "Refused: both ids are the same",

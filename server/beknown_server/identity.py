@@ -4,7 +4,9 @@
 
 Rules:
 - Pure: no clock, no database, no Flask. Ids are whatever can be hashed: texts in tests, row numbers in the store.
-- A refused fact changes nothing. It is kept, with the rule that refused it: a late fact may turn it round.
+- A refused fact joins nothing. It is kept, with the rule that refused it: a late fact may turn it round.
+- Whoever ``identify()`` names is a user from then on, also when the claim is refused as ``already_identified``: the
+  site said so, whatever became of the anonymous id. Otherwise the next alias could still join two users.
 - ``decide`` is the whole of rules 3 to 7; ``replay`` and the store's constant-time path both go through it.
 - In order means: later than every fact that names an id of either side's cluster. Facts elsewhere cannot matter:
   clusters only grow, so whatever never touched these two decides the same with and without this fact.
@@ -15,6 +17,7 @@ The rules, in this order; the name of the one that decided is stored with the fa
     same_id              both ids are the same                                                  refused, for good
     not_allowed          a forced merge by a public key, where the project does not allow it    refused, for good
     unsigned             the project demands signatures and the claim has none                  refused, for good
+    named                the site named a user and claimed nothing; the user counts as identified
     already_linked       they are one person already; a claim's user counts as identified
     already_identified   a claim on an id that is another user's, or an alias of two users      refused
     claim                joined; the user survives and is identified
@@ -30,7 +33,7 @@ from typing import Any, NamedTuple
 
 from beknown.wire import MAX_ID, is_junk
 
-CLAIM, ALIAS, FORCED = "claim", "alias", "forced_merge"
+CLAIM, ALIAS, FORCED, NAMED = "claim", "alias", "forced_merge", "named"
 REFUSED_FOR_GOOD = ("junk_id", "same_id", "not_allowed", "unsigned")
 REFUSED = (*REFUSED_FOR_GOOD, "already_identified")
 
@@ -39,7 +42,10 @@ SET, ONCE = "set", "once"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that was said about two ids: x was y (claim), x is another name of y (alias), x goes into y."""
+    """Something that was said about two ids: x was y (claim), x is another name of y (alias), x goes into y (forced).
+
+    Or about one: y, which is x too, is a user (named).
+    """
 
     kind: str
     x: Any
@@ -72,23 +78,23 @@ def refused_for_good(kind: str, x: str, y: str, *, allowed: bool = True, signed:
     """Give the rule that refuses a fact whatever else happened, or None. The ids are texts as they came."""
     if any(is_junk(one) or len(one) > MAX_ID for one in (x, y)):
         return "junk_id"
-    if x == y:
+    if x == y and kind != NAMED:
         return "same_id"
     if kind == FORCED and not allowed:
         return "not_allowed"
-    if kind == CLAIM and not signed:
-        return "unsigned"
-    return None
+    # Of every kind: an alias would otherwise be a claim for which nobody has to sign.
+    return None if signed else "unsigned"
 
 
 def decide(fact: Fact, x: Standing, y: Standing, *, same: bool) -> Verdict:
     """Give what a fact does to the clusters of its two ids; ``same``: they are one cluster already."""
+    names_a_user = fact.kind in (CLAIM, NAMED)
     if same:
-        return Verdict("already_linked", False, _identified(y, fact.y) if fact.kind == CLAIM else y)
+        rule = NAMED if fact.kind == NAMED else "already_linked"
+        return Verdict(rule, False, _identified(y, fact.y) if names_a_user else y)
     if fact.kind == CLAIM:
-        if x.identified:
-            return Verdict("already_identified", False, y)
-        return Verdict(CLAIM, True, _identified(y, fact.y))
+        joins = not x.identified
+        return Verdict(CLAIM if joins else "already_identified", joins, _identified(y, fact.y))
     if fact.kind == ALIAS:
         if x.identified and y.identified:
             return Verdict("already_identified", False, y)
@@ -139,6 +145,11 @@ class Write:
     uuid: Any
     unset: bool = False
 
+    def outdoes(self, other: Write) -> bool:
+        """Tell whether it counts before another of its kind and key: the later $set, the earlier $set_once."""
+        mine, its = (self.at, self.uuid), (other.at, other.uuid)
+        return mine > its if self.kind == SET else mine < its
+
 
 def writes(set_: dict[str, Any], set_once: dict[str, Any], unset: Sequence[str], *, at: int, uuid: Any) -> list[Write]:
     """Give the property writes of one event. ``$initial_*`` is first touch, however it was sent."""
@@ -157,21 +168,16 @@ def folded(found: Iterable[Write]) -> dict[str, Any]:
 
     An $unset also ends what was set once before it.
     """
-    last: dict[str, Write] = {}
-    first: dict[str, Write] = {}
+    standing: dict[tuple[str, str], Write] = {}
     for write in found:
-        if write.kind == SET:
-            known = last.get(write.key)
-            if known is None or (write.at, write.uuid) > (known.at, known.uuid):
-                last[write.key] = write
-        else:
-            known = first.get(write.key)
-            if known is None or (write.at, write.uuid) < (known.at, known.uuid):
-                first[write.key] = write
-    result = {
-        key: write.value
-        for key, write in first.items()
-        if key not in last or (write.at, write.uuid) > (last[key].at, last[key].uuid)
-    }
-    result.update({key: write.value for key, write in last.items() if not write.unset})
+        known = standing.get((write.kind, write.key))
+        if known is None or write.outdoes(known):
+            standing[write.kind, write.key] = write
+    result: dict[str, Any] = {}
+    for (kind, key), write in standing.items():
+        last = standing.get((SET, key))
+        if kind == SET and not write.unset:
+            result[key] = write.value
+        elif kind == ONCE and (last is None or (last.unset and (write.at, write.uuid) > (last.at, last.uuid))):
+            result[key] = write.value
     return result

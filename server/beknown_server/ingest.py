@@ -69,7 +69,9 @@ def accept(
 
     ``sent_at`` is the sender's clock in ms, or None. Raises TooBusy when the store cannot take them now.
     """
-    terms = Terms(now, sent_at, project.options, _new_uuid, nameless_is_identify=engage)
+    demanded = project.options.get("signed_identities")
+    signers = site.store.secret_hashes(project.id, now) if demanded else ()
+    terms = Terms(now, sent_at, project.options, _new_uuid, nameless_is_identify=engage, signers=signers)
     events: list[Event] = []
     skipped: list[tuple[int, str]] = []
     complaints: list[tuple[str, str]] = []

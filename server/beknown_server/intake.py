@@ -11,32 +11,29 @@ Rules (posthog-server §1.5, §1.8, §1.9, §2):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import orjson
-from beknown.values import MAX_STRING, plain_properties
+from beknown.signature import is_signed_with
 from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
-from .identity import ALIAS, CLAIM, FORCED, refused_for_good
+from .bags import clean, plain_bag, shown
+from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
 from .moments import moment
 from .store import Claim, Event
+from .traits import MAX_SET, traits
 
 SKEW_MS = 60_000
 FUTURE_MS = 23 * 3600 * 1000
 MAX_SESSION = 100
 MAX_GROUP = 400
-MAX_SHOWN = 80  # characters of a value in an example
-MAX_SET = 512 << 10  # bytes that one event may write on a person (posthog-server §1.8, there for the whole person)
 
 NOBODYS = ("$groupidentify", "$feature_flag_called")  # about a group or a flag: they make no person
-WRITE_NOTHING = ("$exception", "$$heatmap", "$groupidentify")  # their $set is not about the person
-NEED_A_PERSON = ("$identify", "$create_alias", "$merge_dangerously", "$groupidentify")
-SERVERS = ("posthog-python", "posthog-node", "posthog-go", "posthog-ruby", "posthog-php", "posthog-java")
-OF_THE_SERVER = ("$os", "$geoip_", "$initial_os", "$initial_geoip_")  # its system and place, not the person's
-LEAKED = ("$context_tags", "$session_id")  # posthog-python writes its context into $set
+
+SIGNATURE, VERIFIED = "$signature", "$verified"
 
 # code -> what to do about it; the text of the warnings page
 FIXES = {
@@ -71,7 +68,6 @@ SKIPS = {
     "options are not understood": "Its switches are true or false; product_tour_id is text.",
 }
 
-_EASY = {bool, int, type(None)}
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Complaints = list[tuple[str, str]]  # code of FIXES, example
@@ -108,6 +104,12 @@ class Terms:
     options: dict[str, Any]
     new_uuid: Callable[[int], str]
     nameless_is_identify: bool = False
+    signers: Sequence[bytes] = ()  # SHA-256 of each secret key, where the project demands signed identities
+
+    @property
+    def demands_signatures(self) -> bool:
+        """Tell whether a claim needs the signature of the user's id."""
+        return bool(self.options.get("signed_identities"))
 
 
 def taken(raw: Any, terms: Terms) -> Taken:
@@ -118,11 +120,15 @@ def taken(raw: Any, terms: Terms) -> Taken:
     given = raw.get("properties")
     name = _name(raw, complaints, terms)
     whole_id = _distinct_id(raw, given, complaints)
-    distinct_id = _clean(whole_id[:MAX_ID])
+    distinct_id = clean(whole_id[:MAX_ID])
     properties = _properties(given, complaints)
     timestamp = _timestamp(raw, properties, terms, complaints)
-    set_, once, unset = _person_properties(raw, properties, name, complaints)
+    set_, once, unset = traits(raw, properties, name, lambda code, example: complaints.append((code, example)))
     session = properties.get("$session_id")
+    claim = _claim(name, whole_id, given, terms, complaints)
+    properties.pop(SIGNATURE, None)  # whoever could read it could make the same claim
+    if claim and terms.demands_signatures:
+        properties[VERIFIED] = claim.refused != "unsigned"
     event = Event(
         uuid=_uuid(raw.get("uuid"), terms),
         event=name,
@@ -132,8 +138,8 @@ def taken(raw: Any, terms: Terms) -> Taken:
         set_=set_,
         set_once=once,
         unset=unset,
-        session_id=_clean(session)[:MAX_SESSION] if isinstance(session, str) else None,
-        claim=_claim(name, whole_id, given, terms, complaints),
+        session_id=clean(session)[:MAX_SESSION] if isinstance(session, str) else None,
+        claim=claim,
         personal=name not in NOBODYS,
     )
     sender = origin(raw) if complaints else ""
@@ -158,30 +164,6 @@ def origin(raw: dict[str, Any]) -> str:
     return (f" from {library}" if library else "") + (f" on {where}" if where else "")
 
 
-def shown(value: Any) -> str:
-    """Give a short text of any value."""
-    if isinstance(value, (list, dict)):
-        return "a list" if isinstance(value, list) else "an object"
-    return value[:MAX_SHOWN] if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _plain(given: dict[str, Any], what: str) -> tuple[dict[str, Any], list[str]]:
-    """Do as values.plain_properties does; quickly, because most of what JSON can say is plain as it is."""
-    hard = {
-        name: value
-        for name, value in given.items()
-        if type(value) not in _EASY and not (type(value) is str and len(value) <= MAX_STRING)
-    }
-    if not hard:
-        return dict(given), []
-    mended, dropped = plain_properties(hard, what)
-    return {**{name: value for name, value in given.items() if name not in hard}, **mended}, dropped
-
-
-def _clean(text: str) -> str:
-    return text.replace("\0", "\ufffd")  # PostgreSQL cannot store NUL in text
-
-
 def as_id(value: Any) -> str:
     """Give a distinct id as text, as upstream does: numbers as digits, anything else as its JSON text."""
     if isinstance(value, str):
@@ -195,7 +177,7 @@ def as_id(value: Any) -> str:
 def _properties(given: Any, complaints: Complaints) -> dict[str, Any]:
     if given is not None and not isinstance(given, dict):
         complaints.append(("properties_not_an_object", shown(given)))
-    properties, dropped = _plain(given if isinstance(given, dict) else {}, "properties")
+    properties, dropped = plain_bag(given if isinstance(given, dict) else {}, "properties")
     complaints += [("property_dropped", text) for text in dropped]
     groups = properties.get("$groups")
     if isinstance(groups, dict):
@@ -212,7 +194,7 @@ def _name(raw: dict[str, Any], complaints: Complaints, terms: Terms) -> str:
         raise Skip("no event name")
     if len(name) > MAX_NAME:
         complaints.append(("name_too_long", shown(name)))
-    return _clean(name[:MAX_NAME])
+    return clean(name[:MAX_NAME])
 
 
 def _distinct_id(raw: dict[str, Any], properties: Any, complaints: Complaints) -> str:
@@ -230,7 +212,7 @@ def _distinct_id(raw: dict[str, Any], properties: Any, complaints: Complaints) -
 
 def _doubts(value: Any, text: str) -> Complaints:
     """Give what is wrong with an id that came as ``value`` and is kept as ``text``."""
-    example = shown(_clean(text))
+    example = shown(clean(text))
     found = [("id_not_text", example)] if not isinstance(value, str) else []
     if "\0" in text:
         found.append(("id_with_nul", example))
@@ -268,61 +250,37 @@ def _timestamp(raw: dict[str, Any], properties: dict[str, Any], terms: Terms, co
     return max(at, 0)
 
 
-def _person_properties(
-    raw: dict[str, Any], properties: dict[str, Any], name: str, complaints: Complaints
-) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """Give $set, $set_once and $unset of an event, and leave them in its properties as they will be stored."""
-    profile = properties.get("$process_person_profile", True)
-    if not isinstance(profile, bool):
-        complaints.append(("invalid_process_person_profile", shown(profile)))
-    bags = [_bag(raw, properties, which, complaints) for which in ("$set", "$set_once")]
-    unset = properties.get("$unset", raw.get("$unset"))
-    unset = unset if isinstance(unset, (list, dict)) else []
-    names = [_clean(str(one))[:MAX_NAME] for one in unset if isinstance(one, (str, int, float))]
-    if profile is False or name in WRITE_NOTHING:
-        return {}, {}, []
-    if any(bags) and len(orjson.dumps(bags)) > MAX_SET:
-        complaints.append(("set_too_large", shown(", ".join(key for bag in bags for key in bag))))
-        return {}, {}, names
-    for which, bag in zip(("$set", "$set_once"), bags, strict=True):
-        if bag:
-            properties[which] = bag
-    if names:
-        properties["$unset"] = names
-    return bags[0], bags[1], names
-
-
-def _bag(raw: dict[str, Any], properties: dict[str, Any], which: str, complaints: Complaints) -> dict[str, Any]:
-    inner, top = properties.pop(which, None), raw.get(which)
-    if not inner and not top:
-        return {}
-    found = dict(inner) if isinstance(inner, dict) else {}
-    if isinstance(top, dict):
-        kept, dropped = _plain(top, which)
-        complaints += [("property_dropped", text) for text in dropped]
-        found.update(kept)
-    from_server = properties.get("$is_server") is True or properties.get("$lib") in SERVERS
-    unwanted = (*LEAKED, *(key for key in found if from_server and key.startswith(OF_THE_SERVER)))
-    return {_clean(key)[:MAX_NAME]: value for key, value in found.items() if key not in unwanted}
-
-
 def _claim(name: str, distinct_id: str, properties: Any, terms: Terms, complaints: Complaints) -> Claim | None:
     """Give what the event says about identity: the source is absorbed, the event's own id is meant to survive."""
     given = properties if isinstance(properties, dict) else {}
-    if name not in NEED_A_PERSON:
+    found = _said(name, distinct_id, given)
+    if found is None:
         return None
     if given.get("$process_person_profile") is False:
         complaints.append(("personless_identity", f"{name} for {shown(distinct_id)}"))
         return None
-    if name == "$identify" and "$anon_distinct_id" in given:
-        kind, value = CLAIM, given["$anon_distinct_id"]
-    elif name in ("$create_alias", "$merge_dangerously") and given.get("alias"):
-        kind, value = (ALIAS if name == "$create_alias" else FORCED), given["alias"]
-    else:
-        return None
+    kind, value = found
     source = as_id(value)
     complaints += [(code, text) for code, text in _doubts(value, source) if code != "junk_id"]  # that is told below
     allowed = bool(terms.options.get("merge_dangerously"))
-    signed = not terms.options.get("signed_identities")
+    signed = not terms.demands_signatures or any(
+        is_signed_with(user, given.get(SIGNATURE), terms.signers) for user in _users(kind, source, distinct_id)
+    )
     refused = refused_for_good(kind, source, distinct_id, allowed=allowed, signed=signed)
-    return Claim(kind, _clean(source[:MAX_ID]), _clean(distinct_id[:MAX_ID]), refused)
+    return Claim(kind, clean(source[:MAX_ID]), clean(distinct_id[:MAX_ID]), refused)
+
+
+def _said(name: str, distinct_id: str, given: dict[str, Any]) -> tuple[str, Any] | None:
+    """Give the kind of fact that an event states, and its source (posthog-server §2.3)."""
+    if name == "$identify" and "$anon_distinct_id" in given:
+        return CLAIM, given["$anon_distinct_id"]
+    if name == "$identify" and given.get("$previous_user"):  # our tag's: a user took over without reset()
+        return NAMED, distinct_id
+    if name in ("$create_alias", "$merge_dangerously") and given.get("alias"):
+        return ALIAS if name == "$create_alias" else FORCED, given["alias"]
+    return None
+
+
+def _users(kind: str, source: str, distinct_id: str) -> tuple[str, ...]:
+    # PostHog's clients do not agree which way round an alias is (posthog-server §4.1): either side may be the user.
+    return (distinct_id, source) if kind == ALIAS else (distinct_id,)

@@ -21,15 +21,16 @@ ORDER = {
     ),
     CLIENT / "hosts": "worker browser spans page tag library __init__",
     SERVER / "store": (
-        "question records migrations migrate sqlite postgres writer projects clusters people arrivals forwarding store "
-        "__init__"
+        "question records migrations migrate sqlite postgres writer projects clusters people arrivals corrections "
+        "forgetting groups archive forwarding store __init__"
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments columns insights funnel cohorts "
-        "report register terminal metrics site dialect runtime wheel bundle assets cors cookie "
-        "lzstring inflate payload intake ingest envelope ingest_v1 parts harmless health deferred pixel furniture "
-        "display choices form figures flow drawing access live pages api insights_api shapes openapi insight_pages "
-        "snippet examples demo keys forward serving cli __init__ __main__"
+        "report register terminal metrics site dialect runtime wheel bundle assets cors cookie lzstring inflate "
+        "payload bags traits intake ingest archive envelope ingest_v1 parts harmless health deferred pixel "
+        "furniture display choices form figures flow drawing access live pages api insights_api people_api shapes "
+        "openapi insight_pages people_pages snippet examples demo keys forward serving command person_cli "
+        "archive_cli cli __init__ __main__"
     ),
 }
 
@@ -56,6 +57,7 @@ SHARED = {"wire", "values", "ids"}
 MORE = {
     "cookie.py": {"errors"},
     "deferred.py": {"tracker"},
+    "intake.py": {"signature"},
     "forward.py": {"backend", "channel", "delivery", "retry"},
 }
 

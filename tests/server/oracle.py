@@ -22,11 +22,9 @@ def persons(said: list[Said]) -> dict[str, tuple[frozenset[str], str, bool]]:
         for name in (one.x, one.y):
             person.setdefault(name, {"ids": {name}, "survivor": name, "identified": False})
         x, y = person[one.x], person[one.y]
-        if x is y:
-            if one.kind == "claim" and not y["identified"]:
-                y.update(survivor=one.y, identified=True)
-            continue
-        if one.kind == "claim" and x["identified"]:
+        if one.kind in ("claim", "named") and not y["identified"] and (x is y or x["identified"]):
+            y.update(survivor=one.y, identified=True)
+        if x is y or (one.kind == "claim" and x["identified"]):
             continue
         if one.kind == "alias" and x["identified"] and y["identified"]:
             continue

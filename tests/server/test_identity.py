@@ -49,6 +49,21 @@ def test_a_second_user_on_a_claimed_id_is_refused_even_if_never_seen_before() ->
     assert people == {"anon-1": ["ada", "anon-1"], "ada": ["ada", "anon-1"], "bob": ["bob"]}
 
 
+def test_a_user_whose_claim_is_refused_is_a_user_all_the_same() -> None:
+    said = said_by("claim anon-1 ada", "claim anon-1 bob", "alias bob ada")
+    clusters, rules = replay(Fact(one.kind, one.x, one.y, one.at, one.uuid) for one in said)
+    assert clusters["bob"].standing == ("bob", True)
+    assert rules[said[2].uuid] == "already_identified", "else the alias would join two users"
+
+
+def test_a_user_who_took_over_a_device_is_named_and_joined_to_nobody() -> None:
+    said = said_by("claim anon-1 ada", "named bob bob", "alias anon-2 bob")
+    clusters, rules = replay(Fact(one.kind, one.x, one.y, one.at, one.uuid) for one in said)
+    assert [rules[one.uuid] for one in said] == ["claim", "named", "alias"]
+    assert clusters["anon-2"].standing == ("bob", True)
+    assert clusters["anon-1"].standing == ("ada", True)
+
+
 def test_a_repeated_claim_is_already_linked() -> None:
     assert decided("claim anon-1 ada", "claim anon-1 ada")[0] == ["claim", "already_linked"]
 
@@ -93,10 +108,12 @@ def test_what_a_public_key_may_not_do_is_refused_for_good() -> None:
 SAID = st.lists(
     st.tuples(
         st.integers(0, 20),
-        st.sampled_from(["claim", "claim", "claim", "alias", "forced_merge"]),
+        st.sampled_from(["claim", "claim", "claim", "alias", "forced_merge", "named"]),
         st.sampled_from(IDS),
         st.sampled_from(IDS),
-    ).filter(lambda one: one[2] != one[3]),
+    )
+    .map(lambda one: (*one[:3], one[2]) if one[1] == "named" else one)
+    .filter(lambda one: one[2] != one[3] or one[1] == "named"),
     max_size=14,
 )
 

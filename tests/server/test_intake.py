@@ -260,6 +260,8 @@ def test_an_identify_with_an_anonymous_id_is_a_claim_and_a_bare_one_is_not() -> 
     claim = take(identify(**{"$anon_distinct_id": "anon-1"})).event.claim
     assert (claim.kind, claim.x, claim.y, claim.refused) == ("claim", "anon-1", "ada", None)
     assert take(identify()).event.claim is None
+    claim = take(identify(**{"$previous_user": "switched"})).event.claim
+    assert (claim.kind, claim.x, claim.y, claim.refused) == ("named", "ada", "ada", None)
 
 
 @pytest.mark.parametrize(

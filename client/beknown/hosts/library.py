@@ -99,17 +99,19 @@ class Library:
                 properties = scoped
         self._call("capture", event, properties, options)
 
-    def identify(self, distinct_id: str, set: "Bag | None" = None, set_once: "Bag | None" = None) -> None:
-        """This visitor is that user of yours."""
-        self._call("identify", distinct_id, set, set_once)
+    def identify(
+        self, distinct_id: str, set: "Bag | None" = None, set_once: "Bag | None" = None, *, signature: str = ""
+    ) -> None:
+        """This visitor is that user of yours. ``signature``: what your backend's ``sign`` gives for this id."""
+        self._call("identify", distinct_id, set, set_once, {"signature": signature})
 
     def reset(self, *, device: bool = False, keep: "list[str] | None" = None) -> None:
         """The user has gone; whoever comes next is somebody else (with ``device``: on another device, too)."""
         self._call("reset", {"device": device, "keep": keep})
 
-    def alias(self, id: str) -> None:
-        """That id is another name of this visitor."""
-        self._call("alias", id)
+    def alias(self, id: str, *, signature: str = "") -> None:
+        """That id is another name of this visitor. ``signature``: of whichever of the two ids is the user's."""
+        self._call("alias", id, {"signature": signature})
 
     def group(self, type: str, key: str, properties: "Bag | None" = None) -> None:
         """From now on this visitor acts for that company, team or the like."""

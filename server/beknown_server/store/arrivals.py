@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 
 import orjson
 
-from ..identity import REFUSED, writes
+from ..identity import REFUSED, Write, writes
 from . import question
 from .clusters import learn
 from .records import Appended, Claim, Event
@@ -71,7 +71,7 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
             rule = learn(db, project_id, event.claim, x=x, y=y, at=event.timestamp, uuid=uuid)
             if rule in REFUSED:
                 refused[batch].append((rule, event.claim))
-    db.many("property.write", [row for uuid, one in fresh.items() for row in _writes(one.event, uuid, numbers)])
+    db.many("property.write", _writes(fresh, numbers))
     stored = Counter(one.batch for one in fresh.values())
     return [
         Appended(stored[number], len(batch.events) - stored[number], refused[number])
@@ -125,17 +125,24 @@ def _seen(db: Connection, project_id: int, fresh: Sequence[Event]) -> dict[str, 
     }
 
 
-def _writes(event: Event, uuid: bytes, numbers: dict[str, int]) -> list[dict[str, Any]]:
-    if not (event.set_ or event.set_once or event.unset):
-        return []
+def _writes(fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> list[dict[str, Any]]:
+    """Give one row per id, key and kind: a visit says most of what it says of its person with every event."""
+    found: dict[tuple[int, str, str], Write] = {}
+    for uuid, (event, _) in fresh.items():
+        number = numbers[event.distinct_id]
+        for write in writes(event.set_, event.set_once, event.unset, at=event.timestamp, uuid=uuid):
+            place = (number, write.key, write.kind)
+            known = found.get(place)
+            if known is None or write.outdoes(known):
+                found[place] = write
     return [
         {
-            "distinct_id": numbers[event.distinct_id],
-            "key": write.key,
-            "kind": write.kind,
+            "distinct_id": number,
+            "key": key,
+            "kind": kind,
             "value": None if write.unset else orjson.dumps(write.value).decode(),
             "at": write.at,
-            "uuid": uuid,
+            "uuid": write.uuid,
         }
-        for write in writes(event.set_, event.set_once, event.unset, at=event.timestamp, uuid=uuid)
+        for (number, key, kind), write in found.items()
     ]

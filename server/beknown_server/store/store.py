@@ -103,6 +103,10 @@ class Store:
         rows = self._ask("project.by_secret_key", hash=projects.hashed(key), now=now)
         return projects.project(rows[0]) if rows else None
 
+    def secret_hashes(self, project_id: int, now: int) -> list[bytes]:
+        """Give the SHA-256 of each secret key that opens the project: what its signatures are checked with."""
+        return [bytes(row["hash"]) for row in self._ask("secret_key.valid", project_id=project_id, now=now)]
+
     def create_project(self, name: str, write_key: str, secret_key: str, now: int) -> Project:
         """Make a project with these keys and give it."""
         return self._writer.run(lambda db: projects.create(db, name, write_key, secret_key, now))
