@@ -176,8 +176,7 @@ def folded(found: Iterable[Write]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for (kind, key), write in standing.items():
         last = standing.get((SET, key))
-        if kind == SET and not write.unset:
-            result[key] = write.value
-        elif kind == ONCE and (last is None or (last.unset and (write.at, write.uuid) > (last.at, last.uuid))):
+        is_first = last is None or (last.unset and (write.at, write.uuid) > (last.at, last.uuid))
+        if is_first if kind == ONCE else not write.unset:
             result[key] = write.value
     return result
