@@ -6,7 +6,7 @@ Rules:
 - ``room.what.sql``, and every file is used. Values are only ever passed as ``:name``.
 - ``{{:name ...}}`` is left out when ``name`` is not given or None.
 - A list stands for its items: ``in (:ids)``. Callers keep lists below MOST_ITEMS (see ``pieces``).
-- Few texts, so that engines find them prepared: lists are filled up to a power of two, rows inserted by powers of two.
+- Few texts, so that engines find them prepared: lists are filled up to a power of two.
 """
 
 from __future__ import annotations
@@ -75,16 +75,6 @@ def of_rows(sql: str, rows: int) -> str:
     """Give an INSERT of one row as one of several, with ``?`` for each value."""
     row = "(" + ", ".join("?" * len(columns(sql))) + ")"
     return _ROW.sub(", ".join([row] * rows), sql)
-
-
-def powers(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Give the rows in pieces of MOST_ROWS, then of ever smaller powers of two."""
-    start, size = 0, MOST_ROWS
-    while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
-        yield rows[start : start + size]
-        start += size
 
 
 @cache
