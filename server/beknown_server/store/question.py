@@ -23,6 +23,7 @@ MOST_ROWS = 64  # in one INSERT
 _FOLDER = Path(__file__).parent / "query"
 _OPTIONAL = re.compile(r"\{\{:(\w+) (.*?)\}\}", re.DOTALL)
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+_INSERT = re.compile(r"insert into (\w+) \(([\w, ]+)\)\nvalues \([\w:, ]+\)\s*")
 _ROW = re.compile(r"(?<=\nvalues )\(:\w+(?:, :\w+)*\)")
 
 T = TypeVar("T")
@@ -75,6 +76,13 @@ def of_rows(sql: str, rows: int) -> str:
     """Give an INSERT of one row as one of several, with ``?`` for each value."""
     row = "(" + ", ".join("?" * len(columns(sql))) + ")"
     return _ROW.sub(", ".join([row] * rows), sql)
+
+
+@cache
+def copied(sql: str) -> str:
+    """Give ``copy ... from stdin`` for an INSERT that has no condition; empty for other SQL."""
+    found = _INSERT.fullmatch(sql)
+    return f"copy {found[1]} ({found[2]}) from stdin" if found else ""
 
 
 @cache

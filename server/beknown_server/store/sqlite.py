@@ -3,16 +3,19 @@
 Rules:
 - WAL with ``synchronous=FULL``: what was committed survives a power cut. Group commit (writer.py) pays for it.
 - ``BEGIN IMMEDIATE``: a writer takes its place before it reads, so two processes never decide on the same past.
+- Writers stand in line at a lock on a file beside the database: whoever waits is woken the moment it is free. SQLite
+  itself would have them look again after ever longer pauses, which starves the one that comes second.
 - The only file that imports ``sqlite3``.
 """
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from ..errors import Misconfigured, TooBusy
 from . import question
@@ -69,14 +72,39 @@ class Sqlite:
             if any(word in str(error) for word in _WAITING):
                 raise TooBusy("store_busy", f"another process holds the database: {error}.") from error
             raise Misconfigured(f"the database file {self.path} cannot be opened: {error}.") from error
-        return SqliteConnection(raw)
+        return SqliteConnection(raw, Line(self.path.with_name(self.path.name + "-line")))
+
+
+class Line:
+    """Where writers of all processes wait for their turn. The system lets go of it when a process dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def enter(self) -> None:
+        """Wait until nobody else writes."""
+        if self._file is None:
+            self._file = self._path.open("ab")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def leave(self) -> None:
+        """Let the next one write."""
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
 
 
 class SqliteConnection:
     """One connection: named questions in, rows out. Not for two threads at once."""
 
-    def __init__(self, raw: sqlite3.Connection) -> None:
+    def __init__(self, raw: sqlite3.Connection, line: Line) -> None:
         self._raw = raw
+        self._line = line
 
     def all(self, name: str, /, **values: Any) -> list[Any]:
         """Give the rows that answer a named question."""
@@ -98,7 +126,12 @@ class SqliteConnection:
 
     def begin(self) -> None:
         """Start a transaction that may write."""
-        self._guarded(lambda: self._raw.execute("begin immediate"))
+        self._guarded(self._line.enter)
+        try:
+            self._guarded(lambda: self._raw.execute("begin immediate"))
+        except BaseException:
+            self._line.leave()
+            raise
 
     def lock(self, project_id: int) -> None:
         """Keep others from changing the project until the end: ``begin immediate`` has done so already."""
@@ -106,19 +139,26 @@ class SqliteConnection:
     def commit(self) -> None:
         """Make it durable."""
         self._guarded(lambda: self._raw.execute("commit"))
+        self._line.leave()
 
     def rollback(self) -> None:
         """Forget the transaction, if there is one."""
-        if self._raw.in_transaction:
-            self._raw.execute("rollback")
+        try:
+            if self._raw.in_transaction:
+                self._raw.execute("rollback")
+        finally:
+            self._line.leave()
 
     def close(self) -> None:
         """Close the file."""
         self._raw.close()
+        self._line.close()
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
             return work()
+        except OSError as error:
+            raise TooBusy("store_full", f"the database's folder cannot be written: {error}.", retry_after=30) from error
         except sqlite3.OperationalError as error:
             if any(word in str(error) for word in _WAITING):
                 raise TooBusy("store_busy", f"another process holds the database: {error}.") from error
