@@ -7,11 +7,12 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,6 +54,17 @@ def _template(name: str) -> str:
 def filled(name: str, fragments: Mapping[str, str]) -> str:
     """Give the SQL of a file in questions/ with each ``{name}`` replaced by the fragment of that name."""
     return _FRAGMENT.sub(lambda found: fragments[found[1]], _template(name))
+
+
+@lru_cache(4096)
+def code_of(text: str) -> int:
+    """Give the number that stands for an event's name or a session in the copy: 64 bits of its BLAKE2b.
+
+    Numbers are compared and counted much faster than texts. Every process makes the same ones without asking the
+    others; two of a hundred million sessions are alike with a chance of 1 in 3,700.
+    """
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def refuse(field: str, value: Any, wanted: str) -> NoReturn:
@@ -115,7 +127,7 @@ class Matching:
 
     def sql(self, values: Values) -> str:
         """Give it as SQL that is true or false for a row of ``event``."""
-        parts = [f"event = {values.bind(self.event)}"] if self.event is not None else []
+        parts = [f"event = {values.bind(code_of(self.event))}"] if self.event is not None else []
         return " and ".join([*parts, *(one.sql(values) for one in self.filters)]) or "true"
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from .asked import Asked, Matching, Values, filled, refuse
+from .asked import Asked, Matching, Values, code_of, filled, refuse
 from .insights import Desk
 from .spans import LAST, Buckets, after, buckets
 
@@ -21,6 +21,10 @@ MOST_PERIODS = 120
 KINDS = ("recurring", "first_time", "first_ever")
 STATES = ("new", "returning", "resurrecting", "dormant")
 MOST_STEPS = 10
+# A set of periods as bits of a number, or, where that is too short, of a string of bits.
+FEW = 126
+OF_FEW = {"of": "bit_or(1::hugeint << period::hugeint)", "has": "({bits} >> ({at})::hugeint) & 1 = 1"}
+OF_MANY = {"of": "bitstring_agg(period, 0, {size})", "has": "get_bit({bits}, ({at})::int) = 1"}
 MOST_WAYS = 500
 
 
@@ -39,28 +43,23 @@ def retention(desk: Desk, body: Any) -> dict[str, Any]:
         refuse("date_from", first.isoformat(), f"a day that lies {2 * count} periods before {LAST}")
     calendar = buckets(first, last, period, desk.zone)
     values = Values()
-    target, returning = _matching(asked, "target"), _matching(asked, "returning")
-    kind, least = asked.choice("kind", KINDS, "recurring"), asked.whole("minimum", 1, least=1, most=1000)
-    is_same = target == returning and kind == "recurring" and least == 1
-    fragments = {
-        "target": filled("retention.same", {}) if is_same else _target(target, kind, calendar, values),
-        "period": calendar.sql(),
-        "returning": returning.sql(values),
-    }
     on_or_after = asked.choice("mode", ("on", "on_or_after"), "on") == "on_or_after"
+    counted = {"later": "max(later)", "each": ""} if on_or_after else {"later": "later", "each": ", later"}
     rows = desk.ask(
-        "retention.after" if on_or_after else "retention",
-        fragments,
+        "retention",
+        _sets(asked, calendar, values) | counted,
         values,
         start=calendar.edges[0],
-        until=calendar.edges[count],
         stop=calendar.edges[-1],
         periods=count,
-        least=least,
+        least=asked.whole("minimum", 1, least=1, most=1000),
     )
     cells = {(cohort, later): persons for cohort, later, persons in rows}
     begun = sum(label <= desk.today.isoformat() for label in calendar.labels)
-    table = [[cells.get((c, k), 0) for k in range(min(count, begun - c))] for c in range(min(count, begun))]
+    whole = [[cells.get((c, k), 0) for k in range(count)] for c in range(min(count, begun))]
+    if on_or_after:
+        whole = [[row[0], *(sum(row[k:]) for k in range(1, count))] for row in whole]
+    table = [row[: begun - c] for c, row in enumerate(whole)]
     cohorts = [
         {"start": calendar.labels[c], "size": cells.get((c, 0), 0), "values": row} for c, row in enumerate(table)
     ]
@@ -76,13 +75,27 @@ def _matching(asked: Asked, name: str) -> Matching:
     return asked.part(name).matching()
 
 
-def _target(matching: Matching, kind: str, calendar: Buckets, values: Values) -> str:
-    match = matching.sql(values)
-    if kind == "recurring":
-        return filled("retention.recurring", {"period": calendar.sql(), "match": match})
-    bare = replace(matching, filters=()).sql(values)
-    first, passes = (match, "true") if kind == "first_time" else (bare, f"({match})")
-    return filled("retention.first", {"period": calendar.sql(), "first": first, "passes": passes})
+def _sets(asked: Asked, calendar: Buckets, values: Values) -> dict[str, str]:
+    """Give the SQL of the two sets of periods that each person has: of the target, and of the returning event."""
+    bits = OF_MANY if len(calendar.labels) > FEW else OF_FEW
+    target, returning = _matching(asked, "target"), _matching(asked, "returning")
+    kind, least = asked.choice("kind", KINDS, "recurring"), asked.whole("minimum", 1, least=1, most=1000)
+    period = {"bits": bits["of"].format(size=len(calendar.labels)), "period": calendar.sql()}
+    again = "retention.active" if least == 1 else "retention.least"
+    pair = "select periods as cohorts, periods from active"
+    if target != returning or kind != "recurring" or least != 1:
+        match = target.sql(values)
+        first, passes = (match, "true") if kind == "first_time" else (replace(target, filters=()).sql(values), match)
+        how = "retention.active" if kind == "recurring" else "retention.first"
+        pair = filled(
+            "retention.pair", {"target": filled(how, {**period, "match": match, "first": first, "passes": passes})}
+        )
+    return {
+        "active": filled(again, {**period, "match": returning.sql(values)}),
+        "pair": pair,
+        "is_member": bits["has"].format(bits="cohorts", at="cohort"),
+        "is_back": bits["has"].format(bits="periods", at="cohort + later"),
+    }
 
 
 def _mean(table: list[list[int]]) -> list[float | None]:
@@ -150,6 +163,8 @@ def paths(desk: Desk, body: Any) -> dict[str, Any]:
         "page": values.property_sql("$pathname"),
     }
     steps = asked.whole("steps", 4, least=1, most=MOST_STEPS)
-    rows = desk.ask("paths", fragments, values, start=start, stop=stop, steps=steps, most=MOST_WAYS, view="$pageview")
+    rows = desk.ask(
+        "paths", fragments, values, start=start, stop=stop, steps=steps, most=MOST_WAYS, view=code_of("$pageview")
+    )
     names = ("step", "from", "to", "visits", "persons")
     return {"ways": [dict(zip(names, row, strict=True)) for row in rows]}

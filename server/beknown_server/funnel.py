@@ -23,6 +23,7 @@ MOST_EXCLUSIONS = 5
 WINDOW_DAYS = 14
 DAY = 86_400_000
 MOST_PEOPLE = 1000
+STEP, ARRIVAL = 32, 2**62  # more than any step's number (the next beside them), and any event's
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,34 @@ class Funnel:
     attribution: str
     step: int
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether no event can be two steps, and nothing else depends on how events of one moment are ordered."""
+        names = {step.event for step in self.steps}
+        return self.order != "strict" and not self.breakdown and None not in names and len(names) == len(self.steps)
+
+    def actor(self, table: str = "") -> str:
+        """Give the columns that say whose path it is: a person's, or a person's with a value of the breakdown."""
+        place = table + "." if table else ""
+        return f"{place}person, {place}value" if self.breakdown else f"{place}person"
+
+    def same(self, one: str, other: str) -> str:
+        """Give the condition that two rows are of the same actor."""
+        value = f" and {one}.value is not distinct from {other}.value" if self.breakdown else ""
+        return f"{one}.person = {other}.person{value}"
+
+    def place(self, k: int) -> str:
+        """Give the number by which an event of step ``k`` comes after others: by time, then by the order of the steps,
+        then by arrival. Events of one step that cannot be another step need no third."""
+        return f"t * {STEP} + {k}" if self.is_plain else f"(t * {STEP} + tie)::hugeint * {ARRIVAL} + seq"
+
 
 def funnel(desk: Desk, body: Any) -> dict[str, Any]:
     """Give ``{"steps": [...]}``; with a breakdown also ``"breakdown": [{"value", "steps"}]``, the largest first."""
     asked = _asked(desk, body)
     count = len(asked.steps)
     numbers = [f"count(*) filter (where level >= {k})" for k in range(1, count + 1)]
-    times = [f"times[{k}] - times[{k - 1}]" for k in range(2, count + 1)]
+    times = [f"(s{k} - s{k - 1})" for k in range(2, count + 1)]
     numbers += [f"median({time}) / 1000" for time in times] + [f"avg({time}) / 1000" for time in times]
     by = "value, " if asked.breakdown else ""
     answer = f"select {by}{', '.join(numbers)} from chosen" + (" group by value" if by else "")
@@ -135,29 +157,29 @@ def _rows(desk: Desk, asked: Funnel, answer: str) -> list[tuple[Any, ...]]:
     count = len(asked.steps)
     flags = [f"({step.sql(values)}) as m{k}" for k, step in enumerate(asked.steps, 1)]
     flags += [f"({one.matching.sql(values)}) as x{k}" for k, one in enumerate(asked.exclusions, 1)]
+    wanted = [f"m{k}" for k in range(1, count + 1)] + [f"x{k}" for k, _ in enumerate(asked.exclusions, 1)]
     if asked.breakdown:
         flags.append(f"{values.property_sql(asked.breakdown, person=asked.of_person)} as v")
-    wanted = [f"m{k}" for k in range(1, count + 1)] + [f"x{k}" for k, _ in enumerate(asked.exclusions, 1)]
-    actor = "person, value" if asked.breakdown else "person"
+    if not asked.is_plain:
+        ties = " ".join(f"when m{k} then {k}" for k in range(1, count + 1))
+        flags += [f"case {ties} else {count + 1} end as tie", "seq"]
     fragments = {
         "flags": ", ".join(flags),
-        "tie": " ".join(f"when m{k} then {k}" for k in range(1, count + 1)) + f" else {count + 1}",
         "wanted": "true" if asked.order == "strict" else " or ".join(wanted),
-        "line": _line(asked, actor),
-        "levels": _levels(asked, actor),
-        "chosen": _chosen(asked, actor),
+        "line": _line(asked),
+        "levels": _levels(asked),
         "answer": answer,
     }
     start, stop = asked.days.bounds(desk.zone)
     return desk.ask("funnel", fragments, values, start=start, stop=stop, window=asked.window)
 
 
-def _line(asked: Funnel, actor: str) -> str:
+def _line(asked: Funnel) -> str:
     source, before = "candidate", ""
     if asked.breakdown:
         source, before = "valued", filled("funnel.line.breakdown", _choice(asked)) + ", "
     if asked.order == "strict":
-        text = filled("funnel.line.strict", {"actor": actor, "steps": str(len(asked.steps)), "from": source})
+        text = filled("funnel.line.strict", {"actor": asked.actor(), "steps": str(len(asked.steps)), "from": source})
         return before + text
     return f"{before}line as (select * from {source})"
 
@@ -176,54 +198,45 @@ def _choice(asked: Funnel) -> dict[str, str]:
     }
 
 
-def _levels(asked: Funnel, actor: str) -> str:
+def _levels(asked: Funnel) -> str:
     count = len(asked.steps)
     if asked.order == "unordered":
         firsts = ", ".join(f"min(t) filter (where m{k}) over ahead" for k in range(1, count + 1))
-        return filled("funnel.level.unordered", {"actor": actor, "firsts": firsts})
-    texts = ["level1 as (select *, case when m1 then t end as s1_1 from line)"]
+        times = ", ".join(f"times[{k}] as s{k}" for k in range(1, count + 1))
+        return filled("funnel.unordered", {"actor": asked.actor(), "firsts": firsts, "times": times})
+    columns, goes_on = f"{asked.actor()}, t", asked.same("b", "a")
+    if asked.order == "strict":
+        columns, goes_on = columns + ", stretch, was", goes_on + " and b.was = a.stretch"
+    texts = [f"level1 as (select {columns}, {asked.place(1)} as place, t as s1 from line where m1)"]
     for k in range(2, count + 1):
-        path = [f"s{k - 1}_{step}" for step in range(1, k)]
-        extends = f"case when m{k} and t - b_s{k - 1}_1 <= $window then"
-        carried = [f"{extends} b_{name} end as s{k}_{step}" for step, name in enumerate(path, 1)]
-        strict = asked.order == "strict"
-        fragments = {
-            "k": str(k),
-            "j": str(k - 1),
-            "actor": actor,
-            "before": ", ".join(f"b_{name}" for name in path),
-            "states": ", ".join(f"r_{name}" for name in path),
-            "running": ", ".join(f"max({name}) over stretched as r_{name}" for name in path),
-            "paths": ", ".join(
-                f"lag(r_{name}) over earlier as b_{name}" if strict else f"max({name}) over earlier as b_{name}"
-                for name in path
-            ),
-            "carried": ", ".join([*carried, f"{extends} t end as s{k}_{k}"]),
-        }
-        texts.append(filled(f"funnel.level.{asked.order}", fragments))
-    return ", ".join(texts)
+        path = ", ".join(f"a.s{step}" for step in range(1, k))
+        more = {"k": str(k), "j": str(k - 1), "columns": columns, "place": asked.place(k), "path": path}
+        texts.append(filled("funnel.level", {**more, "goes_on": goes_on}))
+    return ", ".join([*texts, *(_path(asked, k) for k in range(1, count + 1)), _chosen(asked)])
 
 
-def _chosen(asked: Funnel, actor: str) -> str:
+def _path(asked: Funnel, k: int) -> str:
+    source, spoilt = f"level{k}", []
+    for number, one in enumerate(asked.exclusions, 1):
+        if k >= one.first:
+            before = f" and w.t < b.s{one.last}" if k >= one.last else ""
+            fragments = {"actor": asked.actor(), "same": asked.same("b", "w"), "from": source, "before": before}
+            source = filled("funnel.spoilt", {**fragments, "number": str(number), "first": str(one.first)})
+            source = f"({source})"
+            spoilt.append(f"spoilt{number}")
+    counts = f"filter (where not ({' or '.join(spoilt)}))" if spoilt else ""
+    times = ", ".join(f"arg_min(s{step}, place) {counts} as s{step}" for step in range(1, k + 1))
+    return filled("funnel.path", {"k": str(k), "actor": asked.actor(), "times": times, "from": source})
+
+
+def _chosen(asked: Funnel) -> str:
+    """Put the paths of all lengths together: who is in path{k} got to step k, and s{k} is null if no path counts."""
     count = len(asked.steps)
-    fragments = {"actor": actor, "last": "level", "level": "len(times)", "times": "times"}
-    if asked.order != "unordered":
-        levels, times = [], []
-        for k in range(count, 0, -1):
-            levels.append(f"when s{k}_{k} is not null then {k}")
-            times.append(f"when s{k}_{k} is not null then [{', '.join(f's{k}_{step}' for step in range(1, k + 1))}]")
-        fragments |= {"last": f"level{count}", "level": f"case {' '.join(levels)} end"}
-        fragments["times"] = f"case {' '.join(times)} end"
-    if not asked.exclusions:
-        return filled("funnel.chosen", fragments)
-    keys = actor.split(", ")
-    fragments["actors"] = ", ".join(f"f.{key}" for key in keys)
-    fragments["same"] = " and ".join(f"f.{key} is not distinct from w.{key}" for key in keys)
-    each = list(enumerate(asked.exclusions, 1))
-    fragments["wrongs"] = ", ".join(f"coalesce(list(t) filter (where x{k}), []) as w{k}" for k, _ in each)
-    fragments["tainted"] = " or ".join(
-        f"(level >= {one.first} and len(list_filter(w.w{k}, lambda x: x > f.times[{one.first}] "
-        f"and x <= f.times[1] + $window and (level < {one.last} or x < f.times[{one.last}]))) > 0)"
-        for k, one in each
-    )
-    return filled("funnel.untainted", fragments)
+    deeper = [f"left join path{k} on {asked.same('path1', f'path{k}')}" for k in range(2, count + 1)]
+    level = " ".join(f"when path{k}.person is not null then {k}" for k in range(count, 1, -1))
+    times = []
+    for step in range(1, count + 1):
+        found = [f"when path{k}.person is not null then path{k}.s{step}" for k in range(count, max(step, 2) - 1, -1)]
+        times.append(f"case {' '.join(found)} else {'path1.s1' if step == 1 else 'null'} end as s{step}")
+    fragments = {"actor": asked.actor("path1"), "level": f"case {level} else 1 end", "times": ", ".join(times)}
+    return filled("funnel.chosen", {**fragments, "deeper": " ".join(deeper)})

@@ -18,7 +18,7 @@ from math import ceil
 from typing import Any, Protocol
 
 from . import insights
-from .asked import Asked, Range, Values
+from .asked import Asked, Range, Values, code_of
 from .identity import REFUSED
 from .insights import Desk
 from .spans import buckets
@@ -155,7 +155,8 @@ class Study:
         for _, _, y, rule, _ in facts:
             refused[rule].append(persons.get(y, 0))
         switched = [
-            row[0] for row in self._ask("switched", self._keys(previous="$previous_user"), identify="$identify")
+            row[0]
+            for row in self._ask("switched", self._keys(previous="$previous_user"), identify=code_of("$identify"))
         ]
         for code, found in (
             ("forgotten_reset", switched + refused["already_identified"]),
@@ -216,7 +217,7 @@ class Study:
 
     def _inner(self) -> list[int]:
         keys = self._keys(host="$host", referrer="$referring_domain")
-        return [row[0] for row in self._ask("inner", keys, view="$pageview")]
+        return [row[0] for row in self._ask("inner", keys, view=code_of("$pageview"))]
 
     def _duplicates(self) -> list[list[int]]:
         same: dict[tuple[str, str], set[int]] = defaultdict(set)

@@ -1,12 +1,15 @@
 """The files of the columnar copy: one project's events in pieces that never change.
 
     <folder>/<database>/<project>/<after>-<last>.parquet      events with after < seq <= last
+    <folder>/<database>/<project>/since-<time>                events before this time are forgotten, everywhere
 
 Rules:
 - What a file holds follows from its name and the store: whoever writes it writes the same. So processes share the
   folder without talking: a file appears whole (renamed into place), and a chain from 0 without gaps counts.
 - A file that is missing, torn or foreign ends the chain; the events after it are read from the store again.
 - One process at a time writes (a lock on a file, which the system lets go of when the process dies).
+- One file may take the place of several neighbours: of those that begin at one event, the one that reaches furthest
+  counts. The others go when whoever reads them has long had an answer.
 """
 
 from __future__ import annotations
@@ -14,12 +17,16 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+GRACE_S = 120  # a file that no longer counts is kept so long, for those who are reading it
+
 _NAME = re.compile(r"(\d{16})-(\d{16})\.parquet")
+_SINCE = re.compile(r"since-(\d{16})")
 _MAGIC = b"PAR1"  # what every whole Parquet file ends with
 
 
@@ -38,15 +45,17 @@ class Segments:
         self.folder = folder
         self._whole: set[Path] = set()
 
+    def all(self) -> list[Segment]:
+        """Give every segment that is there, in no order; some may overlap."""
+        names = [(name, match) for name in self._names() if (match := _NAME.fullmatch(name))]
+        return [Segment(int(match[1]), int(match[2]), self.folder / name) for name, match in names]
+
     def chain(self) -> list[Segment]:
         """Give the segments that follow each other from the first event on."""
         found: dict[int, Segment] = {}
-        with suppress(FileNotFoundError):
-            for entry in os.scandir(self.folder):
-                if match := _NAME.fullmatch(entry.name):
-                    segment = Segment(int(match[1]), int(match[2]), Path(entry.path))
-                    if segment.after not in found or found[segment.after].last < segment.last:
-                        found[segment.after] = segment
+        for segment in self.all():
+            if segment.after not in found or found[segment.after].last < segment.last:
+                found[segment.after] = segment
         chain: list[Segment] = []
         at = 0
         while at in found and self._is_whole(found[at].path):
@@ -54,16 +63,35 @@ class Segments:
             at = found[at].last
         return chain
 
+    def since(self) -> int:
+        """Give the time before which every event is forgotten; 0 if there is none."""
+        return max((int(match[1]) for name in self._names() if (match := _SINCE.fullmatch(name))), default=0)
+
+    def forget_before(self, time: int) -> None:
+        """Note that events before a time are forgotten."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / f"since-{time:016d}").touch()
+        for name in self._names():
+            if (match := _SINCE.fullmatch(name)) and int(match[1]) < time:
+                (self.folder / name).unlink(missing_ok=True)
+
     def place(self, after: int, last: int) -> Path:
         """Give the path of a segment."""
         return self.folder / f"{after:016d}-{last:016d}.parquet"
 
-    def clear(self) -> None:
-        """Remove every segment: they belong to another past than the store's."""
-        with suppress(FileNotFoundError):
-            for entry in os.scandir(self.folder):
-                if _NAME.fullmatch(entry.name):
-                    Path(entry.path).unlink(missing_ok=True)
+    def clear(self, after: int = 0) -> None:
+        """Remove the segments that reach beyond an event: they belong to another past than the store's."""
+        for segment in self.all():
+            if segment.last > after:
+                segment.path.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove the files whose place another has taken, a while after it has."""
+        counted = {segment.path for segment in self.chain()}
+        for segment in self.all():
+            with suppress(FileNotFoundError):
+                if segment.path not in counted and segment.path.stat().st_mtime < time.time() - GRACE_S:
+                    segment.path.unlink()
 
     @contextmanager
     def writing(self) -> Iterator[Path]:
@@ -72,6 +100,11 @@ class Segments:
         with (self.folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield self.folder / "writing.tmp"
+
+    def _names(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return os.listdir(self.folder)
+        return []
 
     def _is_whole(self, path: Path) -> bool:
         # A power cut may leave a file that was renamed and not yet written: it is a cache, so it is never flushed.

@@ -25,9 +25,9 @@ ORDER = {
         "forgetting groups archive forwarding store __init__"
     ),
     SERVER: (
-        "errors settings identity moments store spans asked formula segments columns insights funnel cohorts "
-        "report register terminal metrics site dialect runtime wheel bundle assets cors cookie lzstring inflate "
-        "payload bags traits intake ingest archive envelope ingest_v1 parts harmless health deferred pixel "
+        "errors settings identity moments store spans asked formula segments reading replica columns insights "
+        "funnel cohorts report register terminal metrics site dialect runtime wheel bundle assets cors cookie "
+        "lzstring inflate payload bags traits intake ingest archive envelope ingest_v1 parts harmless health deferred pixel "
         "furniture display choices form figures flow drawing access live pages api insights_api people_api shapes "
         "openapi insight_pages people_pages snippet examples demo keys forward serving command person_cli "
         "archive_cli cli __init__ __main__"
@@ -42,7 +42,7 @@ HOUSES = {
     "pyscript": ["client/beknown/hosts/"],
     "sqlite3": ["server/beknown_server/store/sqlite.py"],
     "psycopg": ["server/beknown_server/store/postgres.py"],
-    "duckdb": ["server/beknown_server/columns.py", "server/beknown_server/insights.py"],
+    "duckdb": [f"server/beknown_server/{name}.py" for name in ("reading", "replica", "columns")],
     "httpx": ["client/beknown/backend.py", "server/beknown_server/forward.py"],
     "brotli": ["server/beknown_server/bundle.py", "server/beknown_server/inflate.py"],
     "backports": ["server/beknown_server/inflate.py"],

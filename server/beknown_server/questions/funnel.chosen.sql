@@ -1,6 +1,7 @@
 chosen as (
-  select {actor}, max(level) as level, arg_max(times, level * 1125899906842624 - t) as times
-  from (select {actor}, t, {level} as level, {times} as times from {last})
-  where level >= 1
-  group by {actor}
+  select * from (
+    select {actor}, {level} as level, {times}
+    from path1 {deeper}
+  )
+  where s1 is not null
 )

@@ -1,2 +1,2 @@
 -- The names of events, the most frequent first, for a form that offers them.
-select event, count(*) as number from event group by event order by number desc, event limit $most
+select name, count(*) as number from event group by name order by number desc, name limit $most

@@ -1,19 +1,23 @@
--- target: who did it, and when. active: who did the returning event, and when. A cell holds the members of a cohort who
--- came back ``later`` periods after; cell 0 is the cohort itself. Periods count from that of date_from.
+-- active: in which periods a person did the returning event, as a set of bits; pair: beside it, in which the person
+-- did the target. Persons who are alike in this are then looked at together. Periods count from that of date_from.
+-- came: who came back, and how many periods later. {later}: each time counts, or only the last ("on or after": who
+-- comes in the fifth has come in the second or after).
 with active as (
-  select person, {period} as period
-  from event
-  where timestamp >= $start and timestamp < $stop and person is not null and ({returning})
-  group by all
-  having count(*) >= $least
-), target as (
-  {target}
-), cell as (
-  select t.period as cohort, a.period - t.period as later, count(*) as persons
-  from target t join active a on a.person = t.person and a.period > t.period and a.period - t.period < $periods
-  group by all
+  {active}
+), pair as (
+  {pair}
+), alike as (
+  select row_number() over () as number, cohorts, periods, count(*) as persons from pair group by cohorts, periods
+), came as (
+  select number, cohort, later, persons
+  from alike, range($periods) c(cohort), range(1, $periods) l(later)
+  where {is_member} and {is_back}
 )
-select period as cohort, 0 as later, count(*) as persons from target group by all
+select cohort, 0 as later, sum(persons)::bigint as persons
+from alike, range($periods) c(cohort)
+where {is_member}
+group by all
 union all
-select cohort, later, persons from cell
-order by cohort, later
+select cohort, later, sum(persons)::bigint as persons
+from (select number, cohort, {later} as later, persons from came group by number, cohort, persons{each})
+group by cohort, later

@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 from beknown_server import columns as module
+from beknown_server import reading as readings
+from beknown_server import replica, segments
 from beknown_server.columns import Columns
 from beknown_server.errors import TooBusy, Unusable
 from beknown_server.store import Claim, Project, Store, open_store
@@ -27,8 +29,8 @@ COUNT = "select count(*), count(distinct person) from event"
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 7 events and files of 20, so that a few dozen events show what millions would."""
-    monkeypatch.setattr(module, "PAGE", 7)
-    monkeypatch.setattr(module, "SEGMENT", 20)
+    monkeypatch.setattr(replica, "PAGE", 7)
+    monkeypatch.setattr(replica, "SEGMENT", 20)
 
 
 @pytest.fixture
@@ -94,6 +96,94 @@ def test_a_deleted_persons_events_are_not_counted_and_leave_the_files(
     assert len(files) == 2
     left = module.duckdb.sql(f"select count(*) from read_parquet({files}) where id = {number}").fetchall()
     assert left == [(0,)]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_deletion_reaches_another_processes_newest_rows_before_they_become_a_file(
+    store: Store, project: Project, columns: Columns, database: str
+) -> None:
+    fill(store, project, 15)
+    assert counted(columns, project) == (15, 10)  # all of them only in memory
+    with sqlite3.connect(database.removeprefix("sqlite:///")) as raw:  # as another process does
+        number = raw.execute("select id from distinct_id where name = 'v3'").fetchone()[0]
+        raw.execute("delete from event where distinct_id = ?", (number,))
+        raw.execute("delete from distinct_id where id = ?", (number,))
+    raw.close()
+    fill(store, project, 10, start=100)  # v3 again, as a new id
+    assert counted(columns, project) == (23, 10)
+    files = [str(path) for path in columns._folder.rglob("*.parquet")]
+    assert len(files) == 1
+    left = module.duckdb.sql(f"select count(*) from read_parquet({files}) where id = {number}").fetchall()
+    assert left == [(0,)]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_older_than_the_retention_period_leaves_the_copy_of_every_process(
+    store: Store, project: Project, columns: Columns
+) -> None:
+    fill(store, project, 95)
+    other = Columns(store, columns._folder)
+    assert counted(columns, project) == counted(other, project) == (95, 10)
+    columns.forget_before(project.id, NOW + 50)
+    assert counted(columns, project) == counted(other, project) == (45, 10)
+    files = [str(path) for path in columns._folder.rglob("*.parquet")]
+    oldest = module.duckdb.sql(f"select min(timestamp) from read_parquet({files})").fetchall()
+    assert oldest == [(NOW + 50,)]
+    columns.forget_before(project.id, NOW + 93)  # into the rows that no file has yet
+    assert counted(columns, project) == counted(other, project) == (2, 2)
+    columns.forget_before(project.id, NOW + 40)  # forgotten is forgotten
+    fill(store, project, 30, start=95)
+    assert counted(columns, project) == counted(other, project) == (32, 10)
+    other.close()
+    again = Columns(store, columns._folder)
+    assert counted(again, project) == (32, 10)
+    again.close()
+
+
+@pytest.mark.usefixtures("small")
+def test_forgotten_years_are_one_empty_file(store: Store, project: Project, columns: Columns, monkeypatch: Any) -> None:
+    fill(store, project, 95)
+    counted(columns, project)
+    columns.forget_before(project.id, NOW + 80)
+    monkeypatch.setattr(segments, "GRACE_S", -1)
+    fill(store, project, 21, start=95)
+    assert counted(columns, project) == (36, 10)
+    assert len(list(columns._folder.rglob("*.parquet"))) == 3  # nothing up to 63, four of 84, the new ones
+
+
+@pytest.mark.usefixtures("small")
+def test_a_store_that_was_put_back_to_an_older_state(
+    store: Store, project: Project, columns: Columns, database: str, tmp_path: Path
+) -> None:
+    fill(store, project, 50)
+    assert counted(columns, project) == (50, 10)
+    columns.close()
+    with sqlite3.connect(database.removeprefix("sqlite:///")) as raw:  # the last 30 never happened
+        raw.execute("delete from event where seq > 20")
+        raw.execute("update sqlite_sequence set seq = 20 where name = 'event'")
+    raw.close()
+    again = Columns(store, columns._folder)
+    assert counted(again, project) == (20, 10)
+    again.close()
+    for step in range(50):  # other events under the same numbers
+        store.append(project.id, [event("buy", f"v{step % 3}", NOW + step)], NOW)
+    again = Columns(store, columns._folder)
+    with again.reading(project.id) as reading:
+        assert reading.ask("names.events", most=5) == [("buy", 50), ("view", 20)]
+    again.close()
+
+
+def test_what_a_killed_process_put_on_disk_is_swept(store: Store, project: Project, columns: Columns) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left, other = columns._folder / f"spill-{dead.pid}", columns._folder / "spill-1"
+    for folder in (left, other):
+        folder.mkdir(parents=True)
+        (folder / "piece.tmp").write_bytes(b"x")
+    fill(store, project, 3)
+    assert counted(columns, project) == (3, 3)
+    assert not left.exists()
+    assert other.exists()  # that process lives
 
 
 @pytest.mark.usefixtures("small")
@@ -176,9 +266,9 @@ def test_threads_that_ask_while_events_arrive_see_each_event_once(
 ASK = """
 import sys
 from pathlib import Path
-from beknown_server import columns
+from beknown_server import columns, replica
 from beknown_server.store import open_store
-columns.PAGE, columns.SEGMENT = 50, 100
+replica.PAGE, replica.SEGMENT = 50, 100
 store = open_store(sys.argv[1])
 copy = columns.Columns(store, Path(sys.argv[2]))
 for _ in range(20):
@@ -227,9 +317,9 @@ def test_a_pattern_that_is_none_and_an_answer_without_end_are_refused(
 ) -> None:
     fill(store, project, 20)
     with columns.reading(project.id) as reading, pytest.raises(Unusable, match="cannot be asked"):
-        reading.ask("unique", {"match": "regexp_matches(event, $pattern)"}, pattern="(", **ALL)
+        reading.ask("unique", {"match": "regexp_matches(name, $pattern)"}, pattern="(", **ALL)
     with columns.reading(project.id) as reading:
-        monkeypatch.setattr(module, "MOST_S", 0.2)
+        monkeypatch.setattr(readings, "MOST_S", 0.2)
         endless = "(select count(*) from range(10000000) a, range(10000000) b where a.range + b.range = seq) >= 0"
         with pytest.raises(TooBusy, match=r"no answer within|took more than"):
             reading.ask("unique", {"match": endless}, **ALL)

@@ -1,0 +1,95 @@
+"""Sixty days of a made-up site, put straight into a store's tables (bench/ingest is about the way through HTTP).
+
+1.3 million ids, of which 300,000 were merged into another's person: a million persons, few of them busy and most of
+them rare. The same number gives the same history.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import struct
+from datetime import UTC, datetime
+from pathlib import Path
+
+from beknown_server.store import Event, Project, Store, open_store
+
+DAYS = 60
+DAY = 86_400_000
+START = round(datetime(2026, 9, 1, tzinfo=UTC).timestamp() * 1000)
+IDS, MERGED = 1_300_000, 300_000
+NAMES = ["view"] * 12 + ["add"] * 4 + ["buy"] + ["click"] * 3
+PAGE = 100_000
+PROPERTIES = json.dumps(
+    {
+        "$current_url": "https://example.com/pricing",
+        "$pathname": "/pricing",
+        "plan": "pro",
+        "$browser_language": "en",
+        "$viewport_width": 1280,
+        "$lib": "beknown",
+    }
+)
+
+
+def store_of(folder: Path, events: int) -> tuple[Store, Project]:
+    """Give a store with so many events, filled unless the folder has it from an earlier run."""
+    path = folder / f"{events}.db"
+    is_new = not path.exists()
+    store = open_store(f"sqlite:///{path}")
+    if not is_new:
+        return store, store.projects()[0]
+    store.migrate()
+    project = store.create_project("Bench", "bk_bench", "bks_bench", START)
+    # One real event makes the store's own rows; the mass goes in by the same statements, a page to a transaction.
+    store.append(project.id, [Event("01900000-0000-7000-8000-000000000000", "view", "first", START, {})], START)
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("pragma synchronous = off")
+    raw.execute("pragma cache_size = -500000")
+    dice = random.Random(7)
+    _fill_events(raw, project.id, _fill_ids(raw, project.id, dice), events, dice)
+    raw.close()
+    return store, project
+
+
+def _fill_ids(raw: sqlite3.Connection, project_id: int, dice: random.Random) -> int:
+    """Make the ids and give the number of the first."""
+    raw.execute("begin")
+    raw.executemany(
+        "insert into distinct_id (project_id, name, uuid, first_seen, last_seen, event_count, personal) "
+        "values (?, ?, ?, ?, ?, 10, 1)",
+        ((project_id, f"id-{number:07d}", struct.pack(">QQ", 1, number), START, START) for number in range(IDS)),
+    )
+    first = int(raw.execute("select min(id) from distinct_id where name like 'id-%'").fetchone()[0])
+    stays = [True] * IDS
+    merged = dice.sample(range(1, IDS), MERGED)
+    for number in merged:
+        stays[number] = False
+    persons = [number for number in range(IDS) if stays[number]]
+    raw.execute("create temp table m (id integer primary key, person integer)")
+    raw.executemany("insert into m values (?, ?)", ((first + one, first + dice.choice(persons)) for one in merged))
+    raw.execute("update distinct_id set person = (select person from m where m.id = distinct_id.id) "
+                "where id in (select id from m)")  # fmt: skip
+    raw.execute("commit")
+    return first
+
+
+def _fill_events(raw: sqlite3.Connection, project_id: int, first: int, events: int, dice: random.Random) -> None:
+    """Make the events: evenly over the days, an id's share of them by a power law."""
+    for page in range(0, events, PAGE):
+        rows = []
+        for number in range(page, min(page + PAGE, events)):
+            at = START + number * DAYS * DAY // events
+            who = first + min(int(IDS * dice.random() ** 1.6), IDS - 1)
+            uuid = struct.pack(">QQ", at, number)
+            rows.append((project_id, uuid, dice.choice(NAMES), who, at, at, f"s{who}-{at // DAY}", PROPERTIES))
+        raw.execute("begin")
+        raw.executemany(
+            "insert into event (project_id, uuid, event, distinct_id, timestamp, received, session_id, properties) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        raw.execute("commit")
+        print(f"\rfilling the store: {(page + PAGE) / events:.0%}", end="", flush=True)
+    print()

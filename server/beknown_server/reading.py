@@ -1,0 +1,74 @@
+"""One reading of the columnar copy: named questions (questions/*.sql), all answered in the same transaction.
+
+Rules:
+- A question takes at most MOST_S seconds and at most MEMORY; what needs more memory goes to disk as long as it can.
+- What DuckDB refuses is the caller's mistake (a bad pattern) or the moment's (too busy): never an error of ours.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import orjson
+
+from .asked import filled
+from .errors import TooBusy, Unusable
+
+MOST_S = 30.0  # a question that takes longer is stopped
+MEMORY = "1GB"  # per process; what needs more goes to disk
+
+_VALUE = re.compile(r"\$(\w+)")
+
+
+class Reading:
+    """Answers named questions about one project in one transaction."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def ask(self, question: str, fragments: dict[str, str] | None = None, **values: Any) -> list[tuple[Any, ...]]:
+        """Give the rows that answer a question: ``{name}`` is replaced by SQL of ours, ``$name`` by a value.
+
+        Raises Unusable if DuckDB refuses the values (a bad pattern), TooBusy if it takes too much time or memory.
+        """
+        sql = filled(question, fragments or {})
+        used = {name: values[name] for name in set(_VALUE.findall(sql))}
+        with self._limited():
+            return self._connection.execute(sql, used).fetchall()
+
+    def ids(self) -> list[tuple[int, int | None]]:
+        """Give the number of every distinct id, and of its person."""
+        return self._connection.execute("select id, person from ids order by id").fetchall()
+
+    def load(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Make a table for this reading alone, such as persons' properties: ``columns`` as in from_json."""
+        names = list(orjson.loads(columns)[0])
+        objects = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
+        with self._limited():
+            self._connection.execute(
+                f"create or replace temp table {table} as select unnest(from_json($rows, $shape), recursive := true)",
+                {"rows": objects, "shape": columns},
+            )
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        clock = threading.Timer(MOST_S, self._connection.interrupt)
+        clock.daemon = True
+        clock.start()
+        try:
+            yield
+        except duckdb.InterruptException:
+            raise TooBusy("too_long", f"the answer took more than {MOST_S:.0f} s.", fix="Ask for fewer days.") from None
+        except duckdb.OutOfMemoryException:
+            raise TooBusy("too_much", f"the answer needs more than {MEMORY}.", fix="Ask for fewer days.") from None
+        except duckdb.IOException as error:
+            raise TooBusy("columns_changed", "the columnar copy was removed just now; it is made again.") from error
+        except (duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+            raise Unusable("bad_question", f"this cannot be asked: {error}.", fix="Mend the filter.") from error
+        finally:
+            clock.cancel()

@@ -1,0 +1,296 @@
+"""One project's columnar copy in one process: its files, the newest rows, the persons, and how it follows the store.
+
+Rules:
+- What the store has and the copy has not is read in pages when someone asks, by one thread at a time; full pieces
+  of it become files. Nothing is in the files and in ``tail`` both: rows leave it when a file has them.
+- The store numbers events and changes of persons as they arrive. Before a file is written the changes are read, so no
+  event of a deleted id gets into a file that outlives the deletion.
+- ``_lock`` guards tables and numbers. Whoever needs the files' lock (Segments.writing) too takes that one first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from .asked import code_of
+from .errors import TooBusy
+from .segments import Segments
+from .store import Store
+
+PAGE = 20_000  # events read from the store at once
+SEGMENT = 100_000  # events in one file, and at most that many (with their properties) in memory
+
+EVENT = {
+    "seq": "BIGINT",
+    "timestamp": "BIGINT",
+    "event": "BIGINT",
+    "name": "VARCHAR",
+    "id": "BIGINT",
+    "session": "BIGINT",
+    "properties": "VARCHAR",
+}
+ID = {"id": "BIGINT", "person": "BIGINT"}
+
+
+class Replica:
+    """One project's copy in this process; threads share it."""
+
+    def __init__(
+        self, store: Store, project_id: int, connection: duckdb.DuckDBPyConnection, segments: Segments
+    ) -> None:
+        self._store, self._project_id, self._db, self._segments = store, project_id, connection, segments
+        self._schema = f"p{project_id}"
+        self._lock = threading.Lock()
+        self._builder: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._stopped = False
+        self._files: list[str] = []
+        self._since = 0  # events before this time are forgotten
+        self._base = self._last = self._last_id = 0  # the files' last event, the last event, the last id
+        self._change: int | None = None  # the last change of an id's person that was read; None: none yet
+        self._has_ids = False  # every id was read once
+        self._db.execute(f"create schema {self._schema}")
+        for table, shape in (("tail", EVENT), ("ids", ID)):
+            columns = ", ".join(f"{name} {kind}" for name, kind in shape.items())
+            self._db.execute(f"create table {self._schema}.{table} ({columns})")
+
+    def catch_up(self, patience: float) -> None:
+        """Wait until all is here that was in the store when this was called; raise TooBusy if that takes too long."""
+        events, changes = self._store.latest(self._project_id)
+        deadline = time.monotonic() + patience
+        self._check_files()
+        while not self._has(events, changes):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                share = self._share(events)
+                raise TooBusy(
+                    "columns_building", f"the columnar copy is being made: {share:.0%} is done.", retry_after=2
+                )
+            builder = self._build()
+            builder.join(left)
+            if self._error is not None:
+                raise self._error
+
+    def progress(self) -> float:
+        """Give how much is here, from 0 to 1, and see to it that it becomes more."""
+        events, changes = self._store.latest(self._project_id)
+        if not self._has(events, changes):
+            self._build().join(0.1)
+            if self._error is not None:
+                raise self._error
+        return self._share(events)
+
+    def _has(self, events: int, changes: int) -> bool:
+        return self._has_ids and self._last >= events and self._change is not None and self._change >= changes
+
+    def _share(self, events: int) -> float:
+        # The ids come after the events; until they are here it is not done.
+        return min(1.0 if self._has_ids else 0.99, self._last / events if events else 1.0)
+
+    def snapshot(self) -> duckdb.DuckDBPyConnection:
+        """Give a connection in a transaction that sees ``event``: every event with its person."""
+        with self._lock:
+            connection = self._db.cursor()
+            connection.execute("set parquet_metadata_cache = true")  # checked by the files' times: they may be replaced
+            connection.begin()
+            schema = self._schema
+            files = f"select * from read_parquet([{', '.join(self._files)}]) union all " if self._files else ""
+            since = f" where e.timestamp >= {self._since}" if self._since else ""
+            connection.execute(
+                "create temp view event as select e.*, i.person "
+                f"from ({files}select * from {schema}.tail) e join {schema}.ids i on i.id = e.id{since}"
+            )
+            connection.execute(f"create temp view ids as select * from {schema}.ids")
+            connection.execute("select 1 from ids limit 1")  # the transaction's past begins here
+            return connection
+
+    def forget(self, ids: list[int]) -> None:
+        """Write the files anew that hold events of these ids."""
+        with self._segments.writing() as unfinished:
+            with self._lock:
+                self._drop(ids)
+            counted = self._segments.chain()
+            for segment in self._segments.all():
+                if segment in counted:
+                    self._rewrite(segment.path, f"list_contains({ids}, id)", unfinished)
+                else:
+                    segment.path.unlink(missing_ok=True)
+
+    def forget_before(self, time: int) -> None:
+        """Write the files anew that hold events before a time; those that hold nothing else become one empty file."""
+        with self._segments.writing() as unfinished:
+            self._segments.forget_before(time)
+            empty = 0
+            for segment in self._segments.chain():
+                left = self._rewrite(segment.path, f"timestamp < {time}", unfinished)
+                if not left and segment.after == empty:
+                    empty = segment.last
+            first = self._segments.place(0, empty)
+            if empty and not first.exists():
+                _write(self._db.cursor(), f"{self._schema}.tail where false", unfinished, first)
+        self._check_files()
+
+    def stop(self) -> None:
+        """End the building and close the connection."""
+        self._stopped = True
+        if self._builder is not None:
+            self._builder.join()
+        self._db.close()
+
+    def _build(self) -> threading.Thread:
+        with self._lock:
+            if self._builder is None or not self._builder.is_alive():
+                self._error = None
+                self._builder = threading.Thread(target=self._work, name="beknown-columns", daemon=True)
+                self._builder.start()
+            return self._builder
+
+    def _work(self) -> None:
+        try:
+            if self._change is None:
+                # First the changes' number: what changes while events and ids are read is then read again.
+                events, change = self._store.latest(self._project_id)
+                self._mend_past(events)
+                self._change = change
+            self._read_events()
+            self._read_ids()
+            self._has_ids = True
+            self._read_changes()
+        except Exception as error:  # the threshold of this thread: whoever waits is told
+            self._error = error
+
+    def _mend_past(self, events: int) -> None:
+        """Remove files that tell of another past than the store's: it was put back to an older state meanwhile."""
+        chain = self._segments.chain()
+        if not chain:
+            return
+        found = self._db.execute(f"select * from {_file(chain[-1].path)} order by seq desc limit 1").fetchone()
+        if found:
+            known = self._store.columns(self._project_id, "event", after=found[0] - 1, limit=1)
+            if known and known[0][0] == found[0] and _coded(known[0]) != found:
+                self._segments.clear()
+        if chain[-1].last > events:  # the newest were deleted, or never happened: that file is written again
+            self._segments.clear(events)
+
+    def _read_events(self) -> None:
+        self._check_files()
+        while not self._stopped:
+            after = self._last
+            rows = self._store.columns(self._project_id, "event", after=after, limit=PAGE)
+            with self._lock:
+                if self._last != after:
+                    continue  # someone followed the files meanwhile
+                self._insert("tail", EVENT, [_coded(row) for row in rows])
+                self._last = rows[-1][0] if rows else self._last
+            self._write_segment()
+            if len(rows) < PAGE:
+                return
+
+    def _read_ids(self) -> None:
+        while not self._stopped:
+            rows = self._store.columns(self._project_id, "distinct_id", after=self._last_id, limit=PAGE)
+            with self._lock:
+                self._insert("ids", ID, rows)
+                self._last_id = rows[-1][0] if rows else self._last_id
+            if len(rows) < PAGE:
+                return
+
+    def _read_changes(self) -> None:
+        while not self._stopped and self._change is not None:
+            rows = self._store.columns(self._project_id, "moved", after=self._change, limit=PAGE)
+            with self._lock:
+                self._drop([number for _, number, found, _ in rows if found is None])
+                # A change of an id that is not here yet is no news: it comes as it is by then.
+                now = {number: (found, person) for _, number, found, person in rows if number <= self._last_id}
+                self._db.begin()
+                self._db.execute(
+                    f"delete from {self._schema}.ids where id in (select unnest($ids::bigint[]))", {"ids": list(now)}
+                )
+                self._insert("ids", ID, [row for row in now.values() if row[0] is not None])
+                self._db.commit()
+                self._change = rows[-1][0] if rows else self._change
+            if len(rows) < PAGE:
+                return
+
+    def _insert(self, table: str, shape: dict[str, str], rows: Sequence[Any]) -> None:
+        # One JSON text is by far the fastest way in without numpy or Arrow; bound lists take three times as long.
+        if rows:
+            objects = orjson.dumps([dict(zip(shape, row, strict=True)) for row in rows]).decode()
+            self._db.execute(
+                f"insert into {self._schema}.{table} select unnest(from_json($rows, $shape), recursive := true)",
+                {"rows": objects, "shape": orjson.dumps([shape]).decode()},
+            )
+
+    def _drop(self, ids: list[int]) -> None:
+        """Remove the newest events of ids."""
+        if ids:
+            self._db.execute(f"delete from {self._schema}.tail where id in (select unnest($ids))", {"ids": ids})
+
+    def _check_files(self) -> None:
+        """Follow the files: those that another process wrote, those that someone deleted, the time of forgetting."""
+        with self._lock:
+            chain, since = self._segments.chain(), self._segments.since()
+            end = chain[-1].last if chain else 0
+            if end < self._base or end > self._last:  # gone: what they held is read again; or they are ahead
+                self._db.execute(f"delete from {self._schema}.tail")
+                self._last = end
+            elif end > self._base:
+                self._db.execute(f"delete from {self._schema}.tail where seq <= $end", {"end": end})
+            if since > self._since:
+                self._db.execute(f"delete from {self._schema}.tail where timestamp < $since", {"since": since})
+            self._base, self._since = end, max(since, self._since)
+            self._files = [_text(segment.path) for segment in chain]
+
+    def _write_segment(self) -> None:
+        if self._tail() < SEGMENT:
+            return
+        with self._segments.writing() as unfinished:
+            self._check_files()  # another process may have written it while this one waited
+            self._read_changes()
+            with self._lock:
+                if self._tail() >= SEGMENT:
+                    rows = f"{self._schema}.tail where timestamp >= {self._since}"
+                    _write(self._db, rows, unfinished, self._segments.place(self._base, self._last))
+            self._segments.tidy()
+        self._check_files()
+
+    def _rewrite(self, path: Path, unwanted: str, unfinished: Path) -> int:
+        """Write a file anew without some rows, if it has any of them; give how many are left."""
+        with self._db.cursor() as connection:
+            count = f"select count(*), count(*) filter ({unwanted}) from {_file(path)}"
+            every, gone = connection.execute(count).fetchall()[0]
+            if gone:
+                _write(connection, f"{_file(path)} where not ({unwanted})", unfinished, path)
+            return int(every - gone)
+
+    def _tail(self) -> int:
+        with self._db.cursor() as connection:
+            return int(connection.execute(f"select count(*) from {self._schema}.tail").fetchall()[0][0])
+
+
+def _write(connection: duckdb.DuckDBPyConnection, rows: str, unfinished: Path, place: Path) -> None:
+    connection.execute(
+        f"copy (select * from {rows} order by seq) to {_text(unfinished)} (format parquet, compression lz4)"
+    )
+    unfinished.replace(place)
+
+
+def _coded(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Give a row of the store as the copy has it."""
+    seq, timestamp, event, number, session, properties = row
+    return seq, timestamp, code_of(event), event, number, None if session is None else code_of(session), properties
+
+
+def _file(path: Path) -> str:
+    return f"read_parquet({_text(path)})"
+
+
+def _text(value: Path) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
