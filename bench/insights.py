@@ -237,7 +237,8 @@ def table(result: dict[str, Any]) -> str:
         f"processors. Copy built in {result['build_seconds']:.1f} s; on disk {result['columns_mb']:.0f} MB (the store "
         f"{result['store_mb']:.0f} MB, plain DuckDB's file without properties {result['plain_mb']:.0f} MB). A fresh "
         f"event was in an answer {result['fresh_seconds']:.2f} s after its acknowledgement. Peak memory of the "
-        f"process, both engines (each limited to {CONFIG['memory_limit']}) and the bench: {result['peak_memory_mb']:.0f} MB.",
+        f"process, both engines (each limited to {CONFIG['memory_limit']}) and the bench: "
+        f"{result['peak_memory_mb']:.0f} MB.",
         "",
         "Seconds, in brackets processor seconds. *By hand*: plain DuckDB, native file, the question as one would write "
         "it. *Same SQL*: plain DuckDB, given beknown's SQL. Ratios are beknown's wall seconds over theirs.",
