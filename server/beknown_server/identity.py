@@ -168,15 +168,20 @@ def folded(found: Iterable[Write]) -> dict[str, Any]:
 
     An $unset also ends what was set once before it.
     """
+    return {key: write.value for key, write in winners(found).items()}
+
+
+def winners(found: Iterable[Write]) -> dict[str, Write]:
+    """Give per key the write whose value the person has: see folded."""
     standing: dict[tuple[str, str], Write] = {}
     for write in found:
         known = standing.get((write.kind, write.key))
         if known is None or write.outdoes(known):
             standing[write.kind, write.key] = write
-    result: dict[str, Any] = {}
+    result: dict[str, Write] = {}
     for (kind, key), write in standing.items():
         last = standing.get((SET, key))
         is_first = last is None or (last.unset and (write.at, write.uuid) > (last.at, last.uuid))
         if is_first if kind == ONCE else not write.unset:
-            result[key] = write.value
+            result[key] = write
     return result

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from beknown_server.errors import TooBusy
-from beknown_server.store import Claim, Event, Project, Store, open_store, writer
+from beknown_server.store import Claim, Event, Origin, Project, Store, open_store, writer
 from beknown_server.store.migrate import pending
 
 from .conftest import BOTH_ENGINES, NOW, SECRET, event, uuid_of
@@ -113,6 +113,19 @@ def test_people_are_found_by_a_property(store: Store, project: Project) -> None:
         ("a=b", ["a=b"]),
     ):
         assert [person.distinct_ids[0] for person in store.people(project.id, search=search)] == found, search
+
+
+def test_each_property_says_when_and_whence_it_came(store: Store, project: Project) -> None:
+    store.append(project.id, [event("$pageview", "anon-1", NOW, set_once={"source": "ad"})], NOW)
+    store.append(project.id, [identify("anon-1", "u1", NOW + 1, set_={"plan": "free", "old": 1})], NOW)
+    store.append(project.id, [event("Upgraded", "u1", NOW + 2, set_={"plan": "pro"}, unset=("old",))], NOW)
+    found = store.origins(project.id, "anon-1")
+    assert found == {
+        "source": Origin(NOW, "anon-1", "$pageview", is_first=True),
+        "plan": Origin(NOW + 2, "u1", "Upgraded", is_first=False),
+    }
+    assert set(found) == set(store.person(project.id, "u1").properties)
+    assert store.origins(project.id, "nobody") == {}
 
 
 def test_a_person_of_many_ids_is_listed_once(store: Store, project: Project) -> None:

@@ -14,9 +14,9 @@ from uuid import UUID
 
 import orjson
 
-from ..identity import REFUSED, Write, folded
+from ..identity import ONCE, REFUSED, Write, folded, winners
 from . import question
-from .records import Explanation, Link, Person, PersonRef
+from .records import Explanation, Link, Origin, Person, PersonRef
 from .writer import Connection
 
 NAMES = ["email", "name", "username"]  # person properties that name somebody, the best first
@@ -104,6 +104,16 @@ def explain(db: Connection, key: int) -> Explanation:
         links=[link for link in ordered if link.rule not in REFUSED],
         refused=[link for link in ordered if link.rule in REFUSED],
     )
+
+
+def origins(db: Connection, key: int) -> dict[str, Origin]:
+    """Give whence each property of the person with this cluster number has its value."""
+    rows = {(row["kind"], row["key"], row["at"], bytes(row["uuid"])): row for row in db.all("property.origins", key=key)}
+    found = {}
+    for name, write in winners(_write(row) for row in rows.values()).items():
+        row = rows[write.kind, write.key, write.at, write.uuid]
+        found[name] = Origin(write.at, row["distinct_id"], row["event"], write.kind == ONCE)
+    return found
 
 
 def _properties(db: Connection, keys: list[int], *, names: list[str] | None = None) -> dict[int, dict[str, Any]]:

@@ -95,6 +95,16 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Whence a person's property has its value: when, under which id, by which event (None: it is not kept)."""
+
+    at: int
+    distinct_id: str
+    event: str | None
+    is_first: bool  # set once, and kept since
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """One fact about identity: ``distinct_id`` to ``to``, by which event, and the rule that decided."""
 

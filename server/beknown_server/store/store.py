@@ -20,7 +20,7 @@ import orjson
 
 from ..errors import TooBusy
 from . import arrivals, forwarding, migrate, people, projects
-from .records import Appended, Counts, Event, Explanation, Person, PersonRef, Project, Row, Warning
+from .records import Appended, Counts, Event, Explanation, Origin, Person, PersonRef, Project, Row, Warning
 from .writer import Connection, Writer
 
 NOBODYS = 0  # the project of warnings that belong to none
@@ -251,6 +251,12 @@ class Store:
         with self._reader() as db:
             key = people.find(db, project_id, distinct_id)
             return None if key is None else people.explain(db, key)
+
+    def origins(self, project_id: int, distinct_id: str) -> dict[str, Origin]:
+        """Give whence each property of the person that an id belongs to has its value."""
+        with self._reader() as db:
+            key = people.find(db, project_id, distinct_id)
+            return {} if key is None else people.origins(db, key)
 
     # Warnings -------------------------------------------------------------------------------------------------
 
