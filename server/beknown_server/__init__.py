@@ -21,6 +21,8 @@ from . import (
     insights_api,
     openapi,
     pages,
+    people_api,
+    people_pages,
     parts,
     pixel,
 )
@@ -51,6 +53,8 @@ ROOMS = (
     insights_api,
     openapi,
     pages,
+    people_api,
+    people_pages,
     insight_pages,
 )
 

@@ -24,7 +24,7 @@ from .display import became
 from .drawing import drawn_row
 from .errors import NotFound, TooBusy, Unauthorized, Unusable
 from .site import current_site, now_ms
-from .store import Explanation, Person, Project, Row, Warning
+from .store import Explanation, Link, Person, Project, Row, Warning
 
 MAX_LIMIT = 1000
 
@@ -150,9 +150,15 @@ def person_json(person: Person) -> dict[str, Any]:
 def explanation_json(explanation: Explanation) -> dict[str, Any]:
     """Give the links of a person as the API writes them."""
     return {
-        "links": [{**asdict(link), "at": iso(link.at)} for link in explanation.links],
-        "refused": [{**asdict(link), "at": iso(link.at)} for link in explanation.refused],
+        "links": [link_json(link) for link in explanation.links],
+        "refused": [link_json(link) for link in explanation.refused],
+        "undone": [link_json(link) for link in explanation.undone],
     }
+
+
+def link_json(link: Link) -> dict[str, Any]:
+    """Give a link as the API writes it."""
+    return {**asdict(link), "at": iso(link.at), "undone": None if link.undone is None else iso(link.undone)}
 
 
 def warning_json(warning: Warning) -> dict[str, Any]:

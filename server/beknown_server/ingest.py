@@ -99,6 +99,8 @@ def accept(
         return Outcome(0, 0, skipped, usable)
     refused = [("claim refused: " + rule, _refused(claim) + senders.get(claim, "")) for rule, claim in appended.refused]
     _warn(site, project, refused, CLAIM_FIXES, now)
+    if appended.forgotten:
+        site.store.warn(project.id, "forgotten", "an event of somebody who was deleted", FIXES["forgotten"], now)
     site.metrics.taken(accepted=len(events), stored=appended.stored, repeated=appended.repeated)
     return Outcome(appended.stored, appended.repeated, skipped, usable)
 

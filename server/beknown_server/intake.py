@@ -23,7 +23,7 @@ from beknown.wire import MAX_ID, MAX_NAME, is_junk
 from .bags import clean, plain_bag, shown
 from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
 from .moments import moment
-from .store import Claim, Event
+from .store import Claim, Event, Group
 from .traits import MAX_SET, traits
 
 SKEW_MS = 60_000
@@ -48,6 +48,9 @@ FIXES = {
     "properties_not_an_object": "The event was kept without its properties. Send them as an object.",
     "set_too_large": f"The event was kept, but its $set and $set_once of over {MAX_SET} bytes wrote nothing.",
     "group_key_too_long": f"Group keys have at most {MAX_GROUP} characters; the group was left out of the event.",
+    "group_without_name": "A group has a type and a key: {$group_type: 'company', $group_key: 'acme'}.",
+    "group_set_not_an_object": "The group was noted, without properties. Send $group_set as an object.",
+    "forgotten": "It names somebody who was deleted after it happened, so it was not stored. Nothing is to be done.",
     "invalid_process_person_profile": "Only true and false are understood; the event was taken as true.",
     "personless_identity": "An event that asks for no person profile cannot identify, alias or merge.",
 }
@@ -141,6 +144,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
         session_id=clean(session)[:MAX_SESSION] if isinstance(session, str) else None,
         claim=claim,
         personal=name not in NOBODYS,
+        group=_group(name, properties, complaints),
     )
     sender = origin(raw) if complaints else ""
     return Taken(event, [(code, text + sender) for code, text in complaints])
@@ -248,6 +252,24 @@ def _timestamp(raw: dict[str, Any], properties: dict[str, Any], terms: Terms, co
         complaints.append(("future_timestamp", shown(raw["timestamp"])))
         return terms.now
     return max(at, 0)
+
+
+def _group(name: str, properties: dict[str, Any], complaints: Complaints) -> Group | None:
+    """Give the group that the event names and sets properties of, if it does (posthog-server §2.9)."""
+    kind, key = properties.get("$group_type"), properties.get("$group_key")
+    if name != "$groupidentify" or properties.get("$process_person_profile") is False:
+        return None
+    if not isinstance(kind, str) or not kind.strip() or key is None or not as_id(key).strip():
+        complaints.append(("group_without_name", f"{shown(kind)}: {shown(key)}"))
+        return None
+    if len(as_id(key)) > MAX_GROUP:
+        complaints.append(("group_key_too_long", f"{shown(kind)}: {shown(key)}"))
+        return None
+    given = properties.get("$group_set")
+    if given is not None and not isinstance(given, dict):
+        complaints.append(("group_set_not_an_object", shown(given)))
+    bag = given if isinstance(given, dict) else {}
+    return Group(clean(kind)[:MAX_NAME], clean(as_id(key)), {clean(one)[:MAX_NAME]: bag[one] for one in bag})
 
 
 def _claim(name: str, distinct_id: str, properties: Any, terms: Terms, complaints: Complaints) -> Claim | None:

@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 import orjson
 
 from ..identity import REFUSED, Write, writes
-from . import question
+from . import forgetting, groups, question
 from .clusters import learn
 from .records import Appended, Claim, Event
 from .writer import Connection
@@ -47,6 +47,7 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
     """Store the events that are new, with the facts and the properties that they bring; say so batch by batch."""
     db.lock(project_id)
     fresh = _fresh(db, project_id, batches)
+    forgotten = _without_forgotten(db, project_id, fresh)
     numbers = _seen(db, project_id, [one.event for one in fresh.values()])
     db.many(
         "event.add",
@@ -72,11 +73,19 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
             if rule in REFUSED:
                 refused[batch].append((rule, event.claim))
     db.many("property.write", _writes(fresh, numbers))
+    groups.learn(db, project_id, [(uuid, one.event) for uuid, one in fresh.items()])
     stored = Counter(one.batch for one in fresh.values())
+    lost = Counter(forgotten)
     return [
-        Appended(stored[number], len(batch.events) - stored[number], refused[number])
-        for number, batch in enumerate(batches)
+        Appended(stored[at], len(batch.events) - stored[at] - lost[at], refused[at], lost[at])
+        for at, batch in enumerate(batches)
     ]
+
+
+def _without_forgotten(db: Connection, project_id: int, fresh: dict[bytes, Fresh]) -> list[int]:
+    """Take out what names somebody who was deleted since; give the batch of each such event."""
+    gone = forgetting.remembered(db, project_id, [one.event for one in fresh.values()])
+    return [fresh.pop(uuid).batch for uuid, one in list(fresh.items()) if one.event.uuid in gone]
 
 
 def _fresh(db: Connection, project_id: int, batches: Sequence[Batch]) -> dict[bytes, Fresh]:

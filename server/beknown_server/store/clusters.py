@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..identity import Fact, Standing, decide, replay
+from ..identity import CLAIM, NAMED, Fact, Standing, decide, replay
 from . import question
 from .records import Claim
 from .writer import Connection
@@ -24,7 +24,8 @@ def learn(db: Connection, project_id: int, claim: Claim, *, x: int, y: int, at: 
         db.many("fact.add", [{**row, "rule": claim.refused, "final": 1}])
         return claim.refused
     found = {one["id"]: one for one in db.all("distinct_id.standing", ids=[x, y])}
-    if any(one["latest_at"] is not None and _latest(one) > fact.key for one in found.values()):
+    is_late = any(one["latest_at"] is not None and _latest(one) > fact.key for one in found.values())
+    if is_late and not _changes_nothing_after_it(db, fact, found[x]):
         db.many("fact.add", [{**row, "rule": "", "final": 0}])
         return replay_around(db, project_id, [x, y])[uuid]
     rule = _apply(db, fact, found[x], found[y])
@@ -36,19 +37,34 @@ def _latest(standing: Any) -> tuple[int, bytes]:
     return standing["latest_at"], bytes(standing["latest_uuid"])
 
 
+def _changes_nothing_after_it(db: Connection, fact: Fact, x: Any) -> bool:
+    """Tell whether a late claim decides the same now as it would have then, and nothing since would differ.
+
+    So it is if its user was a user before it, and its anonymous id was theirs already, or is named by nothing else:
+    the everyday case of a user of many devices, whose clocks differ a little. A replay would cost all of those.
+    """
+    if fact.kind != CLAIM or fact.x == fact.y:
+        return False
+    before: dict[str, Any] = {"y": fact.y, "at": fact.at, "uuid": fact.uuid}
+    if x["latest_at"] is None:
+        return bool(db.all("fact.before", rules=[CLAIM, NAMED, "already_linked", "already_identified"], **before))
+    return bool(db.all("fact.before", rules=[CLAIM, "already_linked"], x=fact.x, **before))
+
+
 def _apply(db: Connection, fact: Fact, x: Any, y: Any) -> str:
     same = x["person"] == y["person"]
     verdict = decide(fact, _standing(x), _standing(y), same=same)
+    latest = max([fact.key, *(_latest(one) for one in (x, y) if one["latest_at"] is not None)])
     if not verdict.joins:
-        _save(db, fact, y["person"], verdict.after, y["size"] or 1)
+        _save(db, y["person"], verdict.after, y["size"] or 1, latest)
         if not same:
-            _save(db, fact, x["person"], _standing(x), x["size"] or 1)
+            _save(db, x["person"], _standing(x), x["size"] or 1, latest)
         return verdict.rule
     small, large = sorted((x, y), key=lambda one: one["size"] or 1)
     db.many("distinct_id.move", [{"person": small["person"], "into": large["person"]}])
     db.many("distinct_id.place", [{"id": one["id"], "person": large["person"]} for one in (small, large)])
     db.many("person.remove", [{"id": small["person"]}])
-    _save(db, fact, large["person"], verdict.after, (x["size"] or 1) + (y["size"] or 1))
+    _save(db, large["person"], verdict.after, (x["size"] or 1) + (y["size"] or 1), latest)
     return verdict.rule
 
 
@@ -56,10 +72,10 @@ def _standing(row: Any) -> Standing:
     return Standing(row["id"], False) if row["survivor"] is None else Standing(row["survivor"], bool(row["identified"]))
 
 
-def _save(db: Connection, fact: Fact, person: int, standing: Standing, size: int) -> None:
+def _save(db: Connection, person: int, standing: Standing, size: int, latest: tuple[int, bytes]) -> None:
     # A lone id gets its row here too: the next fact about it must know that this one came before.
     db.many("distinct_id.place", [{"id": person, "person": person}])
-    db.many("person.save", [_person(person, standing, size, (fact.at, fact.uuid))])
+    db.many("person.save", [_person(person, standing, size, latest)])
 
 
 def _person(person: int, standing: Standing, size: int, latest: tuple[int, bytes]) -> dict[str, Any]:

@@ -36,8 +36,14 @@ def refs(db: Connection, keys: Iterable[int]) -> dict[int, PersonRef]:
 
 def find(db: Connection, project_id: int, name: str) -> int | None:
     """Give the cluster number for a distinct id or a person's id, or None if it was never seen."""
+    row = find_row(db, project_id, name)
+    return None if row is None else row["person"]
+
+
+def find_row(db: Connection, project_id: int, name: str) -> Any:
+    """Give the row of a distinct id (``id``, ``person``), also by the id of the person that it once was, or None."""
     rows = db.all("distinct_id.find", project_id=project_id, name=name, uuid=_bytes(name))
-    return rows[0]["person"] if rows else None
+    return rows[0] if rows else None
 
 
 def wanted(search: str) -> dict[str, str | None]:
@@ -95,14 +101,16 @@ def explain(db: Connection, key: int) -> Explanation:
     """Give what was said about a person's ids, in the order it happened, and what of it was refused."""
     ids = [row["id"] for row in db.all("distinct_id.of_person", keys=[key])]
     links = {
-        row["id"]: Link(row["id"], row["x"], row["y"], _text(row["uuid"]), row["rule"], row["at"])
+        row["id"]: Link(row["id"], row["x"], row["y"], _text(row["uuid"]), row["rule"], row["at"], row["withdrawn"])
         for piece in question.pieces(ids)
         for row in db.all("fact.explain", ids=piece)
     }
     ordered = sorted(links.values(), key=lambda link: (link.at, link.linked_by))
+    standing = [link for link in ordered if link.undone is None]
     return Explanation(
-        links=[link for link in ordered if link.rule not in REFUSED],
-        refused=[link for link in ordered if link.rule in REFUSED],
+        links=[link for link in standing if link.rule not in REFUSED],
+        refused=[link for link in standing if link.rule in REFUSED],
+        undone=[link for link in ordered if link.undone is not None],
     )
 
 

@@ -31,6 +31,17 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A company, a team or the like, by type and key, with what was set on it."""
+
+    type: str
+    key: str
+    properties: dict[str, Any]
+    first_seen: int = 0
+    last_seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One event on its way into the store. ``personal``: it is somebody's, not about a group or a flag."""
 
@@ -45,15 +56,20 @@ class Event:
     session_id: str | None = None
     claim: Claim | None = None
     personal: bool = True
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """How many of the events were new, how many had been stored before; which claims were refused, by which rule."""
+    """How many of the events were new, how many had been stored before; which claims were refused, by which rule.
+
+    ``forgotten``: how many were not stored because they name somebody who was deleted after they happened.
+    """
 
     stored: int
     repeated: int
     refused: Sequence[tuple[str, Claim]] = ()
+    forgotten: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +122,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One fact about identity: ``distinct_id`` to ``to``, by which event, and the rule that decided."""
+    """One fact about identity: ``distinct_id`` to ``to``, by which event, and the rule that decided.
+
+    ``undone``: when an operator withdrew it, or None.
+    """
 
     id: int
     distinct_id: str
@@ -114,14 +133,16 @@ class Link:
     linked_by: str
     rule: str
     at: int
+    undone: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a person is one person, in the order it happened, and what was refused."""
+    """Why a person is one person, in the order it happened, what was refused, and what an operator has undone."""
 
     links: list[Link]
     refused: list[Link]
+    undone: list[Link] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

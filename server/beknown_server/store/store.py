@@ -19,8 +19,9 @@ from uuid import UUID
 import orjson
 
 from ..errors import TooBusy
-from . import arrivals, forwarding, migrate, people, projects
-from .records import Appended, Counts, Event, Explanation, Origin, Person, PersonRef, Project, Row, Warning
+from . import arrivals, forwarding, groups, migrate, people, projects
+from .corrections import Corrections
+from .records import Appended, Counts, Event, Explanation, Group, Origin, Person, PersonRef, Project, Row, Warning
 from .writer import Connection, Writer
 
 NOBODYS = 0  # the project of warnings that belong to none
@@ -45,6 +46,7 @@ class Store:
         self._writer = Writer(engine.connect)
         self._readers: list[Connection] = []
         self._lock = threading.Lock()
+        self.corrections = Corrections(self._writer)  # what an operator merges, undoes, splits and deletes
         self._counted: dict[tuple[int, str], dict[str, Any]] = {}
         self._remembered = projects.Remembered()
         self._closed = False
@@ -257,6 +259,13 @@ class Store:
         with self._reader() as db:
             key = people.find(db, project_id, distinct_id)
             return {} if key is None else people.origins(db, key)
+
+    def groups(
+        self, project_id: int, *, type: str | None = None, key: str | None = None, limit: int = 100
+    ) -> list[Group]:
+        """Give groups, the latest seen first; of one type, or the one with this key."""
+        with self._reader() as db:
+            return groups.groups(db, project_id, type, key, limit=limit)
 
     # Warnings -------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
-from ..errors import TooBusy
+from ..errors import Refusal, TooBusy
 
 MOST_WAITING = 50_000  # events; at about 1 KB each this is 50 MB of memory at worst
 MOST_IN_ONE = 5_000  # events in one transaction, so that the first in it does not wait for long
@@ -96,12 +96,12 @@ class Writer:
         """Give how many events wait to be committed."""
         return self._waiting
 
-    def run(self, work: Callable[[Connection], T]) -> T:
-        """Give what ``work`` answers, once it is committed.
+    def run(self, work: Callable[[Connection], T], *, order: int = 0) -> T:
+        """Give what ``work`` answers, once it is committed. ``order``: the project that it will lock, if any.
 
         Raises TooBusy if too much waits already or the database stays locked, and whatever ``work`` raises.
         """
-        return self.run_among(_alone(work), None)
+        return self.run_among(_alone(work), None, order=order)
 
     def run_among(
         self, work: Callable[[Connection, list[Item]], Sequence[T]], item: Item, *, weight: int = 1, order: int = 0
@@ -180,7 +180,7 @@ class Writer:
 
     def _run_alone(self, group: list[Job], error: Exception) -> None:
         if len(group) == 1 or isinstance(error, TooBusy):
-            if not isinstance(error, TooBusy):
+            if not isinstance(error, Refusal):  # those are answers, with their reason
                 log.error("work on the store failed", exc_info=error)
             for job in group:
                 job.failed(error)

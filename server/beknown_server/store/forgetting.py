@@ -1,0 +1,80 @@
+"""The right to be forgotten: a person with everything they did is deleted, and late events do not bring them back.
+
+Rules:
+- Gone are the events, the ids, what was set on them, what was said about them, and warnings that quote an id.
+- A tombstone is left for each id: its SHA-256 and the time. It names nobody, but whoever holds the id is recognised:
+  an event from before the deletion (a phone that was offline, an import of an old export) that names the id, as its
+  own or in a claim, is not stored.
+- What happens after the deletion is new: the id begins afresh, and so does its person.
+- Only the operator deletes. A late claim that would have made another id the deleted person's deletes nothing: with
+  the public key anybody could send it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from . import question
+from .records import Event
+from .writer import Connection
+
+TABLES = ("event", "property", "fact", "person", "distinct_id")  # in this order: the last is what the others point at
+REPLACED = "(an example that named somebody who was deleted)"
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion took: ids by number (for the columnar copy) and by name, and how many events."""
+
+    numbers: list[int]
+    names: list[str]
+    events: int
+
+
+def forget(db: Connection, project_id: int, person: int, *, now: int) -> Deleted:
+    """Delete a person, by the number of their cluster, and leave the tombstones."""
+    db.lock(project_id)
+    rows = db.all("distinct_id.of_person", keys=[person])
+    numbers, names = [row["id"] for row in rows], [row["name"] for row in rows]
+    events = sum(db.all("event.count_of", ids=piece)[0]["events"] for piece in question.pieces(numbers))
+    for table in TABLES:
+        db.many(table + ".forget", [{"id": number} for number in numbers])
+    db.many("forgotten.add", [{"project_id": project_id, "hash": _hash(name), "at": now} for name in names])
+    _clean_warnings(db, project_id, names)
+    return Deleted(numbers, names, events)
+
+
+def remembered(db: Connection, project_id: int, events: Iterable[Event]) -> set[str]:
+    """Give the uuids of the events that are not to be stored: they name an id that was deleted after they happened."""
+    names = {name: _hash(name) for event in events for name in _named(event)}
+    at: dict[bytes, int] = {
+        bytes(row["hash"]): row["at"]
+        for piece in question.pieces(list(names.values()))
+        for row in db.all("forgotten.among", project_id=project_id, hashes=piece)
+    }
+    if not at:
+        return set()
+    return {
+        event.uuid
+        for event in events
+        if any(event.timestamp <= at.get(names[name], event.timestamp - 1) for name in _named(event))
+    }
+
+
+def _named(event: Event) -> tuple[str, ...]:
+    return (event.distinct_id, event.claim.x, event.claim.y) if event.claim else (event.distinct_id,)
+
+
+def _hash(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+def _clean_warnings(db: Connection, project_id: int, names: list[str]) -> None:
+    quoting = [
+        {"project_id": row["project_id"], "code": row["code"], "example": REPLACED}
+        for row in db.all("warning.examples", project_id=project_id)
+        if any(name in row["example"] for name in names)
+    ]
+    db.many("warning.replace", quoting)

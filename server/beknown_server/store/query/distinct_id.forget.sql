@@ -1,0 +1,1 @@
+delete from distinct_id where id = :id

@@ -1,0 +1,5 @@
+-- Whether an id was named a user before a time (with x: by a claim of this very id).
+select 1 as found from fact
+where y = :y and kind in ('claim', 'named') and final = 0 and withdrawn is null and rule in (:rules) and (at < :at or (at = :at and uuid < :uuid))
+  {{:x and x = :x}}
+limit 1

@@ -1,0 +1,1 @@
+delete from fact where x = :id or y = :id

@@ -1,0 +1,1 @@
+update fact set withdrawn = :withdrawn where id = :id

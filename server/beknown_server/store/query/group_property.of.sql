@@ -1,0 +1,1 @@
+select name, value from group_property where project_id = :project_id and type = :type and key = :key order by name

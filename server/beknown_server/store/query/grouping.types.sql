@@ -1,0 +1,1 @@
+select distinct type from grouping where project_id = :project_id

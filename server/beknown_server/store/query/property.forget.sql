@@ -1,0 +1,1 @@
+delete from property where distinct_id = :id
