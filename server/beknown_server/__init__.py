@@ -21,9 +21,9 @@ from . import (
     insights_api,
     openapi,
     pages,
+    parts,
     people_api,
     people_pages,
-    parts,
     pixel,
 )
 from . import demo as demo_site

@@ -13,6 +13,7 @@ from flask import Blueprint, Response
 
 from . import access, asked, cohorts, insights, spans
 from .api import MAX_LIMIT
+from .people_api import MOST_IDS
 from .shapes import (
     ANYTHING,
     DAY,
@@ -98,6 +99,15 @@ def _query(name: str, schema: Schema, words: str) -> Schema:
     return {"name": name, "in": "query", "schema": schema, "description": words}
 
 
+def _correction(words: str, answer: Schema, *parameters: Schema, missing: str, body: Schema | None = None) -> Schema:
+    call = _call(words, answer, *parameters, body=body, s404=missing, s503="The store cannot take it now; ask again.")
+    return call | {
+        "responses": {"400": _answer(ref("Refusal"), "It cannot be done; detail says why.")} | call["responses"]
+    }
+
+
+LINK = {"name": "link", "in": "path", "required": True, "schema": WHOLE, "description": "The link's `id`."}
+NO_LINK = "There is no such link."
 ANY_ID = {"name": "any_id", "in": "path", "required": True, "schema": TEXT, "description": "Any id of the person."}
 NOBODY = "Nobody was seen under this id."
 
@@ -121,11 +131,47 @@ PATHS: dict[str, Schema] = {
             _query("limit", whole_from(1, MAX_LIMIT, 50), "How many."),
         )
     },
-    "/api/persons/{any_id}": {"get": _call("The person that an id belongs to", ref("Person"), ANY_ID, s404=NOBODY)},
+    "/api/persons/{any_id}": {
+        "get": _call("The person that an id belongs to", ref("Person"), ANY_ID, s404=NOBODY),
+        "delete": _correction(
+            "Delete a person with events, ids and properties; late events do not bring them back",
+            record(events=WHOLE, distinct_ids=WHOLE),
+            ANY_ID,
+            missing=NOBODY,
+        ),
+    },
+    "/api/persons/merge": {
+        "post": _correction(
+            "Make one person of two; `into` survives, `id` undoes it",
+            record(id=WHOLE),
+            missing=NOBODY,
+            body=record(**{"from": TEXT, "into": TEXT}),
+        )
+    },
+    "/api/persons/split": {
+        "post": _correction(
+            "Part these ids from the others of their person",
+            record(undone=many(WHOLE)),
+            missing=NOBODY,
+            body=record(distinct_ids=many(TEXT, minItems=1, maxItems=MOST_IDS)),
+        )
+    },
+    "/api/merges/{link}/undo": {
+        "post": _correction("Take a link out, as if it had never been said", record(id=WHOLE), LINK, missing=NO_LINK)
+    },
+    "/api/merges/{link}/redo": {"post": _correction("Take an undo back", record(id=WHOLE), LINK, missing=NO_LINK)},
+    "/api/groups": {
+        "get": _call(
+            "Groups with their properties, the latest seen first",
+            record(results=many(ref("Group"))),
+            _query("type", TEXT, "Only of this type."),
+            _query("key", TEXT, "Only the one with this key."),
+        )
+    },
     "/api/persons/{any_id}/explain": {
         "get": _call(
             "Why a person's ids are one, and what was refused",
-            record(links=many(ref("Link")), refused=many(ref("Link"))),
+            record(links=many(ref("Link")), refused=many(ref("Link")), undone=many(ref("Link"))),
             ANY_ID,
             s404=NOBODY,
         )

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from . import access, display, live
 from .drawing import drawn
 from .site import current_site, now_ms
-from .store import Explanation, Person, Row
+from .store import Explanation, Link, Person, Row
 
 DAY_MS = 24 * 3600 * 1000
 NOW_MS = 5 * 60 * 1000  # somebody seen within five minutes is on the site now
@@ -180,7 +180,8 @@ def person(any_id: str) -> ResponseReturnValue:
         person=found,
         visits=visits_of(rows),
         known_ids=known_ids(found, explanation),
-        refused=refused_links(explanation),
+        refused=links_of(explanation.refused),
+        undone=links_of(explanation.undone),
         next=rows[-1].seq if len(rows) == TIMELINE else None,
     )
 
@@ -215,11 +216,12 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class KnownId:
-    """An id, the words for why it belongs to the person (or was refused), and when that was decided."""
+    """An id, the words for why it belongs to the person (or was refused), when that was decided, and by which link."""
 
     distinct_id: str
     reason: str
     at: int | None
+    link: int | None = None
 
 
 def visits_of(rows: Sequence[Row]) -> list[Visit]:
@@ -246,14 +248,19 @@ def known_ids(found: Person, explanation: Explanation) -> list[KnownId]:
     known = [KnownId(found.distinct_ids[0], "The user's own id" if found.is_identified else "Where it began", None)]
     for distinct_id in found.distinct_ids[1:]:
         link = joined.get(distinct_id) or reached.get(distinct_id)
-        known.append(KnownId(distinct_id, display.reason(link.rule) if link else "Linked", link.at if link else None))
+        known.append(
+            KnownId(distinct_id, display.reason(link.rule), link.at, link.id)
+            if link
+            else KnownId(distinct_id, "Linked", None)
+        )
     return known
 
 
-def refused_links(explanation: Explanation) -> list[KnownId]:
-    """Give the links that were asked for and refused, with the reason."""
+def links_of(links: Sequence[Link]) -> list[KnownId]:
+    """Give links with the reason of each: those that were refused, or that an operator has undone."""
     return [
-        KnownId(f"{link.distinct_id} → {link.to}", display.reason(link.rule), link.at) for link in explanation.refused
+        KnownId(f"{link.distinct_id} → {link.to}", display.reason(link.rule), link.undone or link.at, link.id)
+        for link in links
     ]
 
 

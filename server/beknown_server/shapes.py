@@ -105,7 +105,8 @@ SCHEMAS: dict[str, Schema] = {
         last_seen=TIME,
         event_count=WHOLE,
     ),
-    "Link": record(distinct_id=TEXT, to=TEXT, linked_by=TEXT, rule=TEXT, at=TIME),
+    "Link": record(id=WHOLE, distinct_id=TEXT, to=TEXT, linked_by=TEXT, rule=TEXT, at=TIME, undone=or_null(TIME)),
+    "Group": record(type=TEXT, key=TEXT, properties=ANYTHING, first_seen=TIME, last_seen=TIME),
     "Warning": record(code=TEXT, count=WHOLE, example=TEXT, fix=TEXT, first_seen=TIME, last_seen=TIME),
     "Series": record(label=TEXT, data=many(or_null(NUMBER))),
     "Step": record(

@@ -24,6 +24,8 @@ from .forgetting import Deleted, forget
 from .records import Claim
 from .writer import Connection, Writer
 
+MOST = 2**63 - 1  # what a row's number can be
+
 
 class Corrections:
     """An operator's verbs, each durable when it returns."""
@@ -130,7 +132,7 @@ def _mark(db: Connection, project_id: int, facts: list[Any], withdrawn: int | No
 
 def _fact(db: Connection, project_id: int, link: int) -> Any:
     db.lock(project_id)
-    rows = db.all("fact.by_id", project_id=project_id, id=link)
+    rows = db.all("fact.by_id", project_id=project_id, id=min(link, MOST))
     if not rows:
         raise NotFound("unknown_link", f"there is no link {link}.", fix="See the person's explanation for its links.")
     return rows[0]

@@ -66,7 +66,9 @@ def test_what_is_answered_is_what_is_described(ada: Dashboard, path: str) -> Non
         checked(client.get(path.replace("{any_id}", "nobody"), headers=KEY), path, "get")
 
 
-@pytest.mark.parametrize("path", [path for path, calls in openapi.PATHS.items() if "post" in calls])
+@pytest.mark.parametrize(
+    "path", [path for path, calls in openapi.PATHS.items() if "post" in calls and "insights" in path]
+)
 def test_each_question_is_answered_as_described(ada: Dashboard, path: str) -> None:
     client = ada.client()
     accepted = openapi.PATHS[path]["post"]["requestBody"]["content"]["application/json"]["schema"]

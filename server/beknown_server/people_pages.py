@@ -1,0 +1,74 @@
+"""The dashboard's forms for what an operator corrects on ``/people/<id>``: merge, undo, redo, split, delete.
+
+Rules:
+- Each is a POST with the session's CSRF token (``pages.needs_session``), does what the API's call does, and leads back
+  to the person; what cannot be done is said on a page, with the reason.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from . import access
+from .errors import Refusal
+from .pages import draw, needs_session
+from .people_api import delete_person
+from .site import current_site, now_ms
+
+bp = Blueprint("correct", __name__)
+bp.before_request(needs_session)
+bp.after_request(access.guarded)
+
+
+@bp.errorhandler(Refusal)
+def sorry(refusal: Refusal) -> ResponseReturnValue:
+    """Say why something cannot be done."""
+    return draw(
+        "beknown/sorry.html", title="This cannot be done", detail=f"{refusal} {refusal.fix}".strip()
+    ), refusal.status
+
+
+@bp.post("/people/merge")
+def merge() -> ResponseReturnValue:
+    """Merge the person into another, whose id was typed."""
+    source, into = request.form.get("from", ""), request.form.get("into", "").strip()
+    current_site().store.corrections.merge(g.project.id, source, into, now=now_ms())
+    return _back(into)
+
+
+@bp.post("/people/undo")
+def undo() -> ResponseReturnValue:
+    """Undo one link of the person."""
+    current_site().store.corrections.undo(g.project.id, _link(), now=now_ms())
+    return _back(request.form.get("person", ""))
+
+
+@bp.post("/people/redo")
+def redo() -> ResponseReturnValue:
+    """Take the undo of one link back."""
+    current_site().store.corrections.redo(g.project.id, _link())
+    return _back(request.form.get("person", ""))
+
+
+@bp.post("/people/split")
+def split() -> ResponseReturnValue:
+    """Part the chosen ids from the person."""
+    current_site().store.corrections.split(g.project.id, request.form.getlist("distinct_id"), now=now_ms())
+    return _back(request.form.get("person", ""))
+
+
+@bp.post("/people/delete")
+def delete() -> ResponseReturnValue:
+    """Delete the person for good."""
+    delete_person(current_site(), g.project, request.form.get("person", ""))
+    return redirect(url_for("pages.people"), 303)
+
+
+def _link() -> int:
+    text = request.form.get("link", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _back(any_id: str) -> ResponseReturnValue:
+    return redirect(url_for("pages.person", any_id=any_id), 303)

@@ -1,0 +1,211 @@
+"""What an operator corrects, in the store: undo is exact, a split parts what was chosen, the deleted stay deleted."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from beknown_server.columns import Columns
+from beknown_server.errors import NotFound, Unusable
+from beknown_server.store import Claim, Event, Project, Store, open_store
+
+from .conftest import BOTH_ENGINES, NOW, event
+
+LATER = NOW + 1_000_000
+IDS = ["anon-1", "anon-2", "anon-3", "ada", "bob", "cy"]
+
+
+def said(kind: str, x: str, y: str, at: int, **more: Any) -> Event:
+    return event("$identify", y, at, claim=Claim(kind, x, y), **more)
+
+
+def history(chance: random.Random, length: int = 12) -> list[Event]:
+    kinds = ["claim"] * 5 + ["alias"]
+    found = []
+    for order in range(length):
+        x, y = chance.sample(IDS, 2)
+        traits = {"set_": {"k": order}, "set_once": {"first": order}}
+        found.append(said(chance.choice(kinds), x, y, NOW + order, **traits))
+    return found
+
+
+def picture(store: Store, project: Project) -> dict[str, Any]:
+    """Everything that can be read about every id; ``undone`` aside, which is the log's."""
+    found = {}
+    for name in IDS:
+        person, why = store.person(project.id, name), store.explain(project.id, name)
+        facts = why and [
+            [(one.distinct_id, one.to, one.rule, one.at) for one in part] for part in (why.links, why.refused)
+        ]
+        found[name] = person and (sorted(person.distinct_ids), person, facts)
+    return found
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("seed", range(6))
+def test_a_merge_and_its_undo_leave_everything_as_it_was(store: Store, project: Project, seed: int) -> None:
+    store.append(project.id, history(random.Random(seed)), NOW)
+    before = picture(store, project)
+    names = [name for name in IDS if before[name]]
+    for source in names:
+        for into in names:
+            if before[source][0] != before[into][0]:
+                link = store.corrections.merge(project.id, source, into, now=LATER)
+                assert store.person(project.id, source).person_id == store.person(project.id, into).person_id
+                store.corrections.undo(project.id, link, now=LATER + 1)
+                assert picture(store, project) == before
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("seed", range(6))
+def test_an_undone_fact_is_as_if_it_had_never_been_said_and_redo_takes_it_back(
+    store: Store, project: Project, seed: int
+) -> None:
+    facts = history(random.Random(100 + seed))
+    store.append(project.id, facts, NOW)
+    before = picture(store, project)
+    links = {one.linked_by: one.id for name in IDS if before[name] for one in _facts(store, project, name)}
+    for number, fact in enumerate(facts):
+        other = store.create_project(f"{seed}.{number}", f"bk_{number}", f"bks_{number}", NOW)
+        rest = [one for one in facts if one is not fact]
+        bare = Event(fact.uuid, fact.event, fact.distinct_id, fact.timestamp, {}, fact.set_, fact.set_once)
+        store.append(other.id, [*rest, bare], NOW)
+        store.corrections.undo(project.id, links[fact.uuid], now=LATER)
+        undone, never = picture(store, project), picture(store, other)
+        for name in IDS:
+            same = (undone[name] and never[name]) or undone[name] == never[name] or name in (fact.claim.x, fact.claim.y)
+            assert same
+            if undone[name] and never[name]:
+                assert (undone[name][0], undone[name][2]) == (never[name][0], never[name][2])
+                assert undone[name][1].properties == never[name][1].properties
+                assert undone[name][1].is_identified == never[name][1].is_identified
+        store.corrections.redo(project.id, links[fact.uuid])
+        assert picture(store, project) == before
+
+
+def _facts(store: Store, project: Project, name: str) -> list[Any]:
+    why = store.explain(project.id, name)
+    return [*why.links, *why.refused]
+
+
+@BOTH_ENGINES
+def test_what_an_undone_link_had_prevented_happens(store: Store, project: Project) -> None:
+    store.append(project.id, [said("claim", "anon-1", "ada", NOW), said("claim", "anon-1", "bob", NOW + 1)], NOW)
+    (link,) = store.explain(project.id, "ada").links
+    store.corrections.undo(project.id, link.id, now=LATER)
+    assert sorted(store.person(project.id, "bob").distinct_ids) == ["anon-1", "bob"]
+    assert not store.person(project.id, "ada").is_identified
+
+
+@BOTH_ENGINES
+def test_a_split_keeps_together_what_was_chosen_together(store: Store, project: Project) -> None:
+    facts = [
+        said("claim", "anon-1", "ada", NOW),
+        said("alias", "bob", "anon-2", NOW + 1),
+        said("claim", "anon-2", "ada", NOW + 2),
+        said("claim", "anon-3", "ada", NOW + 3),
+    ]
+    store.append(project.id, facts, NOW)
+    assert len(store.person(project.id, "ada").distinct_ids) == 5
+    undone = store.corrections.split(project.id, ["anon-2", "bob"], now=LATER)
+    assert sorted(store.person(project.id, "bob").distinct_ids) == ["anon-2", "bob"]
+    assert sorted(store.person(project.id, "ada").distinct_ids) == ["ada", "anon-1", "anon-3"]
+    for link in undone:
+        store.corrections.redo(project.id, link)
+    assert len(store.person(project.id, "ada").distinct_ids) == 5
+
+
+@BOTH_ENGINES
+def test_the_deleted_stay_deleted_whatever_comes_late(store: Store, project: Project) -> None:
+    told = {"set_": {"email": "ada@example.com"}, "set_once": {"$initial_utm_source": "ad"}}
+    early = [event("$pageview", "anon-1", NOW), said("claim", "anon-1", "ada", NOW + 1, **told)]
+    others = [said("claim", "anon-2", "bob", NOW + 2, set_={"plan": "pro"}), said("claim", "anon-1", "bob", NOW + 3)]
+    store.append(project.id, [*early, *others], NOW)
+    bob = store.person(project.id, "bob")
+    deleted = store.corrections.delete(project.id, "anon-1", now=LATER)
+    assert (sorted(deleted.names), deleted.events) == (["ada", "anon-1"], 2)
+
+    late = [
+        event("clicked", "ada", NOW + 5, **told),
+        event("clicked", "anon-1", LATER, **told),
+        said("claim", "anon-3", "ada", NOW + 6, **told),
+        said("claim", "anon-1", "cy", NOW + 7, **told),
+        *early,
+    ]
+    assert store.append(project.id, late, LATER + 1).forgotten == len(late)
+    for name in ("ada", "anon-1", "anon-3", "cy"):
+        assert store.person(project.id, name) is None
+    assert store.people(project.id, search="ada@example.com") == []
+    assert store.person(project.id, "bob") == bob
+    assert {row.distinct_id for row in store.recent(project.id)} == {"bob"}
+    with pytest.raises(NotFound):
+        store.corrections.delete(project.id, "ada", now=LATER)
+
+    assert store.append(project.id, [event("back", "ada", LATER + 2, set_={"plan": "new"})], LATER + 3).stored == 1
+    again = store.person(project.id, "ada")
+    assert (again.distinct_ids, again.properties, again.event_count) == (["ada"], {"plan": "new"}, 1)
+
+
+@BOTH_ENGINES
+def test_a_deletion_leaves_other_projects_and_replays_alone(store: Store, project: Project) -> None:
+    other = store.create_project("Other", "bk_other", "bks_other", NOW)
+    facts = [said("claim", "anon-1", "ada", NOW), said("claim", "anon-2", "bob", NOW + 9)]
+    store.append(project.id, facts, NOW)
+    store.append(other.id, facts, NOW)
+    store.corrections.delete(project.id, "ada", now=LATER)
+    assert store.person(other.id, "ada").event_count == 1
+    store.append(project.id, [said("claim", "anon-2", "cy", NOW + 1)], LATER)  # late: replays what is left
+    assert sorted(store.person(project.id, "anon-2").distinct_ids) == ["anon-2", "cy"]
+    assert store.person(project.id, "bob").is_identified
+
+
+@BOTH_ENGINES
+def test_warnings_do_not_quote_the_deleted(store: Store, project: Project) -> None:
+    store.append(project.id, [said("claim", "anon-1", "ada@example.com", NOW)], NOW)
+    store.warn(project.id, "junk_id", "'null' as 'ada@example.com'", "Mend it.", NOW)
+    store.warn(project.id, "id_too_long", "somebody else", "Mend it.", NOW)
+    assert len(store.warnings(project.id)) == 2
+    store.corrections.delete(project.id, "ada@example.com", now=LATER)
+    examples = {one.code: one.example for one in store.warnings(project.id)}
+    assert "ada" not in examples["junk_id"]
+    assert examples["id_too_long"] == "somebody else"
+
+
+def test_no_file_holds_the_deleted_any_more(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/beknown.db")
+    store.migrate()
+    project = store.create_project("Tests", "bk_1", "bks_1", NOW)
+    columns = Columns(store, tmp_path / "columns")
+    told = {"set_": {"email": "ada-of-the-lake"}, "properties": {"path": "ada-of-the-lake"}}
+    many = [said("claim", f"ada-of-the-lake-{n}", "ada-of-the-lake", NOW + n, **told) for n in range(50)]
+    store.append(project.id, [*many, event("x", "bob", NOW)], NOW)
+    with columns.reading(project.id):
+        pass
+    deleted = store.corrections.delete(project.id, "ada-of-the-lake", now=LATER)
+    columns.forget(project.id, deleted.numbers)
+    columns.close()
+    store.close()
+    with sqlite3.connect(tmp_path / "beknown.db") as raw:
+        raw.execute("pragma wal_checkpoint(truncate)")
+    raw.close()
+    holding = [one.name for one in tmp_path.rglob("*") if one.is_file() and b"ada-of-the-lake" in one.read_bytes()]
+    assert holding == []
+
+
+@BOTH_ENGINES
+def test_what_cannot_be_corrected_is_refused(store: Store, project: Project) -> None:
+    junk = event("$identify", "ada", NOW, claim=Claim("claim", "null", "ada", "junk_id"))
+    store.append(project.id, [junk, event("x", "null", NOW)], NOW)
+    with pytest.raises(Unusable, match="many people"):
+        store.corrections.merge(project.id, "ada", "null", now=NOW)
+    (refused,) = store.explain(project.id, "ada").refused
+    with pytest.raises(Unusable, match="refused for good"):
+        store.corrections.undo(project.id, refused.id, now=NOW)
+    other = store.create_project("Other", "bk_other", "bks_other", NOW)
+    with pytest.raises(NotFound):
+        store.corrections.undo(other.id, refused.id, now=NOW)
+    with pytest.raises(NotFound):
+        store.corrections.merge(other.id, "ada", "bob", now=NOW)
