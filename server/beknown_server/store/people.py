@@ -116,7 +116,9 @@ def explain(db: Connection, key: int) -> Explanation:
 
 def origins(db: Connection, key: int) -> dict[str, Origin]:
     """Give whence each property of the person with this cluster number has its value."""
-    rows = {(row["kind"], row["key"], row["at"], bytes(row["uuid"])): row for row in db.all("property.origins", key=key)}
+    rows = {
+        (row["kind"], row["key"], row["at"], bytes(row["uuid"])): row for row in db.all("property.origins", key=key)
+    }
     found = {}
     for name, write in winners(_write(row) for row in rows.values()).items():
         row = rows[write.kind, write.key, write.at, write.uuid]
