@@ -21,8 +21,8 @@ ORDER = {
     ),
     CLIENT / "hosts": "worker browser spans page tag library __init__",
     SERVER / "store": (
-        "question records migrations migrate sqlite postgres writer projects clusters people arrivals corrections "
-        "forgetting groups archive forwarding store __init__"
+        "question records migrations migrate sqlite postgres writer projects clusters people forgetting groups "
+        "arrivals corrections archive forwarding store __init__"
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments reading replica columns insights "
