@@ -1,4 +1,4 @@
-"""What a wheel holds besides Python: the dashboard's files, two libraries of theirs, the bundle.
+"""What a wheel holds besides Python: the dashboard's files, two libraries and a font of theirs, the bundle.
 
 Rules:
 - Named one by one: node_modules has hundreds of megabytes that nobody is served.
@@ -17,6 +17,7 @@ STATIC = (
     "static/node_modules/htmx.org/dist/htmx.min.js",
     "static/node_modules/uplot/dist/uPlot.iife.min.js",
     "static/node_modules/uplot/dist/uPlot.min.css",
+    "static/node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
 )
 SERVED = {"build/bundle": "beknown_server/bundled", **{path: f"beknown_server/{path}" for path in STATIC}}
 

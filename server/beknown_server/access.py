@@ -35,7 +35,7 @@ MOST_ADDRESSES = 10_000  # remembered; a botnet must not fill the memory
 # htmx needs neither inline style nor eval for what we use of it (its indicator CSS is an adopted style sheet).
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Frame-Options": "DENY",

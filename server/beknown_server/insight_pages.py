@@ -102,6 +102,27 @@ def as_csv() -> ResponseReturnValue:
     return response
 
 
+@bp.get("/overview/numbers", endpoint="overview_numbers")
+def overview_numbers() -> ResponseReturnValue:
+    """Show the part of the overview that has to be counted: people by day, and how far to trust them."""
+    asked = Form()
+    try:
+        with desk_of(g.project) as desk:
+            answer = insights.trends(desk, asked.body(desk.today))
+        told = report_of(g.project, {})
+    except Refusal as refusal:
+        return draw("beknown/overview_numbers.html", complaint=refusal, report=None)
+    chart = figures.chart_of("trends", answer, interval="day", most=1, is_partial=True)
+    chart["series"][0]["label"] = "People"
+    return draw(
+        "beknown/overview_numbers.html",
+        complaint=None,
+        chart=orjson.dumps(chart).decode(),
+        report=told,
+        rungs=display.RUNGS,
+    )
+
+
 @bp.get("/identity")
 def identity() -> ResponseReturnValue:
     """Show the identity report: how good the identification is, what spoils it, how far to trust the counts."""

@@ -178,6 +178,7 @@ def person(any_id: str) -> ResponseReturnValue:
     return draw(
         "beknown/person.html",
         person=found,
+        origins=store.origins(g.project.id, found.person_id),
         visits=visits_of(rows),
         known_ids=known_ids(found, explanation),
         refused=links_of(explanation.refused),

@@ -76,7 +76,7 @@
 
   function axis(figure, more) {
     return {
-      stroke: colour(figure, "axis-ink"), font: "12px system-ui, sans-serif", ticks: {show: false},
+      stroke: colour(figure, "axis-ink"), font: "12px Inter, system-ui, sans-serif", ticks: {show: false},
       grid: {stroke: colour(figure, "axis-line"), width: 1}, ...more,
     };
   }

@@ -116,11 +116,10 @@ def explain(db: Connection, key: int) -> Explanation:
 
 def origins(db: Connection, key: int) -> dict[str, Origin]:
     """Give whence each property of the person with this cluster number has its value."""
-    rows = {
-        (row["kind"], row["key"], row["at"], bytes(row["uuid"])): row for row in db.all("property.origins", key=key)
-    }
+    written = [(_write(row), row) for row in db.all("property.origins", key=key)]
+    rows = {(write.kind, write.key, write.at, write.uuid): row for write, row in written}
     found = {}
-    for name, write in winners(_write(row) for row in rows.values()).items():
+    for name, write in winners(write for write, _ in written).items():
         row = rows[write.kind, write.key, write.at, write.uuid]
         found[name] = Origin(write.at, row["distinct_id"], row["event"], write.kind == ONCE)
     return found
