@@ -29,6 +29,14 @@ PAGE = 50
 TIMELINE = 200
 JOINS = ("claim", "alias", "forced_merge")  # the rules of identity.py that make one person of two ids
 
+# What the person's page says after a correction (people_pages.py).
+CORRECTED = {
+    "merge": "They are one person now. Undo takes the link out again, under “Why this is one person”.",
+    "undo": "The link is undone: everything is as if it had never been. It stands below, to be redone.",
+    "redo": "The link holds again.",
+    "split": "The chosen ids are somebody else's now. The links that fell stand below, to be redone.",
+}
+
 OPEN = {"log_in", "log_in_form"}  # without a session
 DEMO_HOME = "beknown.demo_home"  # where the demo leaves its home page
 
@@ -184,6 +192,8 @@ def person(any_id: str) -> ResponseReturnValue:
         refused=links_of(explanation.refused),
         undone=links_of(explanation.undone),
         next=rows[-1].seq if len(rows) == TIMELINE else None,
+        done=request.args.get("done", ""),
+        told=CORRECTED,
     )
 
 

@@ -16,6 +16,8 @@ from .pages import draw, needs_session
 from .people_api import delete_person
 from .site import current_site, now_ms
 
+SUGGESTED = 12
+
 bp = Blueprint("correct", __name__)
 bp.before_request(needs_session)
 bp.after_request(access.guarded)
@@ -29,33 +31,42 @@ def sorry(refusal: Refusal) -> ResponseReturnValue:
     ), refusal.status
 
 
+@bp.get("/suggestions/people")
+def suggestions() -> ResponseReturnValue:
+    """Offer whom the person could be merged with: those whom what was typed finds."""
+    typed = request.args.get("into", "").strip()[:200]
+    found = current_site().store.people(g.project.id, search=typed, limit=SUGGESTED) if typed else []
+    others = [one for one in found if one.person_id != request.args.get("not")]
+    return draw("beknown/suggestions.html", people=others)
+
+
 @bp.post("/people/merge")
 def merge() -> ResponseReturnValue:
     """Merge the person into another, whose id was typed."""
     source, into = request.form.get("from", ""), request.form.get("into", "").strip()
     current_site().store.corrections.merge(g.project.id, source, into, now=now_ms())
-    return _back(into)
+    return _back("merge", into)
 
 
 @bp.post("/people/undo")
 def undo() -> ResponseReturnValue:
     """Undo one link of the person."""
     current_site().store.corrections.undo(g.project.id, _link(), now=now_ms())
-    return _back(request.form.get("person", ""))
+    return _back("undo", request.form.get("person", ""))
 
 
 @bp.post("/people/redo")
 def redo() -> ResponseReturnValue:
     """Take the undo of one link back."""
     current_site().store.corrections.redo(g.project.id, _link())
-    return _back(request.form.get("person", ""))
+    return _back("redo", request.form.get("person", ""))
 
 
 @bp.post("/people/split")
 def split() -> ResponseReturnValue:
     """Part the chosen ids from the person."""
     current_site().store.corrections.split(g.project.id, request.form.getlist("distinct_id"), now=now_ms())
-    return _back(request.form.get("person", ""))
+    return _back("split", request.form.get("person", ""))
 
 
 @bp.post("/people/delete")
@@ -70,5 +81,5 @@ def _link() -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def _back(any_id: str) -> ResponseReturnValue:
-    return redirect(url_for("pages.person", any_id=any_id), 303)
+def _back(verb: str, any_id: str) -> ResponseReturnValue:
+    return redirect(url_for("pages.person", any_id=any_id, done=verb), 303)
