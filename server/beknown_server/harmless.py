@@ -29,10 +29,11 @@ SECONDS = 300  # browsers keep the remote configuration this long
 bp = Blueprint("harmless", __name__)
 bp.after_request(mirrored)
 
-# Everything that posthog-js would otherwise load or start (posthog-js §2: remote config).
+# Everything that posthog-js would otherwise load or start (posthog-js §2: remote config). "surveys" is left out: told
+# that there are none, posthog-js 1.449 still loads its script for them, which is not here. So is "hasFeatureFlags": told
+# false, it never calls back a page that waits for flags.
 CONFIG = {
     "supportedCompression": ["gzip", "gzip-js"],
-    "hasFeatureFlags": False,
     "captureDeadClicks": False,
     "capturePerformance": False,
     "autocapture_opt_out": False,
@@ -41,7 +42,6 @@ CONFIG = {
     "elementsChainAsString": True,
     "sessionRecording": False,
     "heatmaps": False,
-    "surveys": False,
     "productTours": False,
     "logs": {"captureConsoleLogs": False},
     "conversations": False,

@@ -126,7 +126,7 @@ def test_there_are_no_flags(client: FlaskClient, path: str) -> None:
 def test_the_remote_configuration_is_the_same_as_json_and_as_a_script(client: FlaskClient) -> None:
     config = client.get(f"/array/{KEY}/config").json
     assert {"gzip", "gzip-js"} <= set(config["supportedCompression"])
-    assert (config["sessionRecording"], config["surveys"], config["hasFeatureFlags"]) == (False, False, False)
+    assert (config["sessionRecording"], config["heatmaps"], config["siteApps"]) == (False, False, [])
     script = client.get(f"/array/{KEY}/config.js")
     assert script.mimetype == "text/javascript"
     assert script.headers["X-Content-Type-Options"] == "nosniff"
