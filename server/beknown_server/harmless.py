@@ -29,9 +29,9 @@ SECONDS = 300  # browsers keep the remote configuration this long
 bp = Blueprint("harmless", __name__)
 bp.after_request(mirrored)
 
-# Everything that posthog-js would otherwise load or start (posthog-js §2: remote config). "surveys" is left out: told
-# that there are none, posthog-js 1.449 still loads its script for them, which is not here. So is "hasFeatureFlags": told
-# false, it never calls back a page that waits for flags.
+# Everything that posthog-js would otherwise load or start (posthog-js §2: remote config). Two things are left unsaid:
+# told that there are no "surveys", posthog-js 1.449 still loads its script for them, which is not here; told that
+# there are no flags ("hasFeatureFlags"), it never calls back a page that waits for them.
 CONFIG = {
     "supportedCompression": ["gzip", "gzip-js"],
     "captureDeadClicks": False,
