@@ -87,14 +87,15 @@ class Values(dict[str, Any]):
         self[name] = value
         return f"${name}"
 
-    def property_sql(self, key: str, *, person: bool = False) -> str:
-        """Give the SQL of a property's text, null if the event (or the person) has none."""
+    def property_sql(self, *keys: str, person: bool = False) -> str:
+        """Give the SQL of a property's text, null if the event (or the person) has none; more keys lead into it."""
         if person:
-            self.person_keys.add(key)
-            own = f"p.person = event.person and p.key = {self.bind(key)}"
+            self.person_keys.add(keys[0])
+            own = f"p.person = event.person and p.key = {self.bind(keys[0])}"
             return f"(select any_value(p.value) from person_property p where {own})"
         # A JSON pointer: unlike a path it can name any key.
-        return f"json_extract_string(properties, {self.bind('/' + key.replace('~', '~0').replace('/', '~1'))})"
+        pointer = "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+        return f"json_extract_string(properties, {self.bind(pointer)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,10 @@ class Asked:
     def has(self, name: str) -> bool:
         """Tell whether a field is there and not null."""
         return self._body.get(name) is not None
+
+    def given(self, name: str) -> Any:
+        """Give a field as it was passed, unchecked, to show it."""
+        return self._body.get(name)
 
     def text(self, name: str, default: str | None = None) -> str:
         """Give a text that is not empty."""

@@ -18,6 +18,7 @@ from .spans import LAST, Buckets, after, buckets
 
 PERIODS = 8
 MOST_PERIODS = 120
+MEANS = ("weighted", "simple")
 KINDS = ("recurring", "first_time", "first_ever")
 STATES = ("new", "returning", "resurrecting", "dormant")
 MOST_STEPS = 10
@@ -32,7 +33,7 @@ def retention(desk: Desk, body: Any) -> dict[str, Any]:
     """Give ``{"cohorts": [{"start", "size", "values"}], "mean"}``: values[k] came back k periods later.
 
     A cohort has as many values as periods have begun by today; the last may be incomplete. ``mean``: per k, the
-    share of those who could have come back, each person weighing the same.
+    share of those who could have come back, each person weighing the same (or, ``mean: simple``, each cohort).
     """
     asked = Asked(body)
     period = asked.choice("period", ("day", "week", "month"), "day")
@@ -63,7 +64,8 @@ def retention(desk: Desk, body: Any) -> dict[str, Any]:
     cohorts = [
         {"start": calendar.labels[c], "size": cells.get((c, 0), 0), "values": row} for c, row in enumerate(table)
     ]
-    return {"cohorts": cohorts, "mean": _mean(table)}
+    simple = asked.choice("mean", MEANS, "weighted") == "simple"
+    return {"cohorts": cohorts, "mean": _mean(table, simple=simple)}
 
 
 def _back(today: date, period: str, count: int) -> date:
@@ -98,12 +100,14 @@ def _sets(asked: Asked, calendar: Buckets, values: Values) -> dict[str, str]:
     }
 
 
-def _mean(table: list[list[int]]) -> list[float | None]:
+def _mean(table: list[list[int]], *, simple: bool) -> list[float | None]:
     means: list[float | None] = []
     for k in range(max((len(row) for row in table), default=0)):
-        rows = [row for row in table if len(row) > k]
-        size = sum(row[0] for row in rows)
-        means.append(sum(row[k] for row in rows) / size if size else None)
+        rows = [row for row in table if len(row) > k and row[0]]
+        if simple:
+            means.append(sum(row[k] / row[0] for row in rows) / len(rows) if rows else None)
+        else:
+            means.append(sum(row[k] for row in rows) / sum(row[0] for row in rows) if rows else None)
     return means
 
 

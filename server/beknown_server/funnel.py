@@ -73,34 +73,34 @@ class Funnel:
 
 def funnel(desk: Desk, body: Any) -> dict[str, Any]:
     """Give ``{"steps": [...]}``; with a breakdown also ``"breakdown": [{"value", "steps"}]``, the largest first."""
-    asked = _asked(desk, body)
+    asked = wanted(desk, body)
     count = len(asked.steps)
     numbers = [f"count(*) filter (where level >= {k})" for k in range(1, count + 1)]
     times = [f"(s{k} - s{k - 1})" for k in range(2, count + 1)]
     numbers += [f"median({time}) / 1000" for time in times] + [f"avg({time}) / 1000" for time in times]
     by = "value, " if asked.breakdown else ""
     answer = f"select {by}{', '.join(numbers)} from chosen" + (" group by value" if by else "")
-    rows = _rows(desk, asked, answer)
+    found = rows(desk, asked, _levels(asked), answer)
     if not asked.breakdown:
-        return {"steps": _steps(asked, list(rows[0]))}
-    rows.sort(key=lambda row: (-row[1], row[0] is None, row[0]))
-    shown = [{"value": NONE if row[0] is None else row[0], "steps": _steps(asked, list(row[1:]))} for row in rows]
+        return {"steps": _steps(asked, list(found[0]))}
+    found.sort(key=lambda row: (-row[1], row[0] is None, row[0]))
+    shown = [{"value": NONE if row[0] is None else row[0], "steps": _steps(asked, list(row[1:]))} for row in found]
     whole = Funnel(asked.steps, asked.days, asked.window, asked.order, asked.exclusions, None, False, "", 0)
-    all_numbers = _rows(desk, whole, f"select {', '.join(numbers)} from chosen")[0]
+    all_numbers = rows(desk, whole, _levels(whole), f"select {', '.join(numbers)} from chosen")[0]
     return {"steps": _steps(asked, list(all_numbers)), "breakdown": shown[:TOP]}
 
 
 def people(desk: Desk, body: Any) -> list[int]:
     """Give the numbers of the persons behind a bar: who did ``step`` (1 ...), or with ``dropped`` who went no further
     than the one before."""
-    asked = _asked(desk, body)
+    asked = wanted(desk, body)
     step = Asked(body).whole("step", 1, least=1, most=len(asked.steps))
     dropped = Asked(body).choice("who", ("converted", "dropped"), "converted") == "dropped"
     if dropped and step == 1:
         refuse("step", step, "a step after the first, to see who dropped off before it")
     condition = f"level = {step - 1}" if dropped else f"level >= {step}"
     answer = f"select distinct person from chosen where {condition} order by person limit {MOST_PEOPLE}"
-    return [row[0] for row in _rows(desk, asked, answer)]
+    return [row[0] for row in rows(desk, asked, _levels(asked), answer)]
 
 
 def _steps(asked: Funnel, numbers: list[Any]) -> list[dict[str, Any]]:
@@ -123,7 +123,8 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _asked(desk: Desk, body: Any) -> Funnel:
+def wanted(desk: Desk, body: Any) -> Funnel:
+    """Give the funnel that is asked for. Raises Unusable."""
     asked = Asked(body)
     steps = [one.matching() for one in asked.items("steps", most=MOST_STEPS)]
     if len(steps) < 2:
@@ -152,7 +153,8 @@ def _asked(desk: Desk, body: Any) -> Funnel:
     )
 
 
-def _rows(desk: Desk, asked: Funnel, answer: str) -> list[tuple[Any, ...]]:
+def rows(desk: Desk, asked: Funnel, levels: str, answer: str) -> list[tuple[Any, ...]]:
+    """Give the rows of an answer: SQL over ``line`` and what ``levels`` makes of it."""
     values = Values()
     count = len(asked.steps)
     flags = [f"({step.sql(values)}) as m{k}" for k, step in enumerate(asked.steps, 1)]
@@ -167,7 +169,7 @@ def _rows(desk: Desk, asked: Funnel, answer: str) -> list[tuple[Any, ...]]:
         "flags": ", ".join(flags),
         "wanted": "true" if asked.order == "strict" else " or ".join(wanted),
         "line": _line(asked),
-        "levels": _levels(asked),
+        "levels": levels,
         "answer": answer,
     }
     start, stop = asked.days.bounds(desk.zone)

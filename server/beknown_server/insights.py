@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import accumulate
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,8 +34,11 @@ PER_PERSON = "_per_person"
 TRAILING = {"wau": 7, "mau": 30}  # calendar days that end with the bucket's last day
 FIRST_TIME = {"first_time": "plain", "first_time_matching": "matching"}
 COUNTS = {"total": "count(*)", "dau": "count(distinct person)", "sessions": "count(distinct session)"}
+GROUPS = "groups"  # different groups of a type that have the event; events with an empty key are nobody's
+DISPLAYS = ("series", "total", "cumulative")
 MATHS = (
     *COUNTS,
+    GROUPS,
     *TRAILING,
     *FIRST_TIME,
     *AGGREGATES,
@@ -99,17 +103,22 @@ class Trend:
     matching: Matching
     math: str
     property: str
+    group: str
     breakdown: str | None
     of_person: bool
 
 
 def trends(desk: Desk, body: Any) -> dict[str, Any]:
-    """Give ``{"labels", "series": [{"label", "data"}]}``: one number per interval, or one in all (display: total)."""
+    """Give ``{"labels", "series": [{"label", "data"}]}``: one number per interval.
+
+    ``display``: "total" gives one in all (of persons: different ones), "cumulative" the sum of the intervals so far.
+    """
     asked = Asked(body)
     days = asked.range(desk.today)
     interval = asked.choice("interval", INTERVALS, "day")
     chart = _Chart(desk, days, buckets(days.first, days.last, interval, desk.zone), interval)
-    if asked.choice("display", ("series", "total"), "series") == "total":
+    display = asked.choice("display", DISPLAYS, "series")
+    if display == "total":
         edges = list(days.bounds(desk.zone))
         chart = replace(chart, buckets=Buckets([f"{days.first} to {days.last}"], edges), interval="day")
     many = asked.items("series", most=MOST_SERIES)
@@ -122,6 +131,8 @@ def trends(desk: Desk, body: Any) -> dict[str, Any]:
         rows = zip(*(one["data"] for one in found), strict=True)
         data = [formula(dict(zip(LETTERS, row, strict=False))) for row in rows]
         found = [{"label": asked.text("formula"), "data": data}]
+    if display == "cumulative":
+        found = [{**one, "data": list(accumulate(number or 0 for number in one["data"]))} for one in found]
     return {"labels": chart.buckets.labels, "series": found}
 
 
@@ -133,6 +144,7 @@ def _trend(asked: Asked, interval: str) -> Trend:
         matching=asked.matching(),
         math=math,
         property=asked.text("property") if math in AGGREGATES else "",
+        group=asked.text("group") if math == GROUPS else "",
         breakdown=asked.text("breakdown") if asked.has("breakdown") else None,
         of_person=asked.choice("breakdown_type", ("event", "person"), "event") == "person",
     )
@@ -154,7 +166,7 @@ class _Chart:
         labels, series = self._breakdown(trend, values, match)
         fragments = {"series": series, "match": match, "bucket": self.buckets.sql(), "only": ""}
         rows = self._rows(trend, fragments, values)
-        empty: Number = 0 if trend.math in COUNTS or trend.math in FIRST_TIME or trend.math in TRAILING else None
+        empty: Number = 0 if trend.math in (*COUNTS, GROUPS, *FIRST_TIME, *TRAILING) else None
         data: dict[int, list[Number]] = {index: [empty] * len(self.buckets.labels) for index in labels}
         for index, bucket, number in rows:
             data[index][bucket] = number
@@ -195,6 +207,9 @@ class _Chart:
             fragments["measure"] = AGGREGATES[math.removesuffix(PER_PERSON)].format(x="value")
             return self.desk.ask("trends.per_person", fragments, values, start=start, stop=stop)
         fragments["measure"] = COUNTS.get(math, "")
+        if math == GROUPS:
+            group = values.property_sql("$groups", trend.group)
+            fragments["measure"] = f"count(distinct nullif({group}, ''))"
         if math in AGGREGATES:
             # A number, or text that reads as one; NaN and infinities are none (DuckDB would take the words).
             x = f"try_cast({values.property_sql(trend.property)} as double)"

@@ -20,11 +20,13 @@ from . import access, cohorts, insights
 from . import funnel as funnels
 from . import report as reports
 from .api import project
+from .conversion import conversion
 from .errors import Unusable
 from .insights import Desk
 from .register import Register, desk, identity_report
 from .site import current_site, now_ms
 from .store import Project
+from .visits import visits
 
 bp = Blueprint("insights", __name__, url_prefix="/api")
 bp.after_request(access.guarded)
@@ -60,6 +62,20 @@ def funnel_people() -> ResponseReturnValue:
         numbers = funnels.people(at, _body())
     named = current_site().store.named(numbers)
     return _json({"results": [{**asdict(named[number])} for number in numbers if number in named]})
+
+
+@bp.post("/insights/funnel/trend")
+def funnel_trend() -> ResponseReturnValue:
+    """Answer with how many entered a funnel in each interval, and how many of them got to its end."""
+    with desk_of(project()) as at:
+        return _json(conversion(at, _body()))
+
+
+@bp.post("/insights/sessions")
+def sessions() -> ResponseReturnValue:
+    """Answer with how many sessions, how long, where they begin and end."""
+    with desk_of(project()) as at:
+        return _json(visits(at, _body()))
 
 
 @bp.post("/insights/retention")

@@ -11,7 +11,7 @@ import orjson
 from beknown.wire import VERSION
 from flask import Blueprint, Response
 
-from . import access, asked, cohorts, insights, spans
+from . import access, asked, cohorts, insights, spans, visits
 from .api import MAX_LIMIT
 from .people_api import MOST_IDS
 from .shapes import (
@@ -204,7 +204,7 @@ PATHS: dict[str, Schema] = {
                 series=many(optional(**TREND), maxItems=insights.MOST_SERIES),
                 formula={**NAME, "description": "Arithmetic over the series, named A, B ...: A / B * 100."},
                 interval=one_of(spans.INTERVALS, "day"),
-                display=one_of(("series", "total"), "series"),
+                display=one_of(insights.DISPLAYS, "series"),
                 **RANGE,
             ),
         )
@@ -229,6 +229,31 @@ PATHS: dict[str, Schema] = {
             | {"required": ["steps"]},
         )
     },
+    "/api/insights/funnel/trend": {
+        "post": _call(
+            "How many persons entered a funnel in each interval, how many of them got to its end, and their share",
+            record(labels=many(DAY), series=many(ref("Series"))),
+            body=optional(
+                **{name: FUNNEL[name] for name in ("steps", "window_days", "order", *RANGE)}, interval=PERIODIC
+            )
+            | {"required": ["steps"]},
+        )
+    },
+    "/api/insights/sessions": {
+        "post": _call(
+            "How many sessions, how long, where they begin and end, and what share bounced",
+            record(
+                sessions=WHOLE,
+                persons=WHOLE,
+                average_seconds=or_null(NUMBER),
+                median_seconds=or_null(NUMBER),
+                views_per_session=or_null(NUMBER),
+                bounce_rate=or_null(NUMBER),
+                **{name: many(record(value=or_null(TEXT), sessions=WHOLE, bounced=WHOLE)) for name in visits.PLACES},
+            ),
+            body=optional(filters=MATCHING["filters"], **RANGE),
+        )
+    },
     "/api/insights/retention": {
         "post": _call(
             "How many of each cohort came back, period by period",
@@ -241,6 +266,7 @@ PATHS: dict[str, Schema] = {
                 kind=one_of(cohorts.KINDS, "recurring"),
                 mode=one_of(("on", "on_or_after"), "on"),
                 minimum=whole_from(1, 1000, 1),
+                mean=one_of(cohorts.MEANS, "weighted"),
                 date_from=DAY,
             ),
         )

@@ -78,7 +78,7 @@ RANGE: dict[str, Schema] = {
     "date_to": {**DAY, "description": "Default: today."},
 }
 BREAKDOWN: dict[str, Schema] = {"breakdown": NAME, "breakdown_type": SUBJECT}
-TREND = MATCHING | BREAKDOWN | {"math": one_of(insights.MATHS, "total"), "property": NAME}
+TREND = MATCHING | BREAKDOWN | {"math": one_of(insights.MATHS, "total"), "property": NAME, "group": NAME}
 BETWEEN: dict[str, Schema] = {name: {"type": "integer", "minimum": 1} for name in ("from", "to")}  # steps' numbers
 FUNNEL = {
     "steps": many(optional(**MATCHING), minItems=2, maxItems=funnel.MOST_STEPS),

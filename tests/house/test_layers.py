@@ -25,9 +25,9 @@ ORDER = {
         "arrivals corrections archive forwarding store __init__"
     ),
     SERVER: (
-        "errors settings identity moments store spans asked formula segments reading replica columns insights "
-        "funnel cohorts report register terminal metrics site dialect runtime wheel bundle assets cors cookie "
-        "lzstring inflate payload bags traits intake ingest archive envelope ingest_v1 parts harmless health "
+        "errors settings identity moments store spans asked formula segments reading replica columns insights funnel "
+        "conversion cohorts visits report register terminal metrics site dialect runtime wheel bundle assets cors "
+        "cookie lzstring inflate payload bags traits intake ingest archive envelope ingest_v1 parts harmless health "
         "deferred pixel furniture display choices form figures flow drawing access live pages api insights_api "
         "people_api shapes openapi insight_pages people_pages snippet examples demo keys forward serving command "
         "person_cli archive_cli cli __init__ __main__"

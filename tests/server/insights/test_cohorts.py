@@ -48,6 +48,15 @@ def test_on_or_after_counts_who_came_back_then_or_later(visits: History) -> None
     assert table(visits, mode="on_or_after")[0] == [1, 1, 1, 1]
 
 
+def test_as_many_periods_as_may_be_asked(visits: History) -> None:
+    """More than bits fit into a number: 120 cohorts followed for 120 days."""
+    asked = {"target": "view", "returning": "view", "date_from": "2026-08-05", "periods": 120}
+    for mode in ("on", "on_or_after"):
+        rows = [cohort["values"] for cohort in visits.ask(retention, {**asked, "mode": mode})["cohorts"]]
+        assert rows[89][:4] == ([1, 1, 0, 1] if mode == "on" else [1, 1, 1, 1])  # Ann's, who began on the 2nd
+        assert [row[0] for row in rows[88:93]] == [1, 1, 2, 2, 1]
+
+
 def test_a_minimum_of_returning_events(visits: History) -> None:
     visits.happens("view", "ann", "2026-11-03 01:00")
     assert table(visits, minimum=2)[0] == [1, 1, 0, 0]
@@ -63,6 +72,7 @@ def test_weeks_start_as_the_project_says_and_periods_to_come_are_left_out(visits
 def test_the_mean_weighs_each_person_the_same(visits: History) -> None:
     asked = {"target": "view", "returning": "view", "date_from": "2026-11-02", "periods": 2}
     assert visits.ask(retention, asked)["mean"] == [1, 2 / 3]
+    assert visits.ask(retention, {**asked, "mean": "simple"})["mean"] == [1, (1 / 1 + 1 / 2) / 2]
 
 
 def test_lifecycle_sorts_persons_into_four(visits: History) -> None:

@@ -105,6 +105,31 @@ def test_a_total_value_is_distinct_over_the_whole_range(visits: History) -> None
     assert data(visits, event="view", display="total") == [5]
 
 
+def test_wau_and_mau_in_total_end_with_the_last_day_of_the_range(history: History) -> None:
+    history.happens("view", "ann", "2026-10-28")
+    history.happens("view", "bob", "2026-10-29")
+    history.happens("view", "cleo", "2026-10-05")
+    asked = {"date_from": "2026-10-20", "date_to": "2026-11-03", "display": "total"}
+    assert data(history, math="wau", **asked) == [2]
+    asked["date_to"] = "2026-11-04"
+    assert data(history, math="wau", **asked) == [1]
+    assert data(history, math="mau", **{**asked, "date_to": "2026-11-03"}) == [3]
+
+
+def test_cumulative_sums_the_intervals_also_of_persons(visits: History) -> None:
+    assert data(visits, event="view", display="cumulative") == [3, 4, 5]
+    assert data(visits, event="view", math="dau", display="cumulative") == [2, 3, 4]  # a sum, as upstream's
+    assert data(visits, event="view", math="max", property="amount", display="cumulative") == [10, 17.5, 17.5]
+
+
+def test_groups_of_a_type_and_an_empty_key_is_no_group(history: History) -> None:
+    for key in ("acme", "acme", "umbrella", ""):
+        history.happens("view", "ann", "2026-11-02", **{"$groups": {"company": key, "team": "red"}})
+    history.happens("view", "ann", "2026-11-03")
+    assert data(history, math="groups", group="company") == [2, 0, 0]
+    assert data(history, math="groups", group="team") == [1, 0, 0]
+
+
 def test_a_breakdown_has_a_series_per_value_the_rest_and_none(visits: History) -> None:
     def series(**body: Any) -> dict[str, list[int]]:
         found = visits.ask(trends, {**WEEK, "event": "view", "breakdown": "plan", **body})["series"]
@@ -220,6 +245,7 @@ def test_months_have_their_own_lengths(history: History) -> None:
         {"interval": "minute"},
         {"math": "mode"},
         {"math": "sum"},
+        {"math": "groups"},
         {"math": "wau", "interval": "hour"},
         {"event": ""},
         {"event": 7},
