@@ -66,6 +66,8 @@
     return (hex(now, 12) + 7 + hex(count, 3) + "b" + random.slice(1)).replace(/(.{8})(....)(....)(....)/, "$1-$2-$3-$4-");
   };
 
+  // A window that a page opened inherits the page's sessionStorage, and is a tab of its own.
+  attempt(() => opener.sessionStorage[name] == sessionStorage[name] && sessionStorage.removeItem(name));
   const tab = attempt(() => (sessionStorage[name] ||= uuid())) || uuid();
 
   // The journal ---------------------------------------------------------------------------------------------------

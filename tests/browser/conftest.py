@@ -1,4 +1,4 @@
-"""A real Chromium, a real collector process, and sites that embed the tag as customers do.
+"""A real Chromium and a real Firefox, a real collector process, and sites that embed the tag as customers do.
 
 Only loopback addresses are contacted. Each test has a project database of its own and a browser profile of its own;
 everything started here is stopped here, by its process id.
@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +21,10 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 
+from .firefox import Firefox, FirefoxBrowser
+from .line import Line
+from .patience import PATIENCE, until
+
 KEY = "bk_browsertests"
 SECRET = "bks_browsertests_secret"
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -29,24 +32,12 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-PATIENCE = 15.0  # seconds; these machines are shared, and slow is not wrong
 
 
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def until(question: Any, what: str, patience: float = PATIENCE) -> Any:
-    """Ask until the answer is true, and give it."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"waited {patience:.0f} s in vain: {what}")
 
 
 class Collector:
@@ -189,7 +180,10 @@ class Browser:
             self.context = None
 
 
-def tag(collector: Collector, **attributes: str) -> str:
+AnyBrowser = Browser | FirefoxBrowser
+
+
+def tag(collector: Collector | Line, **attributes: str) -> str:
     """Give the tag as `beknown snippet` prints it, with more data- attributes. Tests are bots that want to count."""
     attributes.setdefault("bots", "count")
     more = "".join(f' data-{name.replace("_", "-")}="{value}"' for name, value in attributes.items() if name != "key")
@@ -232,3 +226,43 @@ def another_browser(playwright: Playwright, folder: Path) -> Iterator[Browser]:
         yield running
     finally:
         running.close()
+
+
+@pytest.fixture
+def line(collector: Collector) -> Iterator[Line]:
+    """The collector behind a line that can fail; ``tag(line)`` embeds it from there."""
+    running = Line(collector.port)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """One Firefox for all that need not restart it."""
+    running = Firefox(tmp_path_factory.mktemp("firefox"))
+    yield running
+    running.close()
+
+
+@pytest.fixture(params=["chromium", "firefox"])
+def any_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBrowser]:
+    """Each of the browsers in turn, fresh for this test."""
+    if request.param == "chromium":
+        running: AnyBrowser = Browser(request.getfixturevalue("playwright"), tmp_path / "profile")
+    else:
+        running = FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True)
+    yield running
+    running.close()
+    assert running.errors == []
+
+
+@pytest.fixture(params=["chromium", "firefox"])
+def lasting_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBrowser]:
+    """Each of the browsers in turn, with a profile of its own: it can be closed and opened again."""
+    if request.param == "chromium":
+        running: AnyBrowser = Browser(request.getfixturevalue("playwright"), tmp_path / "profile")
+    else:
+        running = FirefoxBrowser(Firefox(tmp_path / "profile"), is_shared=False)
+    yield running
+    running.close()
+    assert running.errors == []

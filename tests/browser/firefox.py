@@ -3,6 +3,11 @@
 Why not Playwright here: its Firefox is a build of its own, and what it says to a stock one (channel "moz-firefox") the
 extended-support release does not know (emulation.setMediaFeaturesOverride); geckodriver is not packaged. Firefox itself
 serves the protocol, as JSON over a WebSocket; the few commands that a journey needs are these.
+
+Rules:
+- Page and Browser answer to the names that the tests call on Playwright's, as far as the tests call them: the same
+  journeys run in both. What a page's script gives is plain values, as there.
+- One process serves many tests: each has a user context of its own (a container: cookies, storage and cache apart).
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-from .conftest import PATIENCE, until
+from .patience import PATIENCE, until
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox") or ""
 # Nothing may be contacted but the test's own servers.
@@ -40,15 +45,17 @@ PREFERENCES = {
     "toolkit.telemetry.server": "",
 }
 
+# Logged as an error of the page although no script threw: a worker's script was on its way when the page was left.
+NO_FAULTS = ("NS_BINDING_ABORTED",)
+
 
 class Firefox:
     """A Firefox with one profile: it can be closed and opened again, as people do."""
 
     def __init__(self, profile: Path) -> None:
         self.profile = profile
-        self.said: list[str] = []  # what beknown wrote to the console
-        self.errors: list[str] = []  # exceptions that reached a page
         self.process: subprocess.Popen[bytes] | None = None
+        self.pages: dict[str, Page] = {}  # by the protocol's name of their context
         profile.mkdir(exist_ok=True)
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
         (profile / "user.js").write_text("\n".join(lines))
@@ -58,15 +65,7 @@ class Firefox:
         """Start it, and a session of the protocol in it."""
         address = self.profile / "WebDriverBiDiServer.json"  # Firefox tells there which port it took
         address.unlink(missing_ok=True)
-        command = [
-            FIREFOX,
-            "--headless",
-            "--no-remote",
-            "--profile",
-            str(self.profile),
-            "--remote-debugging-port",
-            "0",
-        ]
+        command = [FIREFOX, "--headless", "--no-remote", "--profile", str(self.profile), "--remote-debugging-port", "0"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: address.exists() and address.read_text().strip().endswith("}"), "Firefox to start", 60)
         port = json.loads(address.read_text())["ws_port"]
@@ -75,10 +74,9 @@ class Firefox:
         self.socket = self.connection.enter_context(connect(f"ws://127.0.0.1:{port}/session", max_size=None))
         self.call("session.new", capabilities={})
         self.call("session.subscribe", events=["log.entryAdded"])
-        self.page = self.call("browsingContext.getTree")["contexts"][0]["context"]
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Give a command's result; raise AssertionError with Firefox's words if it refuses."""
+        """Give a command's result; raise Refused with Firefox's words if it does not do it."""
         number = next(self.numbers)
         self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
@@ -87,35 +85,19 @@ class Firefox:
                 self.hear(message["params"])
             elif message["id"] == number:
                 break
-        assert message["type"] == "success", f"{method}: {message}"
+        if message["type"] != "success":
+            raise Refused(f"{method}: {message}")
         result: dict[str, Any] = message["result"]
         return result
 
     def hear(self, entry: dict[str, Any]) -> None:
-        text = entry.get("text") or ""
+        text, page = entry.get("text") or "", self.pages.get(entry["source"].get("context", ""))
+        if page is None or text.startswith(NO_FAULTS):
+            return
         if "[beknown]" in text:
-            self.said.append(text)
-        elif entry.get("type") == "javascript" and entry.get("level") == "error" and "-Security-Policy" not in text:
-            self.errors.append(text)
-
-    def goto(self, url: str) -> None:
-        """Load a page, until its load event."""
-        self.call("browsingContext.navigate", context=self.page, url=url, wait="complete")
-
-    def reload(self) -> None:
-        """Load the page again, until its load event."""
-        self.call("browsingContext.reload", context=self.page, wait="complete")
-
-    def evaluate(self, expression: str) -> Any:
-        """Give an expression's value (a promise's: once it is fulfilled) in the page, as plain JSON values."""
-        script = f"(async () => JSON.stringify((await ({expression})) ?? null))()"
-        answer = self.call("script.evaluate", expression=script, target={"context": self.page}, awaitPromise=True)
-        assert answer["type"] == "success", answer["exceptionDetails"]["text"]
-        return json.loads(answer["result"]["value"])
-
-    def run(self, statements: str) -> None:
-        """Run statements in the page."""
-        self.evaluate(f"(() => {{ {statements} }})()")
+            page.browser.said.append(text)
+        elif (entry.get("type"), entry.get("level")) == ("javascript", "error") and "-Security-Policy" not in text:
+            page.browser.errors.append(text)
 
     def close(self) -> None:
         """Close it as a person would, and wait until it has ended."""
@@ -124,3 +106,99 @@ class Firefox:
             self.connection.close()
             self.process.wait(timeout=30)
             self.process = None
+
+
+class Refused(AssertionError):
+    """Firefox does not do what it was told, or a script in a page threw."""
+
+
+class FirefoxBrowser:
+    """One person's Firefox: the whole of one that can be restarted, or a user context in one that others share."""
+
+    def __init__(self, firefox: Firefox, *, is_shared: bool) -> None:
+        self.firefox = firefox
+        self.said: list[str] = []  # what beknown wrote to the console
+        self.errors: list[str] = []  # exceptions that reached a page
+        self.user = firefox.call("browser.createUserContext")["userContext"] if is_shared else "default"
+
+    def page(self) -> Page:
+        return Page(self)
+
+    def listen(self) -> list[str]:
+        """Give what beknown has said by now. Firefox's messages are read only while it is asked something."""
+        self.firefox.call("session.status")
+        return self.said
+
+    def open(self) -> None:
+        self.firefox.open()
+
+    def close(self) -> None:
+        """End this person's session: the whole browser, or their container."""
+        mine = {name: page for name, page in self.firefox.pages.items() if page.browser is self}
+        for name in mine:
+            del self.firefox.pages[name]
+        if self.user == "default":
+            self.firefox.close()
+        else:
+            self.firefox.call("browser.removeUserContext", userContext=self.user)
+
+
+class Page:
+    """A tab."""
+
+    def __init__(self, browser: FirefoxBrowser) -> None:
+        self.browser, self.call = browser, browser.firefox.call
+        self.context = self.call("browsingContext.create", type="tab", userContext=browser.user)["context"]
+        browser.firefox.pages[self.context] = self
+
+    def goto(self, url: str, *, wait_until: str = "load") -> None:
+        """Load a page, until its load event."""
+        self.call("browsingContext.navigate", context=self.context, url=url, wait=WAITS[wait_until])
+
+    def reload(self) -> None:
+        """Load the page again, until its load event."""
+        self.call("browsingContext.reload", context=self.context, wait="complete")
+
+    def evaluate(self, script: str) -> Any:
+        """Give the value of a script's last expression (a promise's: once it is fulfilled) as plain values."""
+        answer = self.call("script.evaluate", expression=script, target={"context": self.context}, awaitPromise=True)
+        if answer["type"] != "success":
+            raise Refused(answer["exceptionDetails"]["text"])
+        return plain(answer["result"])
+
+    def wait_for_function(self, expression: str) -> None:
+        """Wait until an expression is true, also over a page that is just being loaded."""
+        until(lambda: self._is_true(expression), expression)
+
+    def _is_true(self, expression: str) -> bool:
+        try:
+            return bool(self.evaluate(f"!!({expression})"))
+        except Refused:
+            return False
+
+    def wait_for_url(self, url: str) -> None:
+        self.wait_for_function(f"location.href == {json.dumps(url)} && document.readyState == 'complete'")
+
+    def wait_for_timeout(self, milliseconds: float) -> None:
+        self.evaluate(f"new Promise((resolve) => setTimeout(resolve, {milliseconds}))")
+
+    def add_init_script(self, script: str) -> None:
+        """Run this in every page of the tab before its own scripts."""
+        self.call("script.addPreloadScript", functionDeclaration=f"() => {{ {script} }}", contexts=[self.context])
+
+    def close(self) -> None:
+        del self.browser.firefox.pages[self.context]
+        self.call("browsingContext.close", context=self.context)
+
+
+WAITS = {"load": "complete", "commit": "none", "domcontentloaded": "interactive"}
+
+
+def plain(value: dict[str, Any]) -> Any:
+    """Give a value of the protocol (script.RemoteValue) as JSON would have it."""
+    kind, held = value["type"], value.get("value")
+    if kind == "array":
+        return [plain(each) for each in held or []]
+    if kind == "object":
+        return {name: plain(each) for name, each in held or []}
+    return held if kind in ("string", "number", "boolean") else None

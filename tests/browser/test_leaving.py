@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from playwright.sync_api import Route
 
-from .conftest import Browser, Collector, Site, tag, until
+from .conftest import AnyBrowser, Collector, Line, Site, tag, until
+from .line import DROPPED
 
 GO = "beknown.capture('clicked'); beknown.identify('ada', {plan: 'pro'}); location.href = '/next'"
 
@@ -23,19 +23,12 @@ def journey(collector: Collector) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("moment", ["not-started", "starting", "started"])
 @pytest.mark.parametrize("first", ["server", "page"])
 def test_identify_and_a_full_page_navigation_lose_nothing(
-    collector: Collector, site: Site, browser: Browser, moment: str, first: str
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser, moment: str, first: str
 ) -> None:
-    home, arrived = site.add("/", tag(collector, first=first)), site.add("/next", tag(collector, first=first))
-    page = browser.page()
-    if moment != "started":
-
-        def hold(route: Route) -> None:
-            if moment == "starting":  # the worker runs, but its runtime does not arrive
-                if route.request.url.endswith(".wasm"):
-                    return
-                route.continue_()
-
-        page.route("**/v/**", hold)
+    home, arrived = site.add("/", tag(line, first=first)), site.add("/next", tag(line, first=first))
+    page = any_browser.page()
+    # "starting": the worker runs, but its runtime does not arrive.
+    line.hold(*{"not-started": ["/v/"], "starting": [".wasm"], "started": []}[moment])
     page.goto(home, wait_until="load")
     page.wait_for_function("window.beknown")
     if moment == "started":
@@ -43,7 +36,7 @@ def test_identify_and_a_full_page_navigation_lose_nothing(
     visitor = page.evaluate("beknown.get_distinct_id()")
     page.evaluate(GO)
     page.wait_for_url(arrived)
-    page.unroute_all(behavior="ignoreErrors")
+    line.release()
     page.reload()
     page.wait_for_function("window.beknown")
     page.evaluate("beknown.capture('arrived')")
@@ -55,10 +48,10 @@ def test_identify_and_a_full_page_navigation_lose_nothing(
 
 
 def test_a_server_that_is_down_gets_everything_once_it_is_back(
-    collector: Collector, site: Site, browser: Browser
+    collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
     home = site.add("/", tag(collector))
-    page = browser.page()
+    page = any_browser.page()
     page.goto(home)
     page.evaluate("beknown.ready")
     visitor = page.evaluate("beknown.get_distinct_id()")
@@ -74,26 +67,30 @@ def test_a_server_that_is_down_gets_everything_once_it_is_back(
     assert journey(collector) == [("clicked", visitor), ("$identify", "ada"), ("arrived", "ada")]
 
 
-def test_a_closed_tab_is_finished_by_the_next_visit(collector: Collector, site: Site, browser: Browser) -> None:
-    home = site.add("/", tag(collector, first="page"))
-    page = browser.page()
-    page.route("**/run", lambda route: route.abort())
+def test_a_closed_tab_is_finished_by_the_next_visit(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
+) -> None:
+    home = site.add("/", tag(line, first="page"))
+    line.faults["/run"] = DROPPED  # its farewell
+    line.hold("/v/")
+    page = any_browser.page()
     page.goto(home)
     page.wait_for_function("window.beknown")
     page.evaluate("beknown.capture('clicked')")
     page.close()
-    page = browser.page()
-    page.goto(home)
-    page.evaluate("beknown.ready")
+    line.release()
+    page = any_browser.page()
     # Another tab's entries are adopted once they are too old to be on their way: pretend that half a minute passed.
     page.add_init_script("const real = Date.now; Date.now = () => real() + 31000")
-    page.reload()
+    page.goto(home)
     page.evaluate("beknown.ready")
     assert len(collector.wait_for("clicked")) == 1
 
 
-def test_a_burst_of_captures_leaves_in_order_and_once(collector: Collector, site: Site, browser: Browser) -> None:
-    page = browser.page()
+def test_a_burst_of_captures_leaves_in_order_and_once(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
+    page = any_browser.page()
     page.goto(site.add("/", tag(collector)))
     page.wait_for_function("window.beknown")
     page.evaluate("for (let n = 0; n < 90; n++) beknown.capture('burst', {n})")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KEY, Browser, Collector, Site, tag
+from .conftest import KEY, AnyBrowser, Browser, Collector, Site, tag
 
 # The faults are the subject here, so they are staged: what a browser does when a setting or a sandbox forbids storage.
 NO_COOKIES = """
@@ -45,10 +45,10 @@ Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException(
     ids=["cookies", "throwing-cookies", "local", "full-local", "session", "cookies+local", "everything"],
 )
 def test_blocked_storage_never_shows_in_the_page(
-    collector: Collector, site: Site, browser: Browser, blocked: list[str], id_lasts: bool, first: str
+    collector: Collector, site: Site, any_browser: AnyBrowser, blocked: list[str], id_lasts: bool, first: str
 ) -> None:
     home = site.add("/", tag(collector, first=first))
-    page = browser.page()
+    page = any_browser.page()
     page.add_init_script("".join(blocked))
     page.goto(home)
     page.wait_for_function("window.beknown")
@@ -93,10 +93,10 @@ def test_a_browser_whose_own_settings_block_all_storage_is_still_counted(
 
 
 def test_a_visitor_whose_scripts_storage_was_deleted_is_found_by_the_servers_cookie(
-    collector: Collector, site: Site, browser: Browser
+    collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
     home = site.add("/", tag(collector))
-    page = browser.page()
+    page = any_browser.page()
     page.goto(home)
     page.wait_for_function("window.beknown")
     page.evaluate("beknown.identify('ada'); beknown.capture('before')")
@@ -115,10 +115,10 @@ def test_a_visitor_whose_scripts_storage_was_deleted_is_found_by_the_servers_coo
 
 
 def test_a_page_without_javascript_and_one_with_it_have_the_same_visitor(
-    collector: Collector, site: Site, browser: Browser
+    collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
     plain = site.add("/plain", f'<img alt="" src="{collector.url}/pixel.gif?key={KEY}&bots=count">')
-    page = browser.page()
+    page = any_browser.page()
     page.goto(plain)
     page.goto(plain)
     views = collector.wait_for("$pageview", 2)

@@ -1,10 +1,13 @@
-"""The main job: a visitor is captured, identified and reset by Python in a real Chromium."""
+"""The main job: a visitor is captured, identified and reset by Python in a real Chromium and a real Firefox."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from .conftest import Browser, Collector, Site, tag
+import pytest
+from playwright.sync_api import Playwright
+
+from .conftest import AnyBrowser, Browser, Collector, Site, another_browser, tag
 
 ID = "beknown.get_distinct_id()"
 DEVICE = "beknown.get_device_id()"
@@ -17,11 +20,11 @@ def first(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_first_visit_gets_an_id_that_reload_second_page_and_restart_keep(
-    collector: Collector, site: Site, browser: Browser, first: str
+    collector: Collector, site: Site, lasting_browser: AnyBrowser, first: str
 ) -> None:
     home = site.add("/", tag(collector, first=first))
     other = site.add("/other", tag(collector, first=first))
-    page = browser.page()
+    page = lasting_browser.page()
     page.goto(home)
     page.wait_for_function("window.beknown && beknown.get_distinct_id()")
     visitor = page.evaluate(ID)
@@ -32,23 +35,23 @@ def test_a_first_visit_gets_an_id_that_reload_second_page_and_restart_keep(
     assert page.evaluate(ID) == visitor
     page.goto(other)
     assert page.evaluate("beknown.ready.then(beknown.flush).then(beknown.get_distinct_id)") == visitor
-    browser.close()
-    browser.open()
-    page = browser.page()
+    lasting_browser.close()
+    lasting_browser.open()
+    page = lasting_browser.page()
     page.goto(home)
     assert page.evaluate("beknown.ready.then(beknown.flush).then(beknown.get_distinct_id)") == visitor
     views = collector.wait_for("$pageview", 4)
     assert len(views) == 4
     assert {view["distinct_id"] for view in views} == {visitor}
     assert len({view["properties"]["$session_id"] for view in views}) == 1
-    assert browser.said == []
+    assert lasting_browser.said == []
 
 
 def test_sign_up_makes_the_anonymous_visitor_a_person_with_their_whole_history(
-    collector: Collector, site: Site, browser: Browser, first: str
+    collector: Collector, site: Site, any_browser: AnyBrowser, first: str
 ) -> None:
     home = site.add("/", tag(collector, first=first))
-    page = browser.page()
+    page = any_browser.page()
     page.goto(home)
     page.wait_for_function("window.beknown")
     anonymous = page.evaluate(ID)
@@ -71,9 +74,9 @@ def test_sign_up_makes_the_anonymous_visitor_a_person_with_their_whole_history(
 
 
 def test_log_out_starts_a_new_anonymous_visitor_on_the_same_device(
-    collector: Collector, site: Site, browser: Browser, first: str
+    collector: Collector, site: Site, any_browser: AnyBrowser, first: str
 ) -> None:
-    page = browser.page()
+    page = any_browser.page()
     page.goto(site.add("/", tag(collector, first=first)))
     page.wait_for_function("window.beknown")
     device = page.evaluate(DEVICE)
@@ -88,12 +91,14 @@ def test_log_out_starts_a_new_anonymous_visitor_on_the_same_device(
     assert collector.person(after)["is_identified"] is False
 
 
-def test_calls_queued_by_the_inline_stub_run_in_order(collector: Collector, site: Site, browser: Browser) -> None:
+def test_calls_queued_by_the_inline_stub_run_in_order(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
     inline = (
         "window.beknown=new Proxy([],{get:(q,n)=>q[n]||((...a)=>{q.push([n,a,Date.now()])})});"
         "beknown.capture('early');beknown.identify('ada');beknown.capture('late')"
     )
-    page = browser.page()
+    page = any_browser.page()
     page.goto(site.add("/", f"<script>{inline}</script>" + tag(collector)))
     collector.wait_for("late")
     events = [event for event in collector.events() if event["event"] != "$pageview"]
@@ -101,8 +106,8 @@ def test_calls_queued_by_the_inline_stub_run_in_order(collector: Collector, site
     assert [event["distinct_id"] == "ada" for event in events] == [False, True, True]
 
 
-def test_page_views_follow_a_single_page_app(collector: Collector, site: Site, browser: Browser) -> None:
-    page = browser.page()
+def test_page_views_follow_a_single_page_app(collector: Collector, site: Site, any_browser: AnyBrowser) -> None:
+    page = any_browser.page()
     page.goto(site.add("/", tag(collector)))
     page.wait_for_function("window.beknown")
     page.evaluate("history.pushState({}, '', '/pricing')")
@@ -116,20 +121,20 @@ def test_page_views_follow_a_single_page_app(collector: Collector, site: Site, b
 
 
 def test_a_second_browser_is_another_person(
-    collector: Collector, site: Site, browser: Browser, playwright, tmp_path
+    collector: Collector, site: Site, any_browser: AnyBrowser, playwright: Playwright, tmp_path: Path
 ) -> None:
-    from .conftest import another_browser
-
     home = site.add("/", tag(collector))
-    browser.page().goto(home)
+    any_browser.page().goto(home)
     with another_browser(playwright, tmp_path / "second") as second:
         second.page().goto(home)
         views = collector.wait_for("$pageview", 2)
     assert len({view["person_id"] for view in views}) == 2
 
 
-def test_a_call_keeps_the_time_and_place_it_was_made_at(collector: Collector, site: Site, browser: Browser) -> None:
-    page = browser.page()
+def test_a_call_keeps_the_time_and_place_it_was_made_at(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
+    page = any_browser.page()
     page.goto(site.add("/shop", tag(collector), title="The shop"))
     page.wait_for_function("window.beknown")
     before = page.evaluate("Date.now()")

@@ -124,6 +124,29 @@ def test_a_log_out_that_made_no_event_is_not_forgotten_where_events_find_no_room
     replay(("up", "w"), ("calls", "w", [CAPTURE]), ("calls", "w", [RESET, CAPTURE]), ("full", "w", True), ("turn", "w"))
 
 
+def test_a_log_out_without_an_event_is_not_run_again_after_the_log_in_that_followed_it() -> None:
+    replay(
+        ("calls", "w", [CAPTURE]),
+        ("up", "w"),
+        ("go_on", "w", 2),
+        ("calls", "w", [RESET, ADA]),
+        ("answer", "w", "200"),
+        ("dies after", "w", 2),
+        ("hear", "w"),
+        ("calls", "w", [CAPTURE]),
+    )
+
+
+def test_a_page_that_dies_between_events_and_state_hands_the_state_on_with_the_events() -> None:
+    replay(
+        ("calls", "w", [CAPTURE]),
+        ("go_on", "w", 2),
+        ("dies after", "w", 4),
+        ("calls", "w", [ADA, CAPTURE, CAPTURE]),
+        ("turn", "w"),
+    )
+
+
 def test_a_slow_answer_of_the_servers_python_does_not_undo_another_tabs_log_out() -> None:
     world = replay(
         ("calls", "w", [ADA]),

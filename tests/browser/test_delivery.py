@@ -1,0 +1,91 @@
+"""A collector that refuses, is gone or is blocked: asked again with patience, and never for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import AnyBrowser, Browser, Collector, Line, Site, tag, until
+from .line import DROPPED
+
+# The time between two tries is two seconds and more: timers run four times as fast.
+HASTE = "const real = setTimeout; window.setTimeout = (call, ms, ...more) => real(call, (ms || 0) / 4, ...more)"
+
+
+def without_worker(line: Line) -> dict[str, str]:
+    """A policy under which no worker starts: the server's Python takes every call."""
+    return {"Content-Security-Policy": f"default-src 'none'; script-src {line.url}; connect-src {line.url}"}
+
+
+@pytest.mark.parametrize("fault", [500, 429, DROPPED])
+def test_where_no_worker_can_start_a_failed_run_is_asked_again_while_the_page_lives(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser, fault: int
+) -> None:
+    line.faults["/run"] = fault
+    line.retry_after = "3" if fault == 429 else ""
+    page = any_browser.page()
+    page.add_init_script(HASTE)
+    page.goto(site.add("/", tag(line), headers=without_worker(line)))
+    page.wait_for_function("window.beknown")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    until(lambda: line.asked("/run") >= 2, "a second try")
+    page.evaluate("beknown.capture('one'); beknown.identify('ada'); beknown.capture('two')")
+    line.faults.clear()
+    page.evaluate("beknown.flush()")
+    collector.wait_for("two")
+    assert [(event["event"], event["distinct_id"]) for event in collector.events()] == [
+        ("$pageview", visitor),
+        ("one", visitor),
+        ("$identify", "ada"),
+        ("two", "ada"),
+    ]
+    assert any_browser.listen() == []
+
+
+def test_a_collector_that_is_blocked_is_not_asked_for_ever_and_flush_ends(
+    line: Line, site: Site, browser: Browser
+) -> None:
+    line.faults |= {"/run": DROPPED, "/e/": DROPPED}
+    page = browser.page()
+    page.add_init_script(HASTE)
+    page.goto(site.add("/", tag(line), headers=without_worker(line)))
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('x')")
+    page.evaluate("beknown.flush()")
+    asked = line.asked("/run")
+    page.evaluate("beknown.capture('y')")
+    page.wait_for_timeout(1500)
+    assert line.asked("/run") == asked
+    assert browser.listen() == []
+    line.faults.clear()
+    page.evaluate("dispatchEvent(new Event('online')); 0")
+    until(lambda: line.asked("/run") > asked, "another try once the browser is online again")
+
+
+@pytest.mark.parametrize("worker", [True, False], ids=["worker", "no-worker"])
+def test_a_refused_key_is_said_once_and_nothing_is_asked_again(
+    line: Line, site: Site, browser: Browser, worker: bool
+) -> None:
+    page = browser.page()
+    page.goto(site.add("/", tag(line, key="bk_unknown"), headers={} if worker else without_worker(line)))
+    until(lambda: any("data-key" in text for text in browser.listen()), "a message")
+    page.evaluate("beknown.capture('x')")
+    page.evaluate("beknown.flush()")
+    asked = line.asked("/run") + line.asked("/e/")
+    page.evaluate("beknown.capture('y')")
+    page.wait_for_timeout(1000)
+    assert line.asked("/run") + line.asked("/e/") == asked
+    assert len(browser.listen()) == 1
+
+
+def test_more_than_one_request_may_carry_is_sent_in_pieces(
+    collector: Collector, line: Line, site: Site, browser: Browser
+) -> None:
+    page = browser.page()
+    page.goto(site.add("/", tag(line), headers=without_worker(line)))
+    page.wait_for_function("window.beknown")
+    # Two hundred kilobytes: over what fetch(keepalive) and sendBeacon allow together.
+    page.evaluate("for (let n = 0; n < 90; n++) beknown.capture('large', {n, text: 'x'.repeat(2000)})")
+    page.evaluate("beknown.flush()")
+    found = collector.wait_for("large", 90)
+    assert [event["properties"]["n"] for event in found] == list(range(90))
+    assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('~')).length") == 0
