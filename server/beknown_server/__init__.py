@@ -31,6 +31,8 @@ from .columns import Columns
 from .errors import Refusal
 from .keys import first_project
 from .metrics import Metrics
+from .prefix import Prefix
+from .rate import Rate
 from .settings import Settings
 from .site import EXTENSION, Site, answered, now_ms
 from .store import Store, open_store
@@ -72,6 +74,9 @@ def create_app(settings: Settings, *, store: Store | None = None, demo: bool = F
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.public_url().startswith("https:"),
     )
+    app.after_request(access.secured)
+    if prefix := settings.prefix():
+        app.wsgi_app = Prefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
@@ -87,7 +92,14 @@ def mount(
     The dashboard's log-in needs your application's ``secret_key``.
     """
     store = store or open_store(settings.database)
-    site = Site(settings, store, Metrics(), Columns(store, settings.columns_folder()))
+    site = Site(
+        settings,
+        store,
+        Metrics(),
+        Columns(store, settings.columns_folder()),
+        keys=Rate(settings.rate_per_key),
+        addresses=Rate(settings.rate_per_address),
+    )
     site.store.when_committed(site.metrics.committed)
     if settings.migrates():
         site.store.migrate()

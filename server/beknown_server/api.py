@@ -117,7 +117,10 @@ def stream() -> ResponseReturnValue:
     )
     response = Response(stream_with_context(text), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold rows back until its buffer is full
+    metrics = current_site().metrics
+    metrics.watching(1)
     response.call_on_close(feed.leave)
+    response.call_on_close(lambda: metrics.watching(-1))
     return response
 
 

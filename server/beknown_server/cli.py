@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -27,8 +28,10 @@ from .settings import OPTIONS, Settings, read_settings
 from .site import now_ms
 from .snippet import INLINE, tag
 from .snippet import pyscript as for_pyscript
-from .store import Project, Store
+from .store import Project, Store, open_store
 from .terminal import printed
+
+KEEP_WRITE_KEY_HOURS = 90 * 24  # pages are cached, and apps updated late
 
 Command = Callable[..., Any]
 
@@ -49,7 +52,10 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
     return add
 
 
-SERVING = "host port database workers threads viewers migrate key secret_key proxies url forward forward_key".split()
+SERVING = (
+    "host port database workers threads viewers migrate key secret_key proxies rate_per_key rate_per_address log url "
+    "forward forward_key"
+).split()
 
 
 def _settings(given: dict[str, Any]) -> Settings:
@@ -141,16 +147,70 @@ def project_list(**given: Any) -> None:
 
 @project_group.command("rotate-key")
 @click.argument("project_id", type=int)
-@click.option("--keep-hours", default=0, help="Let the old secret keys open the project for this long.")
+@click.option("--write", is_flag=True, help="Replace the write key, which stands in the pages, instead.")
+@click.option("--keep-hours", type=int, help="Accept the old key for so long. Default: 0; a write key for 90 days.")
 @settings_options("database")
-def project_rotate_key(project_id: int, keep_hours: int, **given: Any) -> None:
+def project_rotate_key(project_id: int, write: bool, keep_hours: int | None, **given: Any) -> None:
     """Make a new secret key; the old ones end now, or after --keep-hours."""
-    secret = new_secret_key()
+    keep_ms = (keep_hours if keep_hours is not None else KEEP_WRITE_KEY_HOURS if write else 0) * 3_600_000
     with Opened(given) as store:
-        if project_id not in [one.id for one in store.projects()]:
-            raise Misconfigured(f"there is no project {project_id}. See `beknown project list`.")
-        store.rotate_key(project_id, secret, now_ms(), keep_ms=keep_hours * 3_600_000)
+        _project(store, project_id)
+        if write:
+            key = new_write_key()
+            store.write_keys.rotate(project_id, key, now_ms(), keep_ms=keep_ms)
+            click.echo(f"Write key  {key}")
+            click.echo(f"The old one sends until {iso(now_ms() + keep_ms)}: change the tag before that.")
+            click.echo("Cookies have the key in their name: visitors who are not logged in start anew with it.")
+            return
+        secret = new_secret_key()
+        store.rotate_key(project_id, secret, now_ms(), keep_ms=keep_ms)
     click.echo(f"Secret key {secret}  (shown this once)")
+
+
+@project_group.command("origins")
+@click.argument("project_id", type=int)
+@click.argument("origins", nargs=-1)
+@click.option("--any", "anywhere", is_flag=True, help="Let pages of any site send.")
+@settings_options("database")
+def project_origins(project_id: int, origins: tuple[str, ...], anywhere: bool, **given: Any) -> None:
+    """Let only pages of these sites send: https://shop.example, shop.example or *.shop.example; none shows them."""
+    with Opened(given) as store:
+        options = _project(store, project_id).options
+        if origins or anywhere:
+            options = {**options, "origins": [] if anywhere else list(origins)}
+            store.set_options(project_id, options)
+    click.echo("\n".join(options.get("origins") or ["any"]))
+
+
+@project_group.command("keep")
+@click.argument("project_id", type=int)
+@click.argument("days", type=click.IntRange(0, 36_500))
+@settings_options("database")
+def project_keep(project_id: int, days: int, **given: Any) -> None:
+    """Keep events for so many days, 0 for ever; the running server takes out what is older."""
+    with Opened(given) as store:
+        store.set_options(project_id, {**_project(store, project_id).options, "retention_days": days or None})
+    click.echo(f"Events are kept for {days} days." if days else "Events are kept for ever.")
+
+
+def _project(store: Store, project_id: int) -> Project:
+    found = next((one for one in store.projects() if one.id == project_id), None)
+    if found is None:
+        raise Misconfigured(f"there is no project {project_id}. See `beknown project list`.")
+    return found
+
+
+@cli.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@settings_options("database")
+def backup_command(file: Path, **given: Any) -> None:
+    """Copy the database, as it is at this moment, to a new FILE; the server may go on meanwhile (SQLite)."""
+    store = open_store(_settings(given).database)
+    try:
+        with click.progressbar(length=1000, label="Backup", file=sys.stderr) as bar:
+            store.upkeep.backup(file, lambda share: bar.update(int(share * 1000) - bar.pos))
+    finally:
+        store.close()
 
 
 @cli.group("person")

@@ -27,10 +27,11 @@ from beknown.tracker import LINGER, Tracker, advice
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
+from .admission import not_too_fast, project_of
 from .cookie import arrived, keep, revision
 from .cors import mirrored
 from .errors import Unauthorized, Unusable
-from .ingest import MIB, accept, body_of, project_of
+from .ingest import MIB, accept, body_of
 from .site import Site, answered, current_site, now_ms
 from .store import Project
 
@@ -39,6 +40,7 @@ MAX_CALLS = 2000
 CONFLICT = "Browsers delete what scripts stored, or block it. Visitors who come back are found by the server's cookie."
 
 bp = Blueprint("deferred", __name__)
+bp.before_request(not_too_fast)
 bp.after_request(mirrored)
 
 

@@ -3,9 +3,11 @@
     Refusal                  a request that is answered with a reason
     ├── Unusable      400    nothing in it could be used
     ├── Unauthorized  401    no key, an unknown one, or one that does not open this
+    │   └── Forbidden 403    a key that may not be used from there
     ├── NotFound      404    there is no such thing
     ├── TooLarge      413    over a limit: of the body, of what it inflates to, of its nesting
     ├── WrongType     415    a content type or a compression that this route does not take
+    ├── TooMany       429    more than the operator lets through; ask again after ``retry_after`` seconds
     └── TooBusy       503    the store cannot take it now; ask again after ``retry_after`` seconds
     Misconfigured            the server cannot start like this (command line, environment, pending migrations)
 
@@ -13,7 +15,7 @@ Rules:
 - A refusal has a ``code`` for programs, a ``detail`` for people (what went wrong, why) and a ``fix`` (what to do).
 - One handler (``answered`` in site.py) counts each and makes JSON of it, whose ``detail`` PostHog's SDKs print.
 - The status codes are those after which SDKs do the right thing: 4xx is final in every one of them, 503 is
-  retried by all (posthog-server §5.6). 429 is never used for events: browsers would drop them.
+  retried by all (posthog-server §5.6). 429 is for whom the operator has limited: posthog-js drops what it answers.
 """
 
 from __future__ import annotations
@@ -47,6 +49,20 @@ class Unauthorized(Refusal):
 
     status = 401
     type = "authentication_error"
+
+
+class Forbidden(Unauthorized):
+    """The key is right, but may not be used from there."""
+
+    status = 403
+    type = "permission_error"
+
+
+class TooMany(Refusal):
+    """More than the operator lets through; the same request may be sent again after ``retry_after`` seconds."""
+
+    status = 429
+    type = "throttled"
 
 
 class NotFound(Refusal):

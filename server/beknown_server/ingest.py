@@ -20,9 +20,10 @@ from beknown.ids import RANDOM_BYTES, uuid7
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
+from .admission import not_too_fast, project_of
 from .cookie import arrived, keep
 from .cors import mirrored
-from .errors import Refusal, TooLarge, Unauthorized, Unusable
+from .errors import Refusal, TooLarge, Unusable
 from .intake import CLAIM_FIXES, FIXES, SKIPS, Skip, Terms, described, origin, taken
 from .payload import delivery, unwrapped
 from .site import Site, current_site, now_ms
@@ -30,7 +31,6 @@ from .store import Claim, Event, Project
 
 MIB = 1 << 20
 PIECE = 64 << 10
-MAX_KEY = 64
 MAX_EVENT = MIB  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
 MAX_NAMED = 1000  # skipped events that an answer names; the others are only counted
 SILENT = ("$performance_event",)  # upstream drops these without a word
@@ -49,6 +49,7 @@ LIMITS = {
 NOT_LEGACY = ("batch", "i/v0/ai/batch", "i/v0/e")  # the others unwrap base64 once more
 
 bp = Blueprint("ingest", __name__)
+bp.before_request(not_too_fast)
 bp.after_request(mirrored)
 
 
@@ -131,29 +132,6 @@ def _warn(site: Site, project: Project, found: list[tuple[str, str]], fixes: dic
         site.store.warn(project.id, code, examples[code], fixes[code.rpartition(": ")[2]], now, count)
 
 
-def project_of(site: Site, key: str | None) -> Project:
-    """Give the project that a write key names; raises Unauthorized for none, a malformed or an unknown one."""
-    if not key:
-        raise Unauthorized("missing_key", "the request names no project key.", fix="Pass it as api_key.")
-    if key.startswith(("phx_", "bks_")):
-        raise Unauthorized(
-            "secret_key",
-            "a secret key was sent as the project key.",
-            fix="Rotate it, and pass the write key (bk_...).",
-        )
-    if len(key) > MAX_KEY or not key.isascii() or not key.isprintable():
-        raise Unauthorized("malformed_key", "the project key is malformed.", fix="Copy it from the settings page.")
-    project = site.store.project_by_write_key(key)
-    if project is None:
-        raise Unauthorized(
-            "unknown_key",
-            "no project has this key.",
-            fix="Copy the write key (bk_...) from the settings page.",
-            example=f"the key {key[:8]}… names no project",
-        )
-    return project
-
-
 def _receive(route: str) -> ResponseReturnValue:
     site, now = current_site(), now_ms()
     most, most_inflated = LIMITS[route]
@@ -169,7 +147,7 @@ def _receive(route: str) -> ResponseReturnValue:
     project = project_of(site, sent.key)
     outcome = accept(site, project, sent.events, sent_at=sent.sent_at, now=now, engage=route == "engage")
     response = answer_to(project, outcome, len(sent.events))
-    keep(response, project.write_key, arrived(project.write_key), {})
+    keep(response, str(sent.key), arrived(str(sent.key)), {})
     return response
 
 

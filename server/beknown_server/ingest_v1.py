@@ -12,11 +12,12 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
+from .admission import not_too_fast, project_of
 from .cors import mirrored
 from .envelope import heading, opened, results
 from .errors import Refusal
 from .inflate import inflated
-from .ingest import MIB, accept, body_of, leave_out, project_of
+from .ingest import MIB, accept, body_of, leave_out
 from .payload import parsed
 from .site import answered, current_site, now_ms
 
@@ -25,6 +26,7 @@ MAX_BODY = 10 * MIB
 MAX_INFLATED = 50 * MIB
 
 bp = Blueprint("ingest_v1", __name__)
+bp.before_request(not_too_fast)
 bp.after_request(mirrored)
 
 

@@ -31,6 +31,9 @@ class Metrics:
         self._commit = Histogram(
             "beknown_commit_seconds", "Time of one commit", buckets=SECONDS, registry=self._registry
         )
+        self._viewers = Gauge(
+            "beknown_live_viewers", "Open live views", registry=self._registry, multiprocess_mode="livesum"
+        )
         self._queue = Gauge(
             "beknown_queue_length",
             "Events that wait for a commit",
@@ -52,9 +55,14 @@ class Metrics:
         """Count one request that was refused."""
         self._refused.labels(code).inc()
 
-    def committed(self, seconds: float) -> None:
-        """Count one commit."""
+    def committed(self, seconds: float, waiting: int) -> None:
+        """Count one commit, and note how many events wait for the next."""
         self._commit.observe(seconds)
+        self._queue.set(waiting)
+
+    def watching(self, more: int) -> None:
+        """Count so many live views more (or less)."""
+        self._viewers.inc(more)
 
     def written(self, *, waiting: int) -> bytes:
         """Give everything in Prometheus's text format."""

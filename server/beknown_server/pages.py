@@ -63,7 +63,7 @@ def needs_session() -> ResponseReturnValue | None:
     if _name() in OPEN or (_name() == "home" and _demo_home()):
         return None
     if g.project is None:
-        wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+        wanted = (request.script_root + request.full_path).rstrip("?") if request.method == "GET" else None
         return redirect(url_for("pages.log_in_form", next=wanted))
     if request.method == "POST" and not access.csrf_is_right():
         return _login("", "This form was too old. Log in again."), 400

@@ -18,9 +18,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from .admission import not_too_fast, project_of
 from .cors import mirrored
 from .errors import Refusal, Unusable, WrongType
-from .ingest import MIB, accept, answer_to, body_too_large, project_of
+from .ingest import MIB, accept, answer_to, body_too_large
 from .payload import delivery, parsed
 from .site import current_site, now_ms
 
@@ -29,6 +30,7 @@ MAX_PARTS = 100
 PROPERTIES = "event.properties"
 
 bp = Blueprint("parts", __name__)
+bp.before_request(not_too_fast)
 bp.after_request(mirrored)
 
 

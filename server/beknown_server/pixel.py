@@ -19,9 +19,9 @@ import orjson
 from beknown.ids import RANDOM_BYTES, uuid7
 from flask import Blueprint, Response, request
 
+from .admission import not_too_fast, project_of
 from .cookie import arrived, give
 from .deferred import run_calls, state_after
-from .ingest import project_of
 from .site import current_site, now_ms
 
 # One transparent pixel (GIF89a).
@@ -29,6 +29,7 @@ GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000
 OPTIONS = ("bots", "cookieDomain", "deny", "mask")
 
 bp = Blueprint("pixel", __name__)
+bp.before_request(not_too_fast)
 
 
 @bp.get("/pixel.gif")

@@ -20,7 +20,9 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from . import create_app
 from .errors import Misconfigured
+from .expiry import Expiry
 from .forward import Forwarder, checked
+from .logs import Through, begin
 from .metrics import forget_process, share_between_processes
 from .settings import Settings
 from .site import EXTENSION, Site, now_ms
@@ -51,6 +53,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "keepalive": KEEPALIVE_S,
             "timeout": STUCK_S,
             "loglevel": "warning",
+            "logger_class": Through,
             "proc_name": "beknown",
             "control_socket_disable": True,  # nothing is written outside the data folder
             **self.hooks(),
@@ -71,6 +74,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     """Serve until told to stop."""
     if settings.forward:
         checked(settings)
+    begin(settings.log)
     folder = Path(tempfile.mkdtemp(prefix="beknown-metrics-")) if settings.workers > 1 else None
     if folder is not None:
         share_between_processes(folder)
@@ -119,8 +123,11 @@ def _begin(worker: Any) -> None:
     site = _site(worker)
     if site is not None:
         site.is_stopping = lambda: not worker.alive
+        holder = f"{socket.gethostname()} {worker.pid}"
+        worker.beknown_expiry = Expiry(site, holder=holder)
+        worker.beknown_expiry.start()
         if site.settings.forward:
-            worker.beknown_forwarder = forwarder(site, holder=f"{socket.gethostname()} {worker.pid}")
+            worker.beknown_forwarder = forwarder(site, holder=holder)
             worker.beknown_forwarder.start()
 
 
@@ -132,6 +139,7 @@ def forwarder(site: Site, *, holder: str) -> Forwarder:
 def _close(_: Any, worker: Any) -> None:
     site = _site(worker)
     if site is not None:
+        worker.beknown_expiry.stop()
         if hasattr(worker, "beknown_forwarder"):
             worker.beknown_forwarder.stop()
         site.store.close()

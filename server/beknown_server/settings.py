@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import Misconfigured
 
@@ -43,6 +44,9 @@ OPTIONS = (
     Option("key", "", "Write key of the first project (bk_...). Public: it stands in the page."),
     Option("secret_key", "", "Secret key of the first project (bks_...). Opens its data.", secret=True),
     Option("proxies", 0, "Reverse proxies in front whose X-Forwarded-* headers are to be believed."),
+    Option("rate_per_key", 0, "Requests a minute that one write key may send to one worker; 0: any number."),
+    Option("rate_per_address", 0, "Requests a minute that one address may send to one worker; 0: any number."),
+    Option("log", "text", "How the log is written: text, or json (one object a line)."),
     Option("columns", "", "Folder of the columnar copy that counting reads, a cache. Default: beside the SQLite file."),
     Option("forward", "", "Address of another PostHog-compatible collector that gets every event from now on, too."),
     Option("forward_key", "", "Project key at that collector. Default: each project's own write key."),
@@ -64,6 +68,9 @@ class Settings:
     key: str = ""
     secret_key: str = field(default="", repr=False)
     proxies: int = 0
+    rate_per_key: int = 0
+    rate_per_address: int = 0
+    log: str = "text"
     columns: str = ""
     forward: str = ""
     forward_key: str = ""
@@ -78,6 +85,10 @@ class Settings:
         if not self.columns and self.database.startswith("sqlite:///"):
             return self.database.removeprefix("sqlite:///") + "-columns"
         return self.columns or "beknown-columns"
+
+    def prefix(self) -> str:
+        """Give the path that browsers reach this server under: ``/t``, or nothing."""
+        return urlsplit(self.url).path.rstrip("/")
 
     def public_url(self) -> str:
         """Give the address that browsers reach this server at, without a slash at the end."""
@@ -109,6 +120,8 @@ def _typed(option: Option, text: str) -> str | int:
 
 
 def _checked(settings: Settings) -> Settings:
+    if settings.log not in ("text", "json"):
+        raise Misconfigured(f"log is {settings.log!r}; it can be text or json.")
     if settings.migrate not in ("auto", "yes", "no"):
         raise Misconfigured(f"migrate is {settings.migrate!r}; it can be yes, no or auto.")
     if settings.key.startswith(("bks_", "phx_")):

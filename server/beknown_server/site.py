@@ -17,6 +17,7 @@ from flask import Response, current_app, jsonify
 from .columns import Columns
 from .errors import Refusal
 from .metrics import Metrics
+from .rate import Rate
 from .settings import Settings
 from .store import Store
 
@@ -33,6 +34,8 @@ class Site:
     store: Store
     metrics: Metrics
     columns: Columns
+    keys: Rate  # how often a write key may be used
+    addresses: Rate  # how often an address may send
     is_stopping: Callable[[], bool] = field(default=lambda: False)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -46,6 +47,10 @@ class Postgres:
             self.connect().close()
         except TooBusy as error:
             raise Misconfigured(f"{error} Is PostgreSQL running, and does the database exist?") from error
+
+    def backup(self, path: Path, told: Callable[[float], None]) -> None:
+        """Refuse: PostgreSQL has a program for it."""
+        raise Misconfigured("PostgreSQL is backed up with its own pg_dump, which may run at any time.")
 
     def connect(self) -> PostgresConnection:
         """Open a connection. Raises TooBusy if there is no server: it may come back."""

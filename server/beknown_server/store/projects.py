@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from .records import Project
-from .writer import Connection
+from .writer import Connection, Writer
 
 REMEMBERED_S = 1.0
 
@@ -47,10 +47,24 @@ class Remembered:
         self._until = 0.0
 
 
+class WriteKeys:
+    """Write keys replaced. Durable when it returns."""
+
+    def __init__(self, writer: Writer, remembered: Remembered) -> None:
+        self._writer = writer
+        self._remembered = remembered
+
+    def rotate(self, project_id: int, write_key: str, now: int, *, keep_ms: int) -> None:
+        """Give a project another write key; the one that it had is accepted for ``keep_ms`` more."""
+        expires = now + keep_ms
+        self._writer.run(lambda db: rotate_write_key(db, project_id, write_key, expires=expires))
+        self._remembered.forget()
+
+
 def create(db: Connection, name: str, write_key: str, secret_key: str, now: int) -> Project:
     """Make a project with these keys and give it."""
     db.many("project.add", [{"name": name, "write_key": write_key, "options": "{}", "now": now}])
-    made = project(db.all("project.by_write_key", key=write_key)[0])
+    made = project(db.all("project.by_write_key", key=write_key, now=now)[0])
     add_secret_key(db, made.id, secret_key, now)
     return made
 
@@ -64,6 +78,12 @@ def rotate_secret_key(db: Connection, project_id: int, secret_key: str, now: int
     """Add a secret key; the others open the project for ``keep_ms`` more."""
     db.many("secret_key.expire", [{"project_id": project_id, "expires": now + keep_ms}])
     add_secret_key(db, project_id, secret_key, now)
+
+
+def rotate_write_key(db: Connection, project_id: int, write_key: str, *, expires: int) -> None:
+    """Give a project another write key; the one that it had goes on sending until a time (ms)."""
+    db.many("former_key.add", [{"project_id": project_id, "expires": expires}])
+    db.many("project.write_key", [{"project_id": project_id, "write_key": write_key}])
 
 
 def hashed(key: str) -> bytes:

@@ -66,9 +66,11 @@ def _written(sql: str, given: tuple[str, ...], lists: tuple[tuple[str, int], ...
 
 @cache
 def columns(sql: str) -> tuple[str, ...]:
-    """Give the names of the values of one row that ``insert ... values (:a, :b)`` inserts; none for other SQL."""
+    """Give the names of the values that ``insert ... values (:a, :b)`` has in its row and nowhere else; none for other
+    SQL."""
     row = _ROW.search(sql)
-    return tuple(_PARAMETER.findall(row[0])) if row else ()
+    found = tuple(_PARAMETER.findall(row[0])) if row else ()
+    return found if found == tuple(_PARAMETER.findall(sql)) else ()
 
 
 @cache

@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from ..errors import TooBusy
 from . import arrivals, forwarding, groups, migrate, people, projects
 from .corrections import Corrections
 from .records import Appended, Counts, Event, Explanation, Group, Origin, Person, PersonRef, Project, Row, Warning
+from .upkeep import Upkeep
 from .writer import Connection, Writer
 
 NOBODYS = 0  # the project of warnings that belong to none
@@ -36,6 +38,7 @@ class Engine(Protocol):
     def alembic_url(self) -> str: ...
     def prepare(self) -> None: ...
     def connect(self) -> Connection: ...
+    def backup(self, path: Path, told: Callable[[float], None]) -> None: ...
 
 
 class Store:
@@ -49,6 +52,8 @@ class Store:
         self.corrections = Corrections(self._writer)  # what an operator merges, undoes, splits and deletes
         self._counted: dict[tuple[int, str], dict[str, Any]] = {}
         self._remembered = projects.Remembered()
+        self.write_keys = projects.WriteKeys(self._writer, self._remembered)
+        self.upkeep = Upkeep(self._writer, engine.backup)
         self._closed = False
 
     # Life -----------------------------------------------------------------------------------------------------
@@ -72,8 +77,8 @@ class Store:
         """Give how many events wait to be committed."""
         return self._writer.waiting
 
-    def when_committed(self, told: Callable[[float], None]) -> None:
-        """Have ``told`` called after each commit with the seconds that it took."""
+    def when_committed(self, told: Callable[[float, int], None]) -> None:
+        """Have ``told`` called after each commit with the seconds that it took, and how many events wait."""
         self._writer.committed = told
 
     def close(self) -> None:
@@ -93,11 +98,11 @@ class Store:
         """Give all projects, the first made first."""
         return [projects.project(row) for row in self._ask("project.all")]
 
-    def project_by_write_key(self, key: str) -> Project | None:
-        """Give the project that a public key writes to, or None."""
+    def project_by_write_key(self, key: str, *, now: int = 0) -> Project | None:
+        """Give the project that a public key writes to, or None. Replaced keys that expired before ``now`` do not."""
         if (known := self._remembered.get(key)) is not None:
             return known
-        rows = self._ask("project.by_write_key", key=key)
+        rows = self._ask("project.by_write_key", key=key, now=now)
         return self._remembered.keep(key, projects.project(rows[0])) if rows else None
 
     def project_by_secret_key(self, key: str, *, now: int = 0) -> Project | None:
@@ -198,10 +203,8 @@ class Store:
 
     def latest(self, project_id: int) -> tuple[int, int]:
         """Give the number of the last event that arrived, and of the last change of some id's person."""
-        events, changes = (
-            self._ask("event.latest", project_id=project_id),
-            self._ask("moved.latest", project_id=project_id),
-        )
+        events = self._ask("event.latest", project_id=project_id)
+        changes = self._ask("moved.latest", project_id=project_id)
         return events[0]["seq"], changes[0]["id"]
 
     def columns(self, project_id: int, what: str, *, after: int, limit: int) -> list[tuple[Any, ...]]:

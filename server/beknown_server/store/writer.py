@@ -87,7 +87,7 @@ class Writer:
         self._waiting = 0
         self._changed = threading.Condition()
         self._closing = False
-        self.committed: Callable[[float], None] = lambda seconds: None  # told how long each commit took
+        self.committed: Callable[[float, int], None] = lambda seconds, waiting: None  # told of each commit
         self._thread = threading.Thread(target=self._serve, name="beknown-writer", daemon=True)
         self._thread.start()
 
@@ -171,7 +171,7 @@ class Writer:
                 results += work(connection, [job.item for job in jobs])
             started = time.monotonic()
             connection.commit()
-            self.committed(time.monotonic() - started)
+            self.committed(time.monotonic() - started, self._waiting)
         except BaseException:
             self._abandon()
             raise

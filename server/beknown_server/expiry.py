@@ -1,0 +1,76 @@
+"""How long events are kept: a project's ``retention_days``. What is older goes, in small steps, from store and copy.
+
+Rules:
+- One process at a time does it for a project (a task in the store); whichever comes first after that one has ended.
+- A step is one short transaction among those of the senders; between two of them they have their turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from .errors import TooBusy
+from .site import Site, now_ms
+from .store import Project
+
+DAY_MS = 24 * 3600 * 1000
+LOOK_S = 300.0  # between two looks at what has grown old
+STEP = 1000  # events; some tens of milliseconds
+PAUSE_S = 0.1
+LEASE_MS = 60_000
+
+log = logging.getLogger("beknown.expiry")
+
+
+class Expiry:
+    """The thread that takes out what is older than a project keeps. ``holder`` is this process's name for tasks."""
+
+    def __init__(self, site: Site, *, holder: str, every_s: float = LOOK_S) -> None:
+        self._site = site
+        self._holder = holder
+        self._every_s = every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="beknown-expiry", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, now and every LOOK_S."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step under way."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                for project in self._site.store.projects():
+                    self.look_at(project)
+            except TooBusy:
+                pass  # those who send go first; it is tried again
+            except Exception:  # the threshold of this thread: a sick database may get well
+                log.exception("old events could not be taken out; trying again")
+            self._stopping.wait(self._every_s)
+
+    def look_at(self, project: Project) -> int:
+        """Take out what a project keeps no longer; give how many events that were."""
+        days = project.options.get("retention_days")
+        if not isinstance(days, int) or days < 1:
+            return 0
+        before, gone = now_ms() - days * DAY_MS, 0
+        while self._holds(project) and not self._stopping.is_set():
+            step = self._site.store.upkeep.erase_before(project.id, before, limit=STEP)
+            gone += step
+            if step < STEP:
+                break
+            self._stopping.wait(PAUSE_S)
+        if gone:
+            self._site.columns.forget_before(project.id, before)
+            log.info("%d events of project %d were older than %d days", gone, project.id, days)
+        return gone
+
+    def _holds(self, project: Project) -> bool:
+        now = now_ms()
+        name = f"expiry of {project.id}"
+        return self._site.store.upkeep.take_task(name, holder=self._holder, now=now, until=now + LEASE_MS)

@@ -1,0 +1,1 @@
+update project set write_key = :write_key where id = :project_id

@@ -1,0 +1,1 @@
+select name from task where name = :name and holder = :holder
