@@ -48,6 +48,12 @@ def stub() -> Response:
     return _answer("beknown.js", AN_HOUR)
 
 
+@bp.get("/bridge.js")
+def bridge() -> Response:
+    """The script that connects Python in a worker with the page's tag."""
+    return _answer("bridge.js", AN_HOUR)
+
+
 @bp.get("/beknown-<version>-py3-none-any.whl")
 def library(version: str) -> Response:
     """The library for Python in a page, of this version."""

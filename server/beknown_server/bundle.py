@@ -1,6 +1,7 @@
 """The bundle: what a visitor's browser loads, made from client/ and static/ and as small as it gets.
 
-    build/bundle/beknown.js                       the stub, minified; the one file without a version in its address
+    build/bundle/beknown.js                       the stub, minified; like the next, its address has no version
+    build/bundle/bridge.js                        between Python in a worker and the page's tag
     build/bundle/beknown-...-py3-none-any.whl     the library for Python in a page (wheel.py)
     build/bundle/v/<hash>/micropython.js          the worker and its loader, in one classic script
     build/bundle/v/<hash>/micropython.wasm        the interpreter, cut (runtime.py), with the core in it as bytecode
@@ -83,7 +84,11 @@ def build(target: Path) -> Bundle:
     version = _digest(*files.values())[:12]
     stub = _minified(STATIC / "beknown.js").replace(PLACEHOLDER.encode(), b"/v/" + version.encode())
     everything = {f"v/{version}/{name}": content for name, content in files.items()}
-    everything |= {"beknown.js": stub, wheel.NAME: wheel.wheel(wheel.library(ROOT / "client"))}
+    everything |= {
+        "beknown.js": stub,
+        "bridge.js": _minified(STATIC / "bridge.js"),
+        wheel.NAME: wheel.wheel(wheel.library(ROOT / "client")),
+    }
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / "bundle"

@@ -34,6 +34,10 @@ def pyscript(url: str, key: str, *, wheel: str) -> str:
 <!-- or on MicroPython: -->
 <script type="mpy" src="./main.py" config='{escape(files, quote=False)}'></script>
 
+<!-- In a worker, as in <script type="mpy" worker="./main.py" ...>, these before PyScript: one visitor. -->
+{tag(url, key)}
+<script src="{escape(url)}/bridge.js"></script>
+
 # main.py
 import beknown
 beknown.init({json.dumps(key)}, api={json.dumps(url)})

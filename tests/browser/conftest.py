@@ -113,9 +113,8 @@ class Site:
                 body, headers = site.pages.get(self.path.split("?")[0], ("", {}))
                 content = body.encode()
                 self.send_response(200 if body else 404)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(content)))
-                for name, value in headers.items():
+                for name, value in ({"Content-Type": "text/html; charset=utf-8"} | headers).items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)

@@ -15,7 +15,9 @@ START = 1795473649157.0
 class Visit:
     """What a browser keeps, and a page in it: the same methods as hosts/browser.py's."""
 
-    def __init__(self, disk=None, cookies=None, status=200, has_page=True, at=START):
+    def __init__(self, disk=None, cookies=None, status=200, has_page=True, at=START, has_bridge=False):
+        self.has_bridge = has_bridge
+        self.told_page = []
         self.disk = {} if disk is None else disk
         self.cookies = {} if cookies is None else cookies
         self.has_page = has_page
@@ -81,6 +83,11 @@ class Visit:
 
     def tag(self, key):
         return None
+
+    def line(self, key, heard):
+        """Give the worker's line to its page, if that has bridge.js."""
+        self.heard_from_page = heard
+        return self.told_page.append if self.has_bridge else None
 
     def settle(self):
         """Let everything that was begun come to its end."""
@@ -334,6 +341,55 @@ def test_a_worker_without_the_page_says_so_and_counts_all_the_same():
     visit.settle()
     assert names_of(visit) == ["x"]
     assert "worker" in visit.said[0]
+
+
+def calls_in(texts):
+    """Give name and first argument of each call that went over the line."""
+    return [[each["call"][0], each["call"][1][0]] for each in [json.loads(text) for text in texts] if "call" in each]
+
+
+def test_a_workers_calls_go_to_the_tag_in_order_once_the_page_has_answered():
+    visit = Visit(has_page=False, has_bridge=True)
+    python = library(visit)
+    python.capture("early", {"n": 1})
+    assert python.get_distinct_id() == ""
+    assert visit.told_page == []
+    visit.heard_from_page('{"who": ["anon", "device", "session"]}')
+    python.identify("ada")
+    assert calls_in(visit.told_page) == [["capture", "early"], ["identify", "ada"]]
+    assert [python.get_distinct_id(), python.get_device_id(), python.get_session_id()] == ["anon", "device", "session"]
+    visit.heard_from_page('{"who": ["ada", "device", "session"], "flushed": 1}')
+    finish(python.flush())
+    finish(python.ready())
+    assert python.get_distinct_id() == "ada"
+    assert [visit.sent, visit.said] == [[], []]
+
+
+def test_a_worker_without_the_page_says_so_once_and_counts_what_it_has_kept():
+    for answer in (None, '{"none": 1}'):
+        visit = Visit(has_page=False, has_bridge=True)
+        python = library(visit)
+        python.capture("a")
+        if answer:
+            visit.heard_from_page(answer)
+        visit.settle()
+        visit.heard_from_page('{"who": ["late", "late", "late"]}')
+        python.capture("b")
+        visit.settle()
+        finish(python.flush())
+        assert names_of(visit) == ["a", "b"]
+        assert len({event["distinct_id"] for event in visit.sent}) == 1
+        assert visit.told_page == []
+        assert len(visit.said) == 1
+        assert "worker" in visit.said[0]
+
+
+def test_a_tag_that_delivers_nothing_is_not_waited_for_forever():
+    visit = Visit(has_page=False, has_bridge=True)
+    python = library(visit)
+    visit.heard_from_page('{"who": ["", "", ""]}')
+    finish(python.flush())
+    assert "not delivered" in visit.said[0]
 
 
 def test_every_public_name_is_the_librarys():

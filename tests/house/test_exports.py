@@ -27,7 +27,7 @@ def test_python_in_the_page_has_every_call_of_the_core_under_the_tags_names() ->
     from beknown.calls import CALLS
 
     of_the_page_itself = {"pageview", "pageleave"}
-    answers = {"flush", "get_device_id", "get_distinct_id", "get_session_id"}
+    answers = {"flush", "get_device_id", "get_distinct_id", "get_session_id", "ready"}
     pythons_own = {"captured", "init", "properties"}
     assert set(beknown.__all__) == (set(CALLS) - of_the_page_itself) | answers | pythons_own
     assert all(getattr(beknown, name).__doc__ for name in beknown.__all__)

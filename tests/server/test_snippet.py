@@ -25,6 +25,7 @@ def test_it_prints_both_configurations_and_the_first_lines(tmp_path: Path) -> No
     py, mpy = [json.loads(unescape(text)) for text in re.findall(r"config='([^']*)'", printed)]
     assert py == {"packages": [wheel]}
     assert mpy == {"files": {wheel: "./*"}}
+    assert '<script src="https://t.example.com/bridge.js"></script>' in printed
     program = printed.partition("# main.py\n")[2]
     assert compile(program, "main.py", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     assert re.search(r'beknown\.init\("bk_\w+", api="https://t\.example\.com"\)', program)

@@ -52,6 +52,7 @@ class Browser:
         self._storage = self._attempt(lambda: window.localStorage)
         self._is_secure = self._attempt(lambda: window.location.protocol == "https:")
         self._memory: "dict[str, str]" = {}  # what would be in localStorage
+        self._tasks: "list[Any]" = []
 
     # Storage ------------------------------------------------------------------------------------------------------
 
@@ -174,7 +175,8 @@ class Browser:
     def spawn(self, work: "Callable[[], Coroutine[Any, Any, None]]") -> None:
         """Run an ``async`` function beside the page's own work."""
         begin = asyncio.ensure_future if hasattr(asyncio, "ensure_future") else asyncio.create_task
-        self._task = begin(work())  # kept: the loop alone would let go of it
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._tasks.append(begin(work()))  # kept: the loop alone would let go of it
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -190,6 +192,19 @@ class Browser:
         """Call a function at each such event of the window, until the page ends. A worker's would come too late."""
         if self._window is js:
             js.addEventListener(event, create_proxy(function))
+
+    def line(self, key: str, heard: "Callable[[str], None]") -> "Callable[[str], None] | None":
+        """Ask the page of this worker for a line (bridge.js): texts that come are ``heard``. Give what sends one."""
+
+        def opened() -> "Any":
+            post = js.postMessage  # first: where there is none (a kernel in Node), an open port would hold the process
+            channel = js.MessageChannel.new()
+            channel.port1.onmessage = create_proxy(lambda event: heard(str(event.data)))
+            post(js.JSON.parse(json.dumps({"beknown": key})), js.Array.of(channel.port2))
+            return channel.port1
+
+        port = self._attempt(opened)
+        return None if port is None else lambda text: port.postMessage(text)
 
     def on_failure(self, told: "Callable[[str], None]") -> None:
         """Hand on the traceback of each Python exception that nobody catches: in an event handler, a promise, a task.
@@ -232,7 +247,7 @@ class Browser:
     def queue(self, name: str, call: "list[Any]") -> None:
         """Append to a list that is a global of the page; make it if it is not there."""
         if not self.member(name):
-            self._window.Reflect.set(self._window, name, self._window.JSON.parse("[]"))
+            setattr(self._window, name, self._window.JSON.parse("[]"))
         self.apply(self.member(name), "push", [call])
         # While Python runs, awaits included, PyScript puts its own script element in the place of
         # document.currentScript; a tag that loads meanwhile would look there for its key. What is deleted is only that.
@@ -240,8 +255,16 @@ class Browser:
 
     def apply(self, target: "Any", method: str, args: "list[Any]") -> "Any":
         """Call a method of a JavaScript object with plain values."""
-        window = self._window
-        return window.Reflect.apply(getattr(target, method), target, window.JSON.parse(json.dumps(args)))
+        # Not by Reflect.apply: from MicroPython in PyScript's worker that answers with a proxy, whatever was called.
+        parse = self._window.JSON.parse
+        return getattr(target, method)(
+            *[float(arg) if _is_long(arg) else parse(json.dumps(arg)) for arg in args],
+        )
+
+
+def _is_long(arg: "Any") -> bool:
+    """Tell whether an argument is a whole number that MicroPython would cut at the border; floats pass."""
+    return isinstance(arg, int) and not isinstance(arg, bool) and abs(arg) >= 1 << 31
 
 
 def found() -> "Browser | None":

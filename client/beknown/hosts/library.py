@@ -6,7 +6,8 @@
 
 Rules:
 - The names and arguments are the tag's (design: contract.md); Python values go in, Python values come out.
-- One brain per page: the tag's, where the page has it with the same key (tag.py), and otherwise our own (page.py).
+- One brain per page: the tag's, where the page has it with the same key (tag.py; bridge.py from a worker that does not
+  see the page), and otherwise our own (page.py).
 - One wall: no call raises into the page, except ``init`` where it can never work. The console says what was wrong.
 """
 
@@ -15,6 +16,7 @@ import sys
 from .. import failure, values
 from ..errors import BadCall
 from . import browser as _browser
+from .bridge import Bridge
 from .page import Page
 from .spans import Scope, timed
 from .tag import Tag
@@ -44,7 +46,7 @@ class Library:
     def __init__(self, found: "Callable[[], Browser | None]" = _browser.found) -> None:
         self._found = found
         self._browser: "Browser | None" = None
-        self._brain: "Page | Tag | None" = None
+        self._brain: "Page | Tag | Bridge | None" = None
         self._scopes: "list[tuple[Any, Bag]]" = []  # (task, properties), outermost first
         self._has_complained = False
 
@@ -74,13 +76,11 @@ class Library:
             self._brain = Tag(found, script)
         else:
             given = {_camel(name): str(value) for name, value in options.items()}
-            self._brain = Page(found, key, api.rstrip("/"), given)
-            if not found.has_page:
-                found.say(
-                    "warn",
-                    "This worker sees neither cookies nor localStorage: the visitor is new whenever it starts. "
-                    "Serve the page with COOP and COEP headers, and PyScript lends it the window; or run there.",
-                )
+
+            def page() -> Page:
+                return Page(found, key, api.rstrip("/"), given)
+
+            self._brain = page() if found.has_page else Bridge(found, key, page)
         if exceptions:
             self._watch(found)
 
@@ -191,6 +191,13 @@ class Library:
     def _known(self, name: str) -> str:
         return "" if self._brain is None else str(self._brain.identity()[name])
 
+    async def ready(self) -> "dict[str, str]":
+        """Wait until it is known who the visitor is; give ``runtime`` and ``version`` of this Python."""
+        if self._brain is not None:
+            await self._brain.ready()
+        runtime = "micropython" if _browser.IS_MICROPYTHON else "pyodide"
+        return {"runtime": runtime, "version": ".".join([str(part) for part in sys.implementation.version[:3]])}
+
     async def flush(self) -> None:
         """Wait until everything so far is delivered or has failed for good."""
         if self._brain is not None:
@@ -237,6 +244,7 @@ group = _library.group
 identify = _library.identify
 init = _library.init
 properties = _library.properties
+ready = _library.ready
 register = _library.register
 register_for_session = _library.register_for_session
 register_once = _library.register_once

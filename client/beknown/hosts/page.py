@@ -158,6 +158,9 @@ class Page:
         finally:
             self._sending = False
 
+    async def ready(self) -> None:
+        """Nothing to wait for: Python is up."""
+
     async def flush(self) -> None:
         """Wait until everything so far is delivered or has failed for good."""
         while self.unsent and not self.stopped:

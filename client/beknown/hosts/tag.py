@@ -48,12 +48,16 @@ class Tag:
             "session": self.browser.apply(tag, "get_session_id", []),
         }
 
-    async def flush(self) -> None:
-        """Wait until the tag has delivered everything so far, or was blocked."""
+    async def ready(self) -> None:
+        """Wait until the tag has loaded, or was blocked."""
         waited = 0.0
         while self._loaded() is None and waited < PATIENCE:
             await self.browser.sleep(NAP)
             waited += NAP
+
+    async def flush(self) -> None:
+        """Wait until the tag has delivered everything so far, or was blocked."""
+        await self.ready()
         tag = self._loaded()
         if tag is None:
             self.browser.say("warn", "The tag's script has not loaded; calls wait for it in the page.")

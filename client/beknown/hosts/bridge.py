@@ -1,0 +1,117 @@
+"""Python in a worker that may not see its page: the page's bridge.js hands its calls to the tag.
+
+Rules:
+- static/bridge.js is the other end, and says what goes over the line.
+- Whether the page has it shows only when it answers. Until then calls wait here, in order; without an answer, memory
+  keeps a visitor of our own until the worker ends, and the console says so.
+"""
+
+import json
+
+from .page import Page
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .browser import Browser
+
+PATIENCE = 3.0  # s; the page answers within milliseconds, unless its thread is busy
+LONGEST = 10.0  # s; a tag's script that is not there by then is blocked
+NAP = 0.05  # s
+NOBODY = ["", "", ""]
+ALONE = (
+    "This worker sees neither cookies nor localStorage: the visitor is new whenever it starts. Put the tag and "
+    "bridge.js on the page (`beknown snippet --pyscript` prints them), or serve it with COOP and COEP headers."
+)
+
+
+class Bridge:
+    """The page's tag, by way of messages; or, where there is none, a page of our own without storage."""
+
+    def __init__(self, browser: "Browser", key: str, alone: "Callable[[], Page]") -> None:
+        self.browser = browser
+        self._alone = alone
+        self._page: "Page | None" = None  # our own, once it is known that nobody answers
+        self._who = NOBODY
+        self._has_answer = False
+        self._waiting: "list[tuple[str, list[Any]]]" = []
+        self._flushes = 0
+        self._flushed = 0
+        self._send = browser.line(key, self._heard)
+        if self._send is None:
+            self._give_up()
+        else:
+            browser.spawn(self._wait_for_answer)
+
+    def _heard(self, text: str) -> None:
+        message = json.loads(text)
+        if self._page is not None:
+            return  # too late
+        if "none" in message:
+            self._give_up()
+            return
+        self._who = message.get("who", self._who)
+        self._flushed = message.get("flushed", self._flushed)
+        self._has_answer = True
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self._waiting:
+            name, args = self._waiting.pop(0)
+            self.take(name, args)
+
+    def _give_up(self) -> None:
+        self.browser.say("warn", ALONE)
+        self._page = self._alone()
+        self._hand_over()
+
+    async def _wait_for_answer(self) -> None:
+        await self._until(lambda: self._has_answer or self._page is not None, PATIENCE)
+        if not self._has_answer and self._page is None:
+            self._give_up()
+
+    async def _until(self, question: "Callable[[], bool]", patience: float) -> bool:
+        """Wait for a question's yes; tell whether it came."""
+        while not question() and patience > 0:
+            await self.browser.sleep(NAP)
+            patience -= NAP
+        return question()
+
+    def _post(self, message: "dict[str, Any]") -> None:
+        assert self._send is not None, "there is a line"
+        self._send(json.dumps(message))
+
+    # What the library asks of a brain -----------------------------------------------------------------------------
+
+    def take(self, name: str, args: "list[Any]") -> None:
+        """Hand a call over, now or when it is known to whom."""
+        if self._page is not None:
+            self._page.take(name, args)
+        elif self._has_answer:
+            self._post({"call": [name, args, int(self.browser.now())]})
+        else:
+            self._waiting.append((name, args))
+
+    def identity(self) -> "dict[str, Any]":
+        """Give ``distinct_id device session`` as the page told last; empty texts before it did."""
+        if self._page is not None:
+            return self._page.identity()
+        return {"distinct_id": self._who[0], "device": self._who[1], "session": self._who[2]}
+
+    async def ready(self) -> None:
+        """Wait until it is known who the visitor is."""
+        await self._until(lambda: self._page is not None or self._who[0] != "", LONGEST)
+
+    async def flush(self) -> None:
+        """Wait until the page's tag, or we, have delivered everything so far."""
+        await self._until(lambda: self._page is not None or self._has_answer, LONGEST)
+        if self._page is not None:
+            await self._page.flush()
+            return
+        self._flushes += 1
+        mine = self._flushes
+        self._post({"flush": mine})
+        if not await self._until(lambda: self._flushed >= mine, LONGEST):
+            self.browser.say("warn", "The page's tag has not delivered; calls wait for it in the page.")
