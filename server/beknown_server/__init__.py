@@ -25,6 +25,7 @@ from . import (
     people_api,
     people_pages,
     pixel,
+    settings_pages,
 )
 from . import demo as demo_site
 from .columns import Columns
@@ -58,6 +59,7 @@ ROOMS = (
     people_api,
     people_pages,
     insight_pages,
+    settings_pages,
 )
 
 

@@ -1,4 +1,4 @@
-"""What a person looks at: log-in, overview, live, people, one person, warnings, settings.
+"""What a person looks at: log-in, overview, live, people, one person, warnings.
 
 Rules:
 - Drawn on the server and whole without JavaScript; htmx swaps a part of the same page when a filter changes.
@@ -145,7 +145,7 @@ def overview() -> ResponseReturnValue:
         now=store.counts(g.project.id, now - NOW_MS),
         change=round(100 * (day.events - before) / before) if before else None,
         rows=store.recent(g.project.id, limit=10),
-        tag_src=_tag_src(),
+        tag_src=tag_src(),
     )
 
 
@@ -201,12 +201,6 @@ def person(any_id: str) -> ResponseReturnValue:
 def warnings() -> ResponseReturnValue:
     """Show every refusal, counted, with an example and the fix."""
     return draw("beknown/warnings.html", warnings=current_site().store.warnings(g.project.id))
-
-
-@bp.get("/settings")
-def settings() -> ResponseReturnValue:
-    """Show the tag to paste and the keys."""
-    return draw("beknown/settings.html", tag_src=_tag_src())
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,5 +294,6 @@ def _doors() -> Doors:
     return doors
 
 
-def _tag_src() -> str:
+def tag_src() -> str:
+    """Give the address of the tag's script."""
     return url_for("pages.home", _external=True) + "beknown.js"
