@@ -30,7 +30,8 @@ ORDER = {
         "bundle assets cors admission cookie lzstring inflate payload bags traits intake ingest archive envelope "
         "ingest_v1 parts harmless health deferred pixel furniture display choices form figures flow drawing "
         "access live pages api insights_api people_api shapes openapi insight_pages people_pages snippet examples "
-        "demo prefix keys settings_pages forward expiry logs serving command person_cli archive_cli cli __init__ __main__"
+        "demo prefix keys settings_pages forward expiry logs serving command person_cli archive_cli cli __init__ "
+        "__main__"
     ),
 }
 
