@@ -30,7 +30,7 @@ lint: .venv/.installed-dev
 bench: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
 	@exec python bench/page.py
 
-soak: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
+soak: .venv/.installed-soak static/node_modules/.installed-dev build/bundle/manifest.json
 	@for each in bench/soak_*.py; do python $$each || exit 1; done
 
 screenshots: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
@@ -54,6 +54,10 @@ PIP := python -m pip install --quiet --no-input --disable-pip-version-check --pr
 
 .venv/.installed-dev: .venv/.installed
 	@$(call quietly,Installing what the tests need,$(PIP) --editable '.[server$(,)build$(,)dev]')
+	@touch $@
+
+.venv/.installed-soak: .venv/.installed-dev
+	@$(call quietly,Installing what the soak tests need,$(PIP) --editable '.[server$(,)build$(,)dev$(,)soak]')
 	@touch $@
 
 .venv/.node: pyproject.toml | .venv/bin/python

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +80,52 @@ def test_any_bytes_are_refused(target: FlaskClient, body: bytes, kind: str) -> N
         answer = target.post("/e/", data=prefix + body, headers={"Content-Type": kind})
         assert answer.status_code in (400, 401), answer.text
         assert answer.headers["X-Beknown-Refused"]
+
+
+EVENT = {"event": "$identify", "distinct_id": "ada", "properties": {"$anon_distinct_id": "a1", "$set": {"é": [1.5]}}}
+WHOLE = {"api_key": KEY, "sent_at": "2026-11-23T22:00:00Z", "created_at": "2026-11-23T22:00:00Z", "batch": [EVENT]}
+SENT = json.dumps(WHOLE).encode()
+BODIES = {
+    "json": SENT,
+    "gzip": gzip.compress(SENT),
+    "base64": base64.b64encode(SENT),
+    "form": b"data=" + base64.b64encode(SENT) + b"&compression=base64",
+    "zstd": bytes.fromhex("28b52ffd"),
+}
+NEWER = {
+    "Authorization": f"Bearer {KEY}", "PostHog-Sdk-Info": "x/1", "PostHog-Attempt": "1", "User-Agent": "x",
+    "PostHog-Request-Id": "0195a0b2-0000-7000-8000-00000000000a", "PostHog-Request-Timestamp": "2026-11-23T22:00:00Z",
+}  # fmt: skip
+ADDRESSES = ["/e/", "/batch/", "/engage?compression=lz64", "/i/v1/analytics/events", "/i/v0/ai", "/run", "/pixel.gif"]
+CUTS = st.tuples(st.integers(0, 400), st.integers(0, 20), st.binary(max_size=12))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(list(BODIES)),
+    st.lists(CUTS, max_size=4),
+    st.sampled_from(ADDRESSES),
+    st.sampled_from(["", "text/plain", "application/json", "application/x-www-form-urlencoded", "multipart/form-data"]),
+    st.sampled_from(["", "gzip", "deflate", "br", "zstd", "lz64", "compress"]),
+)
+def test_any_bytes_like_those_of_an_sdk_are_taken_or_refused(
+    target: FlaskClient, name: str, cuts: list[tuple[int, int, bytes]], address: str, kind: str, encoding: str
+) -> None:
+    body = BODIES[name]
+    for at, length, put in cuts:
+        body = body[:at] + put + body[at + length :]
+    headers = {**NEWER, "Content-Type": kind, "Content-Encoding": encoding}
+    answer = target.post(address, data=body, headers=headers)
+    assert answer.status_code in (200, 400, 401, 405, 413, 415), answer.text
+    assert answer.status_code in (200, 405) or answer.headers["X-Beknown-Refused"]
+
+
+def test_a_sample_of_the_decoder_s_soak_finds_only_refusals(tmp_path: Path) -> None:
+    program, results = Path(__file__).parents[2] / "bench/soak_decoder.py", tmp_path / "soak.json"
+    command = [sys.executable, program, "--blind", "--seconds", "5", "--results", results]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr  # names the seed and the input
+    assert json.loads(results.read_text())["inputs"] > 100
 
 
 def test_a_database_that_another_process_holds_is_503(
