@@ -28,7 +28,8 @@ lint: .venv/.installed-dev
 	@mypy
 
 bench: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
-	@exec python bench/page.py
+	@python bench/page.py
+	@exec python bench/ingest.py
 
 soak: .venv/.installed-soak static/node_modules/.installed-dev build/bundle/manifest.json
 	@for each in bench/soak_*.py; do python $$each || exit 1; done

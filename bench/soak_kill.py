@@ -2,11 +2,11 @@
 
     python bench/soak_kill.py [--kills 100] [--only NAME] [--results FILE]
 
-Eight senders send small batches, identify included, and send again what was not acknowledged, as every SDK does. What is
-done to the server meanwhile: SIGKILL to a worker, or to all its processes at once (then it is started again, as a service
-manager would); its disk runs full and gets room again; another program holds its database; PostgreSQL is stopped, or
-crashes, and comes back. Then every acknowledged event must be stored once, under the one person that its sender is, and
-the server must have begun to store again by itself. Ends with 1 if not.
+Eight senders send small batches, identify included, and send again what was not acknowledged, as every SDK does. What
+is done to the server meanwhile: SIGKILL to a worker, or to all its processes at once (then it is started again, as a
+service manager would); its disk runs full and gets room again; another program holds its database; PostgreSQL is
+stopped, or crashes, and comes back. Then every acknowledged event must be stored once, under the one person that its
+sender is, and the server must have begun to store again by itself. Ends with 1 if not.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -136,3 +137,64 @@ def test_a_port_that_is_taken_is_said_at_once(serve: Callable[..., Server], tmp_
     refused = beknown("serve", "--port", str(server.port), cwd=tmp_path)
     assert refused.returncode == 2
     assert "Choose another with --port" in refused.stderr
+
+
+def test_projects_are_kept_up_from_the_terminal_while_the_server_runs(serve: Callable[..., Server]) -> None:
+    server = serve("--workers", "2", "--log", "json")
+
+    def send(key: str, origin: str) -> int:
+        body = {"api_key": key, "event": "x", "distinct_id": "ada", "uuid": uuid_of()}
+        return httpx.post(server.url + "/e/", json=body, headers={"Origin": origin}).status_code
+
+    assert send(KEY, "https://thief.example") == 200
+    assert beknown("project", "origins", "1", "shop.example", cwd=server.folder).stdout == "shop.example\n"
+    assert beknown("project", "keep", "1", "395", cwd=server.folder).returncode == 0
+    rotated = beknown("project", "rotate-key", "1", "--write", cwd=server.folder).stdout
+    key = next(word for word in rotated.split() if word.startswith("bk_"))
+    time.sleep(1.1)  # what another process changes is known after a second
+    answers = {
+        (one, site): send(one, f"https://{site}") for one in (KEY, key) for site in ("shop.example", "x.example")
+    }
+    assert [status for (_, site), status in answers.items() if site == "shop.example"] == [200, 200]
+    assert [status for (_, site), status in answers.items() if site == "x.example"] == [403, 403]
+    saved = beknown("backup", "copy.db", cwd=server.folder)
+    assert saved.returncode == 0, saved.stderr
+    copy = open_store(f"sqlite:///{server.folder}/copy.db")
+    assert len(copy.recent(1)) == 3
+    assert copy.projects()[0].options == {"origins": ["shop.example"], "retention_days": 395}
+    copy.close()
+    assert beknown("backup", "copy.db", cwd=server.folder).returncode == 2
+    metrics = httpx.get(server.url + "/metrics").text
+    assert 'beknown_requests_refused_total{code="origin_not_allowed"} 2.0' in metrics
+    assert server.stop() == 0
+
+
+def test_open_live_views_are_counted_over_the_workers(serve: Callable[..., Server]) -> None:
+    server = serve("--workers", "2")
+
+    def counted() -> str:
+        found = [line for line in httpx.get(server.url + "/metrics").text.split("\n") if "live_viewers " in line]
+        return found[-1].rpartition(" ")[2]
+
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    with httpx.Client(timeout=10) as client:
+        opened = [client.stream("GET", server.url + "/api/live", headers=headers) for _ in range(3)]
+        for one in opened:
+            one.__enter__()
+        assert [counted() for _ in range(4)] == ["3.0"] * 4  # whichever worker answers
+        for one in opened:
+            one.__exit__(None, None, None)
+    assert server.stop() == 0
+
+
+def test_what_an_operator_reads_holds_nothing_that_visitors_sent(serve: Callable[..., Server]) -> None:
+    server = serve("--log", "json")
+    for path, body in (("/e/?data=ada-data", b"ada-body"), ("/api/nothing?ada-query", b""), ("/e/", b"{" * 5000)):
+        httpx.post(server.url + path, content=body)
+    with socket.create_connection(("127.0.0.1", server.port)) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nbad header ada-header\r\n\r\n")
+        line.recv(1000)
+    server.stop()
+    assert "Invalid request" in server.log()  # it does say that something was wrong
+    assert "ada-" not in server.log()
+    assert "127.0.0.1:" not in server.log().replace(server.url, "")
