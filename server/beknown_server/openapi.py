@@ -11,7 +11,7 @@ import orjson
 from beknown.wire import VERSION
 from flask import Blueprint, Response
 
-from . import access, asked, cohorts, insights, spans, visits
+from . import access, asked, cohorts, harmless, insights, spans, visits
 from .api import MAX_LIMIT
 from .people_api import MOST_IDS
 from .shapes import (
@@ -315,13 +315,6 @@ PATHS: dict[str, Schema] = {
             s503="The columnar copy is being made; ask again.",
         )
     },
-    "/api/surveys": {
-        "get": {
-            "summary": "None: asked for by PostHog's browser SDK",
-            "security": [],
-            "responses": {"200": _answer(record(surveys=many(ANYTHING)), "No surveys.")},
-        }
-    },
     "/api/openapi.json": {
         "get": {
             "summary": "This description",
@@ -329,4 +322,20 @@ PATHS: dict[str, Schema] = {
             "responses": {"200": _answer(ANYTHING, "OpenAPI 3.1.")},
         }
     },
+}
+
+
+def _unasked(answer: Schema | None, *parameters: str) -> Schema:
+    """Give a call that only PostHog's SDKs make: it needs no key, and there is nothing (None: always 404)."""
+    found = {"200": _answer(answer, "Nothing.")} if answer else {"404": _answer(ref("Refusal"), "There is none.")}
+    call: Schema = {"summary": "None: asked for by PostHog's SDKs", "security": [], "responses": found}
+    if parameters:
+        call["parameters"] = [{"name": one, "in": "path", "required": True, "schema": TEXT} for one in parameters]
+    return {"get": call}
+
+
+PATHS |= {path: _unasked(record(**dict.fromkeys(empty, many(ANYTHING)))) for path, empty in harmless.NOTHING.items()}
+PATHS |= {
+    "/api/feature_flag/local_evaluation": _unasked(ANYTHING),
+    "/api/projects/{project}/feature_flags/{flag}/remote_config": _unasked(None, "project", "flag"),
 }
