@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from beknown_server import Settings, create_app
-from beknown_server.store import Project, Store, open_store, sqlite
+from beknown_server.store import Project, Store, open_store, sqlite, writer
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,6 +132,7 @@ def test_a_database_that_another_process_holds_is_503(
     database: str, store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_MS", 50)
+    monkeypatch.setattr(writer, "PATIENCE_S", 0.5)
     other = open_store(database)
     client = create_app(Settings(database=database, migrate="no"), store=other).test_client()
     holder = sqlite.Sqlite(database).connect()
