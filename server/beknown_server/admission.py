@@ -74,12 +74,18 @@ def _check_origin(project: Project) -> None:
     allowed = project.options.get("origins")
     page = request.headers.get("Origin") or request.headers.get("Referer")
     if allowed and page and not is_allowed(page, allowed):
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page))[:120]
         raise Forbidden(
             "origin_not_allowed",
-            f"pages of {origin} may not send to this project.",
+            f"pages of {_origin(page)} may not send to this project.",
             fix="If the site is yours, add it to the project's origins: `beknown project origins`.",
         )
+
+
+def _origin(page: str) -> str:
+    try:
+        return "{0.scheme}://{0.netloc}".format(urlsplit(page))[:120]
+    except ValueError:  # a bracket of IPv6 that is not closed
+        return "an unreadable address"
 
 
 def is_allowed(page: str, allowed: list[str]) -> bool:
