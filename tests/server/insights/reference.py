@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Seen(NamedTuple):
@@ -164,3 +164,138 @@ def lifecycle(events: list[Seen], days: Sequence[date]) -> dict[str, list[int]]:
 def stickiness(events: list[Seen], days: Sequence[date]) -> list[int]:
     counts = [len({day(one.at) for one in mine} & set(days)) for mine in by_person(events).values()]
     return [counts.count(number) for number in range(1, len(days) + 1)]
+
+
+# With what an event carries ------------------------------------------------------------------------------------
+
+
+class Rich(NamedTuple):
+    """One event with what it carries; ``seq`` counts arrivals, "" and None are nothing."""
+
+    at: int
+    seq: int
+    name: str
+    person: str
+    plan: str
+    amount: int | None
+    session: str
+
+
+def local(at: int, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(at / 1000, zone).date()
+
+
+def week(day: date, *, sunday: bool) -> date:
+    """Give the first day of a day's week."""
+    while day.weekday() != (6 if sunday else 0):
+        day -= timedelta(days=1)
+    return day
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """Give the value at a share of the way through the sorted values, between neighbours in proportion."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def first_time(
+    events: Iterable[Rich], names: str, plan: str | None, days: Sequence[date], *, matching: bool
+) -> list[int]:
+    """Persons whose earliest event of a name falls on a day: among those with the plan, or if the earliest has it."""
+    earliest: dict[str, Rich] = {}
+    for one in sorted(events):
+        if one.name in names and (not matching or plan is None or one.plan == plan):
+            earliest.setdefault(one.person, one)
+    passing = [one for one in earliest.values() if plan is None or one.plan == plan]
+    return [sum(day(one.at) == each for one in passing) for each in days]
+
+
+def kept(events: Iterable[Rich], least: int, interval: Callable[[int], Any]) -> dict[str, set[Any]]:
+    """Give for each person the intervals with so many events at least."""
+    counts: dict[tuple[str, Any], int] = {}
+    for one in events:
+        counts[one.person, interval(one.at)] = counts.get((one.person, interval(one.at)), 0) + 1
+    found: dict[str, set[Any]] = {}
+    for (person, at), number in counts.items():
+        if number >= least:
+            found.setdefault(person, set()).add(at)
+    return found
+
+
+def retained(
+    target: dict[str, set[date]], returning: dict[str, set[date]], periods: Sequence[date], *, on_or_after: bool
+) -> list[list[int]]:
+    """Cohorts by period; ``periods`` reaches as far as the last cohort is followed."""
+    count = len(periods) // 2
+    table = []
+    for cohort in range(count):
+        members = [who for who, when in target.items() if periods[cohort] in when]
+        row = [len(members)]
+        for k in range(1, count):
+            until = count if on_or_after else k + 1
+            later = {periods[cohort + step] for step in range(k, until)}
+            row.append(sum(bool(returning.get(who, set()) & later) for who in members))
+        table.append(row)
+    return table
+
+
+def converts(mine: list[Seen], steps: Sequence[str], window: int, entry: int) -> bool:
+    """Whether there is any way from this event to the last step, looked for everywhere."""
+    line = [one for moment in moments(mine, steps) for one in moment]
+    start = next(place for place, one in enumerate(line) if one is mine[entry])
+
+    def goes_on(place: int, step: int) -> bool:
+        if step == len(steps):
+            return True
+        return any(
+            line[later].name == steps[step] and line[later].at - line[start].at <= window and goes_on(later, step + 1)
+            for later in range(place + 1, len(line))
+        )
+
+    return goes_on(start, 1)
+
+
+def broken_down(
+    events: list[Rich], steps: Sequence[str], window: int, attribution: str, step: int
+) -> dict[str, list[int]]:
+    """Give the bars per value of the plan, by whose value counts (posthog-server §7.3)."""
+    order = {name: place for place, name in reversed(list(enumerate(steps)))}
+    lengths: dict[str, list[int]] = {}
+    for who in {one.person for one in events}:
+        mine = sorted(
+            (one for one in events if one.person == who), key=lambda one: (one.at, order.get(one.name, 9), one.seq)
+        )
+        with_value = [one for one in mine if one.name in order and one.plan]
+        if attribution in ("first_touch", "last_touch"):
+            chosen = with_value[:1] if attribution == "first_touch" else with_value[-1:]
+            values, pinned = {one.plan for one in chosen} or {""}, ()
+        else:
+            first = steps[0] if attribution == "all_steps" else steps[step - 1]
+            values = {one.plan for one in mine if one.name == first}
+            pinned = tuple(steps) if attribution == "all_steps" else (first,)
+        for value in values:
+            line = [Seen(one.at, one.name, who) for one in mine if one.name not in pinned or one.plan == value]
+            for path in ordered(line, steps, window):
+                lengths.setdefault(value, []).append(len(path))
+    return {value: bars(found, len(steps)) for value, found in lengths.items()}
+
+
+def ways(events: Iterable[Rich]) -> dict[tuple[int, str, str | None], int]:
+    """How often which page (the plan) was followed by which within a session; the same page in a row is one."""
+    found: dict[tuple[int, str, str | None], int] = {}
+    sessions: dict[str, list[str]] = {}
+    for one in sorted(events):
+        if one.session and one.plan:
+            pages = sessions.setdefault(one.session, [])
+            if not pages or pages[-1] != one.plan:
+                pages.append(one.plan)
+    for pages in sessions.values():
+        for place, page in enumerate(pages):
+            key = (place + 1, page, pages[place + 1] if place + 1 < len(pages) else None)
+            found[key] = found.get(key, 0) + 1
+    return found
