@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from . import insights
 from .asked import Asked, Range, Values, code_of
 from .identity import REFUSED
 from .insights import Desk
-from .spans import buckets
+from .spans import Buckets, buckets
 
 OVERSIZED = 50  # distinct ids of one person; a busy human with many browsers has a dozen
 LATE_EVENTS = 5  # under a fresh anonymous id, by somebody who was a user before
@@ -127,18 +128,12 @@ class Study:
 
     def ladder(self) -> dict[str, float]:
         """Give the share of events on each rung."""
-        rungs = Counter[int]()
-        for _, rung, events, _ in self._ask("ladder", {"bucket": "0"}):
-            rungs[rung] += events
-        return _shares(rungs)
+        return _shares(sum(self._rungs.values(), Counter()))
 
     def weeks(self) -> list[dict[str, Any]]:
         """Give the ladder of each week that begins or ends in the range, to see it climb."""
-        calendar = buckets(self._days.first, self._days.last, "week", self._desk.zone)
-        weeks: dict[int, Counter[int]] = defaultdict(Counter)
-        for bucket, rung, events, _ in self._ask("ladder", {"bucket": calendar.sql()}):
-            weeks[bucket][rung] += events
-        return [{"start": label, "ladder": _shares(weeks[place])} for place, label in enumerate(calendar.labels)]
+        labels = self._weeks.labels
+        return [{"start": label, "ladder": _shares(self._rungs[place])} for place, label in enumerate(labels)]
 
     def loss(self) -> dict[str, Any]:
         """Give how many events were sent, by their own numbering, and how many of them came."""
@@ -173,7 +168,7 @@ class Study:
         """Give the devices that several users used, and those whose user seems to change."""
         shared: list[list[int]] = []
         changing: list[list[int]] = []
-        for _, persons, examples, sessions in self._ask("devices", self._keys(device="$device_id")):
+        for _, persons, examples, sessions in self._devices:
             (changing if persons >= CHANGING and sessions <= persons else shared).append(examples)
         for code, found in (("shared_device", shared), ("identified_by_changing_id", changing)):
             yield Finding(code, len(found), [person for examples in found for person in sorted(examples)])
@@ -187,8 +182,7 @@ class Study:
         for _, ids, examples in self._ask("crowded", {}):
             count, persons = count + ids, persons + examples
         yield Finding("id_per_request", count, persons)
-        inner = self._inner()
-        yield Finding("storage_blocked", len(inner), inner)
+        yield Finding("storage_blocked", len(self._inner), self._inner)
         private = [row[0] for row in self._ask("private", self._keys(gpc="$gpc", cookieless="$cookieless_mode"))]
         yield Finding("gpc_or_opted_out", len(private), private)
 
@@ -196,7 +190,7 @@ class Study:
         """Give the persons who are several, and those who should be one."""
         large = self._ask("oversized", {}, most=OVERSIZED)
         yield Finding("oversized_person", len(large), [row[0] for row in large])
-        groups = self._duplicates()
+        groups = self._duplicates
         yield Finding(
             "duplicate_person", sum(len(one) - 1 for one in groups), [person for one in groups for person in one]
         )
@@ -204,21 +198,41 @@ class Study:
     def unique_users(self) -> dict[str, int]:
         """Give the count of persons, and the interval that the measured duplication and collision support."""
         known, others, duplication = self._ask("persons", {})[0]
-        devices = self._ask("devices", self._keys(device="$device_id"))
+        devices = self._devices
         single = self._ask("solo", self._keys(device="$device_id"))[0][0]
         users = single + sum(row[1] for row in devices)
         collision = users / (single + len(devices)) if users else 1.0
-        doubled = sum(len(one) - 1 for one in self._duplicates())
-        lasting = max(others - len(set(self._inner())), 0)
+        doubled = sum(len(one) - 1 for one in self._duplicates)
+        lasting = max(others - len(self._inner), 0)
         low = max(known - doubled, 0) + lasting / max(duplication, 1.0)
         persons = known + others
         at_least = 1 if persons else 0
         return {"persons": persons, "low": max(at_least, int(low)), "high": ceil(known + others * collision)}
 
+    # What more than one of them looks at is asked once.
+
+    @cached_property
+    def _weeks(self) -> Buckets:
+        return buckets(self._days.first, self._days.last, "week", self._desk.zone)
+
+    @cached_property
+    def _rungs(self) -> dict[int, Counter[int]]:
+        """Give the events on each rung, by week."""
+        found: dict[int, Counter[int]] = defaultdict(Counter)
+        for week, rung, events in self._ask("ladder", {"bucket": self._weeks.sql()}):
+            found[week][rung] += events
+        return found
+
+    @cached_property
+    def _devices(self) -> list[tuple[Any, ...]]:
+        return self._ask("devices", self._keys(device="$device_id"))
+
+    @cached_property
     def _inner(self) -> list[int]:
         keys = self._keys(host="$host", referrer="$referring_domain")
         return [row[0] for row in self._ask("inner", keys, view=code_of("$pageview"))]
 
+    @cached_property
     def _duplicates(self) -> list[list[int]]:
         same: dict[tuple[str, str], set[int]] = defaultdict(set)
         for person, key, value in self._register.texts(list(UNIQUE)):
