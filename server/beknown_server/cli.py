@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,16 @@ import click
 from beknown.wire import VERSION, iso
 
 from . import access
+from .archive_cli import export_command, import_command
 from .assets import library_path, manifest
 from .columns import Columns
+from .command import Opened, project_id_of, settings_of, settings_options
 from .errors import Misconfigured, Refusal
 from .keys import first_project, new_secret_key, new_write_key
+from .person_cli import person_group
 from .register import identity_report
 from .serving import listening, ready_store, serve
-from .settings import OPTIONS, Settings, read_settings
+from .settings import Settings
 from .site import now_ms
 from .snippet import INLINE, tag
 from .snippet import pyscript as for_pyscript
@@ -33,35 +35,10 @@ from .terminal import printed
 
 KEEP_WRITE_KEY_HOURS = 90 * 24  # pages are cached, and apps updated late
 
-Command = Callable[..., Any]
-
-
-def settings_options(*names: str) -> Callable[[Command], Command]:
-    """Give a command the options of these settings."""
-
-    def add(command: Command) -> Command:
-        for option in reversed([one for one in OPTIONS if one.name in names]):
-            flag = "--" + option.name.replace("_", "-")
-            text = f"{option.help}  [{option.variable}; {option.default!r}]"
-            if option.name == "migrate":
-                command = click.option("--migrate/--no-migrate", default=None, help=text)(command)
-            else:
-                command = click.option(flag, option.name, type=type(option.default), default=None, help=text)(command)
-        return command
-
-    return add
-
-
 SERVING = (
     "host port database workers threads viewers migrate key secret_key proxies rate_per_key rate_per_address log url "
     "forward forward_key"
 ).split()
-
-
-def _settings(given: dict[str, Any]) -> Settings:
-    if isinstance(given.get("migrate"), bool):
-        given["migrate"] = "yes" if given["migrate"] else "no"
-    return read_settings(os.environ, **given)
 
 
 @click.group()
@@ -74,7 +51,7 @@ def cli() -> None:
 @settings_options(*SERVING)
 def serve_command(**given: Any) -> None:
     """Serve: the tag, the events, the dashboard."""
-    settings = listening(_settings(given))
+    settings = listening(settings_of(given))
     _prepare(settings)
     click.echo(f"Dashboard  {settings.public_url()}/")
     serve(settings)
@@ -87,7 +64,7 @@ def demo_command(**given: Any) -> None:
     if given["database"] is None and "BEKNOWN_DATABASE" not in os.environ:
         given["database"] = "sqlite:///data/beknown.db"
     given["migrate"] = True if given["migrate"] is None else given["migrate"]
-    settings = listening(_settings(given))
+    settings = listening(settings_of(given))
     project, secret = _prepare(settings)
     token = access.Links().make(project.id, secret=secret)
     click.echo(f"The site   {settings.public_url()}/")
@@ -114,7 +91,7 @@ def _prepare(settings: Settings) -> tuple[Project, str]:
 @settings_options("database")
 def migrate_command(**given: Any) -> None:
     """Bring the database up to date."""
-    settings = _settings({**given, "migrate": "yes"})
+    settings = settings_of({**given, "migrate": "yes"})
     ready_store(settings).close()
     click.echo("The database is up to date.")
 
@@ -143,6 +120,25 @@ def project_list(**given: Any) -> None:
     with Opened(given) as store:
         for project in store.projects():
             click.echo(f"{project.id}  {project.write_key}  {project.name}")
+
+
+@project_group.command("choose")
+@click.argument("project_id", type=int)
+@click.option("--signed-identities/--no-signed-identities", default=None, help="Claims need the backend's signature.")
+@click.option("--merge-dangerously/--no-merge-dangerously", default=None, help="Pages may force merges.")
+@settings_options("database")
+def project_choose(
+    project_id: int, signed_identities: bool | None, merge_dangerously: bool | None, **given: Any
+) -> None:
+    """Choose what a project believes; shows what is chosen."""
+    chosen = {"signed_identities": signed_identities, "merge_dangerously": merge_dangerously}
+    with Opened(given) as store:
+        mine = _project(store, project_id)
+        options = mine.options | {name: value for name, value in chosen.items() if value is not None}
+        if options != mine.options:
+            store.set_options(project_id, options)
+    for name in chosen:
+        click.echo(f"{name:18} {'yes' if options.get(name) else 'no'}")
 
 
 @project_group.command("rotate-key")
@@ -205,53 +201,12 @@ def _project(store: Store, project_id: int) -> Project:
 @settings_options("database")
 def backup_command(file: Path, **given: Any) -> None:
     """Copy the database, as it is at this moment, to a new FILE; the server may go on meanwhile (SQLite)."""
-    store = open_store(_settings(given).database)
+    store = open_store(settings_of(given).database)
     try:
         with click.progressbar(length=1000, label="Backup", file=sys.stderr) as bar:
             store.upkeep.backup(file, lambda share: bar.update(int(share * 1000) - bar.pos))
     finally:
         store.close()
-
-
-@cli.group("person")
-def person_group() -> None:
-    """Persons: who they are and why."""
-
-
-@person_group.command("show")
-@click.argument("distinct_id")
-@click.option("--project", "project_id", type=int, default=None, help="Default: the first project.")
-@settings_options("database")
-def person_show(distinct_id: str, project_id: int | None, **given: Any) -> None:
-    """Show a person by any of its ids."""
-    with Opened(given) as store:
-        person = store.person(_project_id(store, project_id), distinct_id)
-    if person is None:
-        raise Misconfigured(f"no event ever came from {distinct_id!r}.")
-    click.echo(f"{person.name}  ({'identified' if person.is_identified else 'anonymous'})")
-    click.echo(f"person     {person.person_id}")
-    click.echo(f"seen       {iso(person.first_seen)} to {iso(person.last_seen)}, {person.event_count} events")
-    for one in person.distinct_ids:
-        click.echo(f"id         {one}")
-    for key in sorted(person.properties):
-        click.echo(f"property   {key} = {person.properties[key]!r}")
-
-
-@person_group.command("explain")
-@click.argument("distinct_id")
-@click.option("--project", "project_id", type=int, default=None, help="Default: the first project.")
-@settings_options("database")
-def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> None:
-    """Show why a person is one person, and what was refused."""
-    with Opened(given) as store:
-        found = store.explain(_project_id(store, project_id), distinct_id)
-    if found is None:
-        raise Misconfigured(f"no event ever came from {distinct_id!r}.")
-    for title, links in (("linked", found.links), ("refused", found.refused)):
-        for link in links:
-            click.echo(f"{title:8} {iso(link.at)}  {link.distinct_id} -> {link.to}  {link.rule}  by {link.linked_by}")
-    if not found.links and not found.refused:
-        click.echo("Nothing was ever said about this id: it is alone.")
 
 
 @cli.command("report")
@@ -262,9 +217,9 @@ def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> No
 def report_command(project_id: int | None, date_from: str | None, date_to: str | None, **given: Any) -> None:
     """Say how far the numbers can be trusted, and what to change."""
     with Opened(given) as store:
-        wanted = _project_id(store, project_id)
+        wanted = project_id_of(store, project_id)
         mine = next(one for one in store.projects() if one.id == wanted)
-        columns = Columns(store, _settings(given).columns_folder())
+        columns = Columns(store, settings_of(given).columns_folder())
         try:
             _copied(columns, wanted)
             body = {"date_from": date_from, "date_to": date_to}
@@ -290,9 +245,9 @@ def _copied(columns: Columns, project_id: int) -> None:
 @settings_options("host", "port", "database", "url")
 def snippet_command(project_id: int | None, inline: bool, pyscript: bool, integrity: bool, **given: Any) -> None:
     """Print the tag to paste into a site's pages."""
-    settings = _settings(given)
+    settings = settings_of(given)
     with Opened(given) as store:
-        wanted = _project_id(store, project_id)
+        wanted = project_id_of(store, project_id)
         key = next(one.write_key for one in store.projects() if one.id == wanted)
     if pyscript:
         click.echo(for_pyscript(settings.public_url(), key, wheel=library_path()))
@@ -306,24 +261,8 @@ def snippet_command(project_id: int | None, inline: bool, pyscript: bool, integr
         click.echo("The hash pins this version: paste it again after an update, or use --no-integrity.", err=True)
 
 
-class Opened:
-    """The store for the length of a command."""
-
-    def __init__(self, given: dict[str, Any]) -> None:
-        self._store = ready_store(_settings(given))
-
-    def __enter__(self) -> Store:
-        return self._store
-
-    def __exit__(self, *_: object) -> None:
-        self._store.close()
-
-
-def _project_id(store: Store, wanted: int | None) -> int:
-    ids = [one.id for one in store.projects()]
-    if not ids or (wanted is not None and wanted not in ids):
-        raise Misconfigured("there is no such project. See `beknown project list`.")
-    return ids[0] if wanted is None else wanted
+for _command in (person_group, export_command, import_command):
+    cli.add_command(_command)
 
 
 def main() -> None:

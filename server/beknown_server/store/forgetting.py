@@ -48,18 +48,19 @@ def forget(db: Connection, project_id: int, person: int, *, now: int) -> Deleted
 
 def remembered(db: Connection, project_id: int, events: Iterable[Event]) -> set[str]:
     """Give the uuids of the events that are not to be stored: they name an id that was deleted after they happened."""
-    names = {name: _hash(name) for event in events for name in _named(event)}
-    at: dict[bytes, int] = {
-        bytes(row["hash"]): row["at"]
-        for piece in question.pieces(list(names.values()))
-        for row in db.all("forgotten.among", project_id=project_id, hashes=piece)
-    }
+    at = tombstones(db, project_id, {name for event in events for name in _named(event)})
     if not at:
         return set()
+    return {event.uuid for event in events if any(name in at and event.timestamp <= at[name] for name in _named(event))}
+
+
+def tombstones(db: Connection, project_id: int, names: Iterable[str]) -> dict[str, int]:
+    """Give when each of these ids was deleted, for those that were."""
+    hashes = {_hash(name): name for name in names}
     return {
-        event.uuid
-        for event in events
-        if any(event.timestamp <= at.get(names[name], event.timestamp - 1) for name in _named(event))
+        hashes[bytes(row["hash"])]: row["at"]
+        for piece in question.pieces(list(hashes))
+        for row in db.all("forgotten.among", project_id=project_id, hashes=piece)
     }
 
 

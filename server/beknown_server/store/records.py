@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..identity import Write
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -143,6 +145,36 @@ class Explanation:
     links: list[Link]
     refused: list[Link]
     undone: list[Link] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptId:
+    """An id as an export keeps it, with all that was set on it."""
+
+    number: int
+    distinct_id: str
+    first_seen: int
+    last_seen: int
+    personal: bool
+    written: Sequence[Write] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFact:
+    """A fact as an export keeps it: ``refused`` is the rule that refused it for good.
+
+    ``undone``: when it was, or None; ``rule``: what had decided it until then.
+    """
+
+    number: int
+    uuid: str
+    kind: str
+    x: str
+    y: str
+    at: int
+    refused: str | None = None
+    undone: int | None = None
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ import orjson
 
 from ..errors import TooBusy
 from . import arrivals, forwarding, groups, migrate, people, projects
+from .archive import Archive
 from .corrections import Corrections
 from .records import Appended, Counts, Event, Explanation, Group, Origin, Person, PersonRef, Project, Row, Warning
 from .upkeep import Upkeep
@@ -50,6 +51,7 @@ class Store:
         self._readers: list[Connection] = []
         self._lock = threading.Lock()
         self.corrections = Corrections(self._writer)  # what an operator merges, undoes, splits and deletes
+        self.archive = Archive(self._writer, self._reader)  # what an export holds besides the events
         self._counted: dict[tuple[int, str], dict[str, Any]] = {}
         self._remembered = projects.Remembered()
         self.write_keys = projects.WriteKeys(self._writer, self._remembered)

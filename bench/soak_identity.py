@@ -1,0 +1,84 @@
+"""Random histories of what was said about ids, stored by one process or four that are killed, against the oracle.
+
+    python bench/soak_identity.py [--histories 10000] [--seed N] [--results FILE]
+
+Each history is shuffled, repeated in part, cut into batches and given to processes that store it, on SQLite and on
+PostgreSQL in turn; some of them are killed in the middle (SIGKILL) and go on with what was not acknowledged. Then
+persons, properties and log must be what the sequential oracle (tests/server/oracle.py) says of the sorted facts.
+Ends with 1, and prints the seeds, where they are not.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from postgres import Postgres
+
+from tests.server import histories
+
+RESULTS = Path(__file__).parent / "results/soak_identity.json"
+FOUR = 0.4  # of the histories are stored by four processes, the others by one
+KILLED = 0.2  # of the histories see kills: KILLS of their batches
+KILLS = 0.1
+FAST = Path("/dev/shm")  # what is tested is not the disk
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--histories", type=int, default=10_000)
+    options.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    options.add_argument("--results", type=Path, default=RESULTS)
+    chosen = options.parse_args()
+    print(f"soak_identity: {chosen.histories} histories, seed {chosen.seed}", flush=True)
+    with tempfile.TemporaryDirectory(dir=FAST if FAST.is_dir() else None) as folder:
+        server = Postgres()
+        try:
+            addresses = {"sqlite": f"sqlite:///{folder}/beknown.db", "postgresql": server.database()}
+            found = soak(addresses, chosen.histories, chosen.seed)
+        finally:
+            server.remove()
+    chosen.results.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+    return 1 if found["wrong"] else 0
+
+
+def soak(addresses: dict[str, str], count: int, seed: int) -> dict[str, Any]:
+    """Tell the histories, half of them to each store, and give what was found."""
+    began = time.monotonic()
+    found: dict[str, Any] = {"histories": 0, "seed": seed, "said": 0, "kills": 0, "by_four": 0, "wrong": []}
+    histories.Hand.context.set_forkserver_preload(["tests.server.histories"])
+    for name, address in addresses.items():
+        store = histories.open_store(address)
+        store.migrate()
+        hands = [histories.Hand(address) for _ in range(4)]
+        for number in range(count // len(addresses)):
+            own = f"{seed}.{name}.{number}"
+            chance = random.Random(own)
+            said = histories.history(chance)
+            project = store.create_project(own, "bk_" + own, "bks_" + own, histories.NOW)
+            four = chance.random() < FOUR
+            kills = KILLS if chance.random() < KILLED else 0.0
+            found["kills"] += histories.deliver(hands if four else hands[:1], project.id, said, chance, kills=kills)
+            wrong = histories.differences(store, project, said)
+            found["wrong"] += [{"history": own, "differences": wrong}] if wrong else []
+            found["histories"] += 1
+            found["said"] += len(said)
+            found["by_four"] += four
+            if number % 500 == 499:
+                print(f"  {name}: {number + 1}, {len(found['wrong'])} wrong", flush=True)
+        for hand in hands:
+            hand.end()
+        store.close()
+    found["seconds"] = round(time.monotonic() - began)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

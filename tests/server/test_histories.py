@@ -1,0 +1,122 @@
+"""Random histories, stored by one process or by four that are killed in between, end where the oracle ends."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from beknown_server.store import Store, open_store
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from . import histories
+from .conftest import BOTH_ENGINES, NOW, uuid_of
+from .histories import Hand, deliver, differences, event_of, history
+from .oracle import Said, properties
+
+HISTORIES = 150  # on each store; ten thousand in bench/soak_identity.py
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('histories')}/beknown.db"
+    return str(request.getfixturevalue("postgres").new_database())
+
+
+@pytest.fixture(scope="module")
+def crowd(address: str) -> Iterator[tuple[Store, list[Hand]]]:
+    store = open_store(address)
+    store.migrate()
+    Hand.context.set_forkserver_preload([histories.__name__])
+    hands = [Hand(address) for _ in range(4)]
+    yield store, hands
+    for hand in hands:
+        hand.end()
+    store.close()
+
+
+@settings(
+    max_examples=HISTORIES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.generate, Phase.reuse, Phase.explicit],
+)
+@given(st.integers(0, 2**32), st.sampled_from([1, 1, 4]), st.sampled_from([0.0, 0.0, 0.0, 0.0, 0.1]))
+def test_persons_properties_and_log_are_the_oracles(
+    crowd: tuple[Store, list[Hand]], seed: int, processes: int, kills: float
+) -> None:
+    store, hands = crowd
+    chance = random.Random(seed)
+    said = history(chance)
+    name = uuid_of()
+    project = store.create_project(name, "bk_" + name, "bks_" + name, NOW)
+    deliver(hands[:processes], project.id, said, chance, kills=kills)
+    assert differences(store, project, said) == []
+
+
+def told(store: Store, arriving: list[Said]) -> list[str]:
+    """Store this one by one, and give what the oracle says otherwise."""
+    name = uuid_of()
+    project = store.create_project(name, "bk_" + name, "bks_" + name, NOW)
+    for one in arriving:
+        store.append(project.id, [event_of(one)], NOW)
+    return differences(store, project, arriving)
+
+
+def claim(at: int, x: str, y: str) -> Said:
+    return Said(NOW + at, uuid_of(NOW + at), "claim", x, y)
+
+
+def alias(at: int, x: str, y: str) -> Said:
+    return Said(NOW + at, uuid_of(NOW + at), "alias", x, y)
+
+
+# What broke a first version, or would have, shrunk: in each the arrival is not the order in which it happened.
+
+
+@BOTH_ENGINES
+def test_a_late_claim_of_a_fresh_id_does_not_set_the_clusters_clock_back(store: Store) -> None:
+    arriving = [
+        claim(1, "anon-1", "ada"),
+        claim(5, "anon-2", "ada"),
+        claim(3, "anon-3", "ada"),
+        claim(4, "anon-3", "bob"),
+    ]
+    assert told(store, arriving) == []
+
+
+@BOTH_ENGINES
+def test_a_late_claim_before_its_user_was_one_is_replayed(store: Store) -> None:
+    assert told(store, [claim(5, "anon-1", "ada"), alias(7, "ada", "bob"), claim(2, "anon-2", "bob")]) == []
+
+
+@BOTH_ENGINES
+def test_an_alias_that_was_refused_has_made_nobody_a_user(store: Store) -> None:
+    arriving = [claim(1, "anon-1", "ada"), claim(2, "anon-2", "bob"), alias(3, "ada", "bob"), claim(4, "bob", "cy")]
+    late = [alias(0, "anon-4", "cy"), claim(5, "anon-5", "cy"), claim(3, "anon-6", "cy")]
+    assert told(store, arriving + late) == []
+
+
+@BOTH_ENGINES
+def test_a_claim_said_again_late_is_already_linked(store: Store) -> None:
+    arriving = [
+        claim(1, "anon-1", "ada"),
+        claim(9, "anon-2", "ada"),
+        claim(4, "anon-1", "ada"),
+        claim(0, "anon-1", "bob"),
+    ]
+    assert told(store, arriving) == []
+
+
+def test_the_oracle_of_properties_says_what_a_reader_would() -> None:
+    def one(at: int, **more: tuple) -> Said:
+        return Said(at, str(at), "", "ada", "ada", **more)
+
+    ada = frozenset({"ada"})
+    assert properties([one(2, set=(("k", 2),)), one(1, set=(("k", 1),))], ada) == {"k": 2}
+    assert properties([one(2, once=(("k", 2),)), one(1, once=(("k", 1),))], ada) == {"k": 1}
+    assert properties([one(1, once=(("k", 1),)), one(2, set=(("k", 2),))], ada) == {"k": 2}
+    assert properties([one(1, set=(("k", 1),)), one(2, unset=("k",)), one(3, once=(("k", 3),))], ada) == {"k": 3}
+    assert properties([one(1, once=(("k", 1),)), one(2, unset=("k",)), one(3, once=(("k", 3),))], ada) == {}
