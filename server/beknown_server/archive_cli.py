@@ -84,7 +84,7 @@ def sections(store: Store, project_id: int, start: Record) -> Iterator[tuple[str
         if section == "forgotten":
             yield section, 0, [archive.forgotten_record(*one) for one in kept.forgotten(project_id)]
         if section == "group":
-            yield section, 0, [archive.group_record(one) for one in store.groups(project_id, limit=2**31)]
+            yield section, 0, [archive.group_record(one) for one in store.groups.known(project_id, limit=2**31)]
         while section in PAGES:
             records = PAGES[section](store, project_id, after)
             if not records:

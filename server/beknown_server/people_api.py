@@ -72,7 +72,7 @@ def delete(any_id: str) -> ResponseReturnValue:
 def groups() -> ResponseReturnValue:
     """Answer with groups, the latest seen first; ``type`` and ``key`` narrow it down."""
     wanted = {name: request.args.get(name) or None for name in ("type", "key")}
-    found = current_site().store.groups(project().id, limit=MOST_GROUPS, **wanted)
+    found = current_site().store.groups.known(project().id, limit=MOST_GROUPS, **wanted)
     return _json({"results": [group_json(group) for group in found]})
 
 

@@ -53,7 +53,7 @@ def tell(store: Store, project: Project, events: list[dict[str, Any]], **options
 def picture(store: Store, project: Project) -> dict[str, Any]:
     """All that can be read of persons, log, groups and events; person ids aside, which are each project's own."""
     found: dict[str, Any] = {
-        "groups": sorted((one.type, one.key, one.properties) for one in store.groups(project.id)),
+        "groups": sorted((one.type, one.key, one.properties) for one in store.groups.known(project.id)),
         "events": sorted(
             (row.uuid, row.event, row.timestamp, row.distinct_id, str(row.properties))
             for row in store.recent(project.id, limit=1000)

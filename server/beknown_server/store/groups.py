@@ -7,7 +7,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import orjson
@@ -41,13 +42,24 @@ def learn(db: Connection, project_id: int, events: Iterable[tuple[bytes, Event]]
         db.many("group_property.write", [row])
 
 
-def groups(db: Connection, project_id: int, type: str | None, key: str | None, *, limit: int) -> list[Group]:
-    """Give groups with their properties, the latest seen first; of one type, or one of it by its key."""
-    found = []
-    for row in db.all("grouping.list", project_id=project_id, type=type, key=key, limit=limit):
-        properties: dict[str, Any] = {
-            one["name"]: orjson.loads(one["value"])
-            for one in db.all("group_property.of", project_id=project_id, type=row["type"], key=row["key"])
-        }
-        found.append(Group(row["type"], row["key"], properties, row["first_seen"], row["last_seen"]))
-    return found
+class Groups:
+    """Reads groups."""
+
+    def __init__(self, reader: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._reader = reader
+
+    def known(
+        self, project_id: int, *, type: str | None = None, key: str | None = None, limit: int = 100
+    ) -> list[Group]:
+        """Give groups with their properties, the latest seen first; of one type, or the one with this key."""
+        with self._reader() as db:
+            rows = db.all("grouping.list", project_id=project_id, type=type, key=key, limit=limit)
+            return [
+                Group(row["type"], row["key"], _properties(db, project_id, row), row["first_seen"], row["last_seen"])
+                for row in rows
+            ]
+
+
+def _properties(db: Connection, project_id: int, group: Any) -> dict[str, Any]:
+    rows = db.all("group_property.of", project_id=project_id, type=group["type"], key=group["key"])
+    return {row["name"]: orjson.loads(row["value"]) for row in rows}

@@ -20,10 +20,11 @@ from uuid import UUID
 import orjson
 
 from ..errors import TooBusy
-from . import arrivals, forwarding, groups, migrate, people, projects
+from . import arrivals, forwarding, migrate, people, projects
 from .archive import Archive
 from .corrections import Corrections
-from .records import Appended, Counts, Event, Explanation, Group, Origin, Person, PersonRef, Project, Row, Warning
+from .groups import Groups
+from .records import Appended, Counts, Event, Explanation, Origin, Person, PersonRef, Project, Row, Warning
 from .upkeep import Upkeep
 from .writer import Connection, Writer
 
@@ -51,6 +52,7 @@ class Store:
         self._readers: list[Connection] = []
         self._lock = threading.Lock()
         self.corrections = Corrections(self._writer)  # what an operator merges, undoes, splits and deletes
+        self.groups = Groups(self._reader)
         self.archive = Archive(self._writer, self._reader)  # what an export holds besides the events
         self._counted: dict[tuple[int, str], dict[str, Any]] = {}
         self._remembered = projects.Remembered()
@@ -264,13 +266,6 @@ class Store:
         with self._reader() as db:
             key = people.find(db, project_id, distinct_id)
             return {} if key is None else people.origins(db, key)
-
-    def groups(
-        self, project_id: int, *, type: str | None = None, key: str | None = None, limit: int = 100
-    ) -> list[Group]:
-        """Give groups, the latest seen first; of one type, or the one with this key."""
-        with self._reader() as db:
-            return groups.groups(db, project_id, type, key, limit=limit)
 
     # Warnings -------------------------------------------------------------------------------------------------
 
