@@ -25,7 +25,7 @@ from typing import Any
 
 import duckdb
 
-from .reading import MEMORY, Reading
+from .reading import DISK, MEMORY, Reading
 from .replica import Replica
 from .segments import Segments
 from .store import Store
@@ -35,6 +35,7 @@ FORMAT = "3"  # part of the folder's name: a new format starts a new copy
 
 CONFIG: dict[str, Any] = {
     "memory_limit": MEMORY,
+    "max_temp_directory_size": DISK,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "preserve_insertion_order": False,

@@ -227,7 +227,8 @@ def _path(asked: Funnel, k: int) -> str:
             source = f"({source})"
             spoilt.append(f"spoilt{number}")
     counts = f"filter (where not ({' or '.join(spoilt)}))" if spoilt else ""
-    times = ", ".join(f"arg_min(s{step}, place) {counts} as s{step}" for step in range(1, k + 1))
+    firsts = [f"arg_min(s{step}, place) {counts} as s{step}" for step in range(1, k)]
+    times = ", ".join([*firsts, f"min(s{k}) {counts} as s{k}"])
     return filled("funnel.path", {"k": str(k), "actor": asked.actor(), "times": times, "from": source})
 
 

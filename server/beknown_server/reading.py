@@ -20,7 +20,7 @@ from .asked import filled
 from .errors import TooBusy, Unusable
 
 MOST_S = 30.0  # a question that takes longer is stopped
-MEMORY = "1GB"  # per process; what needs more goes to disk
+MEMORY, DISK = "1GB", "8GB"  # per process; what needs more memory goes to disk, what needs more of that is refused
 
 _VALUE = re.compile(r"\$(\w+)")
 
@@ -65,7 +65,9 @@ class Reading:
         except duckdb.InterruptException:
             raise TooBusy("too_long", f"the answer took more than {MOST_S:.0f} s.", fix="Ask for fewer days.") from None
         except duckdb.OutOfMemoryException:
-            raise TooBusy("too_much", f"the answer needs more than {MEMORY}.", fix="Ask for fewer days.") from None
+            raise TooBusy(
+                "too_much", "the answer needs more memory and disk than it may have.", fix="Ask for fewer days."
+            ) from None
         except duckdb.IOException as error:
             raise TooBusy("columns_changed", "the columnar copy was removed just now; it is made again.") from error
         except (duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
