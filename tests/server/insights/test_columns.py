@@ -325,6 +325,51 @@ def test_a_pattern_that_is_none_and_an_answer_without_end_are_refused(
             reading.ask("unique", {"match": endless}, **ALL)
 
 
+def test_an_answer_that_needs_more_memory_and_disk_than_it_may_have_is_refused_and_the_next_one_comes(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 20)
+    monkeypatch.setitem(module.CONFIG, "memory_limit", "30MB")
+    monkeypatch.setitem(module.CONFIG, "max_temp_directory_size", "1MB")
+    many = "seq in (select a.range from range(3000) a, range(3000) b group by a.range, b.range)"
+    with columns.reading(project.id) as reading, pytest.raises(TooBusy, match="memory and disk"):
+        reading.ask("unique", {"match": many}, **ALL)
+    assert counted(columns, project) == (20, 10)
+
+
+def test_a_deletion_while_others_ask_never_breaks_an_answer(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    monkeypatch.setattr(replica, "PAGE", 50)
+    monkeypatch.setattr(replica, "SEGMENT", 100)
+    fill(store, project, 1000)
+    assert counted(columns, project) == (1000, 10)
+    found: list[tuple[int, int]] = []
+    wrong: list[Exception] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            try:
+                found.append(counted(columns, project))
+            except Exception as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for name in ("v1", "v2", "v3"):
+        deleted = store.corrections.delete(project.id, name, now=NOW)
+        columns.forget(project.id, deleted.numbers)
+    columns.forget_before(project.id, NOW + 500)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert all(350 <= events <= 1000 and 7 <= persons <= 10 for events, persons in found)
+    assert counted(columns, project) == (350, 7)
+
+
 def test_what_was_acknowledged_is_in_the_next_answer_of_every_worker(serve: Any) -> None:
     server = serve("--workers", "2")
     key = {"Authorization": f"Bearer {SECRET}"}
