@@ -17,7 +17,9 @@ from typing import Any, NoReturn
 import orjson
 from beknown.wire import iso
 from flask import Blueprint, Response, current_app, request, stream_with_context
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
+from werkzeug.routing import PathConverter
 
 from . import access, live
 from .display import became
@@ -30,6 +32,27 @@ MAX_LIMIT = 1000
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 bp.after_request(access.guarded)
+
+
+class Anything(PathConverter):
+    """What is left of an address, whatever it is: ``path`` stops at a line break."""
+
+    regex = "(?s:.*?)"
+    part_isolating = False  # it crosses slashes
+
+
+@bp.record_once
+def _prepare(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["anything"] = Anything
+    # Here, because the rule needs the converter. A host application's own 404 stays its own.
+    state.add_url_rule("/<anything:rest>", "unknown", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+
+
+def unknown(rest: str) -> NoReturn:
+    """Answer in JSON, like every refusal, that there is no such call."""
+    raise NotFound(
+        "unknown_call", f"{request.method} /api/{rest[:80]} is no call.", fix="All of them are in /api/openapi.json."
+    )
 
 
 def project() -> Project:
