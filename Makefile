@@ -29,6 +29,7 @@ lint: .venv/.installed-dev
 
 bench: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
 	@python bench/page.py
+	@python bench/hosts.py
 	@exec python bench/ingest.py
 
 soak: .venv/.installed-soak static/node_modules/.installed-dev build/bundle/manifest.json

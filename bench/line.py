@@ -71,16 +71,18 @@ class Line:
         """Forget what has crossed."""
         self.log.clear()
 
-    async def settle(self, quiet: float, *, awaiting: "Callable[[str], bool] | None" = None) -> None:
+    async def settle(
+        self, quiet: float, *, awaiting: "Callable[[str], bool] | None" = None, patience: float = PATIENCE
+    ) -> None:
         """Wait until nothing has crossed for ``quiet`` seconds, and until a request that ``awaiting`` accepts has.
 
-        Raises TimeoutError if that takes longer than a minute.
+        Raises TimeoutError if that takes longer than ``patience`` seconds.
         """
         begun = time.monotonic()
         while time.monotonic() - (self.log[-1].at if self.log else begun) < quiet or not (
             awaiting is None or any(awaiting(crossing.request) for crossing in self.log)
         ):
-            if time.monotonic() > begun + PATIENCE:
+            if time.monotonic() > begun + patience:
                 raise TimeoutError(
                     "the line did not settle; it saw " + "; ".join(each.request for each in self.log if each.request)
                 )

@@ -66,9 +66,9 @@ async def visit(
     line.clear()
     with slowed(await chromium.renderers(), condition.slowdown):
         await chromium.in_page("Page.navigate", url=url)
-        await line.settle(QUIET, awaiting=_is_event if variant.tag else None)
+        await line.settle(QUIET, awaiting=is_event if variant.tag else None)
     reading = await chromium.evaluate(READING.replace("SCRIPT", repr(variant.script)))
-    return _measures(line, reading, start=await _navigation_start(chromium), variant=variant)
+    return measures_of(line, reading, start=await navigation_start(chromium), variant=variant)
 
 
 async def timed_calls(
@@ -90,11 +90,12 @@ async def timed_calls(
     }
 
 
-def _is_event(request: str) -> bool:
+def is_event(request: str) -> bool:
+    """Tell whether a request carries events, or calls for the server's Python."""
     return request.startswith(("POST /e/", "POST /run", "POST /i/v0/e/"))
 
 
-async def _navigation_start(chromium: Chromium) -> float:
+async def navigation_start(chromium: Chromium) -> float:
     """Give when the navigation began, in seconds of the line's clock."""
     await chromium.in_page("Performance.enable")
     metrics = (await chromium.in_page("Performance.getMetrics"))["metrics"]
@@ -103,7 +104,8 @@ async def _navigation_start(chromium: Chromium) -> float:
     return start
 
 
-def _measures(line: Line, reading: dict[str, Any], *, start: float, variant: Variant) -> dict[str, float]:
+def measures_of(line: Line, reading: dict[str, Any], *, start: float, variant: Variant) -> dict[str, float]:
+    """Give what a visit cost, from what crossed the line and what the page could tell."""
     ours = [crossing for crossing in line.log if crossing.port == variant.port]
     down = [crossing for crossing in ours if not crossing.upwards]
     loaded = start + reading["load"] / 1000
@@ -117,7 +119,7 @@ def _measures(line: Line, reading: dict[str, Any], *, start: float, variant: Var
         "longest_ms": max(reading["longTasks"], default=0),
     }
     if variant.tag:
-        event = 1000 * (next(crossing.at for crossing in ours if _is_event(crossing.request)) - start)
+        event = 1000 * (next(crossing.at for crossing in ours if is_event(crossing.request)) - start)
         measures["event_ms"] = event
         measures["event_after_script_ms"] = event - reading["script"]
     return measures

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 from playwright.sync_api import Page
 
-from .conftest import Browser, Collector, Site, tag
+from . import conftest, test_leaving, test_tabs, test_visitor
+from .conftest import Browser, Collector, Site, tag, until
+from .pyscript import SLOW
 
 LONGEST = 100  # ms; a task on the main thread that is longer than this would be felt
 WATCH = "new PerformanceObserver((list) => (window.tasks ||= []).push(...list.getEntries().map((e) => e.duration)))"
 
 
 def ready(page: Page, url: str) -> None:
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(SLOW)
     page.goto(url)
     assert page.evaluate("beknown.ready")["runtime"] == "pyodide"
 
@@ -48,3 +56,33 @@ def test_pyodide_in_the_page_of_the_collectors_own_origin(collector: Collector, 
     page.evaluate("beknown.capture('here'); beknown.flush()")
     collector.wait_for("here")
     assert browser.said == []
+
+
+# What the tag must do on either runtime, where it takes the calls by itself: the tests are those of MicroPython.
+THE_SAME: list[tuple[Callable[..., None], dict[str, str]]] = [
+    (test_visitor.test_a_first_visit_gets_an_id_that_reload_second_page_and_restart_keep, {"first": "page"}),
+    (test_visitor.test_sign_up_makes_the_anonymous_visitor_a_person_with_their_whole_history, {"first": "server"}),
+    (test_visitor.test_sign_up_makes_the_anonymous_visitor_a_person_with_their_whole_history, {"first": "page"}),
+    (test_visitor.test_log_out_starts_a_new_anonymous_visitor_on_the_same_device, {"first": "page"}),
+    (test_leaving.test_identify_and_a_full_page_navigation_lose_nothing, {"first": "page", "moment": "started"}),
+    (test_leaving.test_a_burst_of_captures_leaves_in_order_and_once, {}),
+    (test_tabs.test_a_log_in_and_a_log_out_in_one_tab_are_followed_by_the_other_before_its_next_event, {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("test", "how"), THE_SAME, ids=["-".join([t.__name__[5:], *how.values()]) for t, how in THE_SAME]
+)
+def test_the_same_on_pyodide(
+    test: Callable[..., None], how: dict[str, str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setitem(test.__globals__, "tag", functools.partial(tag, runtime="pyodide", load="eager"))
+    patient = functools.partial(until, patience=SLOW / 1000)
+    monkeypatch.setattr(conftest, "until", patient)
+    monkeypatch.setitem(test.__globals__, "until", patient)  # Pyodide takes seconds to start
+    given: dict[str, Any] = dict(how)
+    for name in inspect.signature(test).parameters:
+        if name not in given:
+            fixture = "browser" if name in ("any_browser", "lasting_browser") else name
+            given[name] = request.getfixturevalue(fixture)
+    test(**given)
