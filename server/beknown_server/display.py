@@ -182,9 +182,12 @@ def written(value: Any) -> str:
     return text if len(text) <= MAX_WRITTEN else text[:MAX_WRITTEN] + "…"
 
 
+SHORT = {word: word.upper() for word in ("json", "nul", "uuid", "http", "api", "csrf")} | {"lz64": "LZ-String"}
+
+
 def sentence(code: str) -> str:
     """Give a code such as ``junk_id`` as words with a capital."""
-    words = code.replace("_", " ").replace("-", " ").strip()
+    words = " ".join(SHORT.get(word, word) for word in code.replace("_", " ").replace("-", " ").split())
     return words[:1].upper() + words[1:]
 
 

@@ -146,7 +146,11 @@ def nothing() -> ResponseReturnValue:
 @_at("/api/projects/<project>/feature_flags/<flag>/remote_config", methods=("GET", "OPTIONS"))
 def remote_config(project: str, flag: str) -> ResponseReturnValue:
     """Answer that this flag does not exist."""
-    raise NotFound("no_such_flag", f"there are no feature flags here, so none called {flag[:80]!r}.")
+    raise NotFound(
+        "no_such_flag",
+        f"there are no feature flags here, so none called {flag[:80]!r}.",
+        fix="Take the flag's default in your code.",
+    )
 
 
 @_at("/_readiness", "/_liveness", methods=("GET",))

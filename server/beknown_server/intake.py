@@ -159,13 +159,14 @@ def described(raw: Any) -> str:
 
 
 def origin(raw: dict[str, Any]) -> str:
-    """Give `` from <library> on <page>`` as far as an event says so. What follows a ``?`` may be personal: left out."""
+    """Give `` (<library> on <page>)`` as far as an event says so. What follows a ``?`` may be personal: left out."""
     inner = raw.get("properties")
     known = inner if isinstance(inner, dict) else {}
     library = " ".join(known[key][:40] for key in ("$lib", "$lib_version") if isinstance(known.get(key), str))
     page = known.get("$current_url")
     where = page.partition("?")[0].partition("#")[0][:200] if isinstance(page, str) else ""
-    return (f" from {library}" if library else "") + (f" on {where}" if where else "")
+    said = " ".join(part for part in (library, f"on {where}" if where else "") if part)
+    return f" ({said})" if said else ""
 
 
 def as_id(value: Any) -> str:

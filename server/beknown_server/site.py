@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from flask import Response, current_app, jsonify
+from flask import Response, current_app, jsonify, request
 
 from .columns import Columns
 from .errors import Refusal
@@ -55,7 +55,8 @@ def answered(refusal: Refusal) -> Response:
     site = current_site()
     site.metrics.refused(refusal.code)
     if refusal.status != 503:  # it could not be written now, and it is nobody's mistake
-        site.store.warn(refusal.project_id, refusal.code, refusal.example, refusal.fix, now_ms())
+        example = f"{refusal.example} ({_asker()})"
+        site.store.warn(refusal.project_id, refusal.code, example, refusal.fix, now_ms())
     detail = f"{refusal} {refusal.fix}".strip()
     response = jsonify({"type": refusal.type, "code": refusal.code, "detail": detail})
     response.status_code = refusal.status
@@ -63,3 +64,13 @@ def answered(refusal: Refusal) -> Response:
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response
+
+
+def _asker() -> str:
+    """Give who asked what: the route without what is personal in it, the page's origin, a program's own name."""
+    rule = request.url_rule.rule if request.url_rule else "an unknown route"
+    origin, program = request.headers.get("Origin", ""), request.headers.get("User-Agent", "")
+    said = [f"{request.method} {rule}", f"from {origin[:120]}" if origin else ""]
+    if program and not program.startswith("Mozilla/"):  # every browser says that, and much about its owner
+        said.append(f"by {program[:60]}")
+    return " ".join(part for part in said if part)

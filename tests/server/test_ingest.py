@@ -211,7 +211,7 @@ def test_a_second_user_on_one_device_is_refused_counted_and_told_to_reset(
         assert client.post("/e/", json=batch(raw)).json == {"status": 1}
     (warning,) = store.warnings(project.id)
     assert warning.code == "claim refused: already_identified"
-    assert warning.example == "'anon-1' as 'bob' from web on https://shop.example/login"
+    assert warning.example == "'anon-1' as 'bob' (web on https://shop.example/login)"
     assert "reset()" in warning.fix
 
 

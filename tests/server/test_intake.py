@@ -69,7 +69,7 @@ def test_the_distinct_id_is_found_and_made_text(raw: Any, distinct_id: str) -> N
 
 
 FROM_JS = {"$lib": "web", "$lib_version": "1.449.2", "$current_url": "https://shop.example/cart?mail=ada@x.example#top"}
-SENDER = " from web 1.449.2 on https://shop.example/cart"
+SENDER = " (web 1.449.2 on https://shop.example/cart)"
 
 
 @pytest.mark.parametrize(
