@@ -19,6 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import psycopg
 from postgres import Postgres
 
 from tests.server import histories
@@ -27,7 +28,9 @@ RESULTS = Path(__file__).parent / "results/soak_identity.json"
 FOUR = 0.4  # of the histories are stored by four processes, the others by one
 KILLED = 0.2  # of the histories see kills: KILLS of their batches
 KILLS = 0.1
-FAST = Path("/dev/shm")  # what is tested is not the disk
+# What is killed is our processes, and what is tested is not the disk.
+FAST = Path("/dev/shm")
+UNHURRIED = "do $$ begin execute 'alter database ' || current_database() || ' set synchronous_commit = off'; end $$"
 
 
 def main() -> int:
@@ -40,7 +43,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=FAST if FAST.is_dir() else None) as folder:
         server = Postgres()
         try:
-            addresses = {"sqlite": f"sqlite:///{folder}/beknown.db", "postgresql": server.database()}
+            addresses = {"postgresql": server.database(), "sqlite": f"sqlite:///{folder}/beknown.db"}
+            with psycopg.connect(addresses["postgresql"], autocommit=True) as raw:
+                raw.execute(UNHURRIED)
             found = soak(addresses, chosen.histories, chosen.seed)
         finally:
             server.remove()

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ..identity import CLAIM, NAMED, Fact, Standing, decide, replay
@@ -93,24 +94,30 @@ def replay_around(db: Connection, project_id: int, ids: list[int]) -> dict[bytes
     """Decide anew whatever is connected, by any fact, to these ids; give the rule that decided each fact."""
     facts, before, reached = _component(db, ids)
     clusters, rules = replay(facts.values())
-    for piece in question.pieces(reached):
-        db.many("person.remove", [{"id": row["person"]} for row in db.all("person.of_ids", ids=piece)])
-    places, persons, done = [], [], set()
-    for member in reached:
-        cluster = clusters.get(member)
-        if cluster is None:  # its only facts were withdrawn
-            places.append({"id": member, "person": None})
-            continue
-        person = min(cluster.members)
-        places.append({"id": member, "person": person})
-        if person not in done and cluster.latest is not None:
-            done.add(person)
-            persons.append(_person(person, cluster.standing, len(cluster.members), cluster.latest))
-    db.many("distinct_id.place", places)
-    db.many("person.save", persons)
+    was = {
+        row["id"]: row["person"]
+        for piece in question.pieces(reached)
+        for row in db.all("distinct_id.places", ids=piece)
+    }
+    persons: dict[int, Any] = {}
+    now: dict[int, int | None] = dict.fromkeys(reached)  # alone, if its only facts were withdrawn
+    for cluster in {id(one): one for one in clusters.values()}.values():
+        number = _number(cluster.members, was)
+        now.update(dict.fromkeys(cluster.members, number))
+        persons[number] = _person(number, cluster.standing, len(cluster.members), cluster.latest or (0, b""))
+    db.many("person.remove", [{"id": gone} for gone in sorted({*was.values()} - {*persons, None})])
+    db.many("distinct_id.place", [{"id": one, "person": now[one]} for one in reached if now[one] != was[one]])
+    db.many("person.save", list(persons.values()))
     changed = [uuid for uuid in facts if rules[uuid] != before[uuid]]
     db.many("fact.decided", [{"project_id": project_id, "uuid": uuid, "rule": rules[uuid]} for uuid in changed])
     return rules
+
+
+def _number(members: list[int], was: dict[int, int | None]) -> int:
+    """Give the number that a cluster goes by: of those it had, the one that leaves most of its ids where they are."""
+    own = set(members)
+    known = Counter(was[one] for one in members).most_common()
+    return next((number for number, _ in known if number in own and number is not None), min(members))
 
 
 def _component(db: Connection, ids: list[int]) -> tuple[dict[bytes, Fact], dict[bytes, str], list[int]]:

@@ -1,0 +1,1 @@
+select id, person from distinct_id where id in (:ids)
