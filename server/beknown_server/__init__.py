@@ -35,7 +35,7 @@ from .metrics import Metrics
 from .prefix import Prefix
 from .rate import Rate
 from .settings import Settings
-from .site import EXTENSION, Site, answered, now_ms
+from .site import EXTENSION, Site, answered, not_here, now_ms
 from .store import Store, open_store
 
 __all__ = ["Settings", "Site", "create_app", "mount"]
@@ -77,6 +77,8 @@ def create_app(settings: Settings, *, store: Store | None = None, demo: bool = F
         SESSION_COOKIE_SECURE=settings.public_url().startswith("https:"),
     )
     app.after_request(access.secured)
+    for status in (404, 405):
+        app.register_error_handler(status, not_here)
     if prefix := settings.prefix():
         app.wsgi_app = Prefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
     if settings.proxies:

@@ -28,10 +28,11 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from .admission import not_too_fast, project_of
+from .body import body_of
 from .cookie import arrived, keep, revision
 from .cors import mirrored
 from .errors import Unauthorized, Unusable
-from .ingest import MIB, accept, body_of
+from .ingest import MIB, accept
 from .site import Site, answered, current_site, now_ms
 from .store import Project
 

@@ -5,6 +5,7 @@
     ├── Unauthorized  401    no key, an unknown one, or one that does not open this
     │   └── Forbidden 403    a key that may not be used from there
     ├── NotFound      404    there is no such thing
+    ├── Stalled       408    the body did not arrive in time
     ├── TooLarge      413    over a limit: of the body, of what it inflates to, of its nesting
     ├── WrongType     415    a content type or a compression that this route does not take
     ├── TooMany       429    more than the operator lets through; ask again after ``retry_after`` seconds
@@ -70,6 +71,13 @@ class NotFound(Refusal):
 
     status = 404
     type = "not_found"
+
+
+class Stalled(Refusal):
+    """The body did not arrive in time; the same request may be sent again."""
+
+    status = 408
+    type = "stalled"
 
 
 class TooLarge(Refusal):

@@ -21,16 +21,16 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from .admission import not_too_fast, project_of
+from .body import body_of
 from .cookie import arrived, keep
 from .cors import mirrored
-from .errors import Refusal, TooLarge, Unusable
+from .errors import Refusal, Unusable
 from .intake import CLAIM_FIXES, FIXES, SKIPS, Skip, Terms, described, origin, taken
 from .payload import delivery, unwrapped
 from .site import Site, current_site, now_ms
 from .store import Claim, Event, Project
 
 MIB = 1 << 20
-PIECE = 64 << 10
 MAX_EVENT = MIB  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
 MAX_NAMED = 1000  # skipped events that an answer names; the others are only counted
 SILENT = ("$performance_event",)  # upstream drops these without a word
@@ -174,25 +174,6 @@ def _unusable(project: Project, outcome: Outcome) -> Refusal:
     )
     refusal.project_id = project.id
     return refusal
-
-
-def body_of(most: int) -> bytes:
-    """Give the request's body. Raises TooLarge if it has over ``most`` bytes, whatever it says of its length."""
-    length = request.content_length
-    if (length or 0) > most:
-        raise body_too_large(most)
-    body, stream = b"", request.stream
-    # Room is taken for what is asked for, so no more than needed: what is sent in chunks tells no length.
-    while piece := stream.read(PIECE if length is None else length - len(body)):
-        body += piece
-        if len(body) > most:
-            raise body_too_large(most)
-    return body
-
-
-def body_too_large(most: int) -> TooLarge:
-    """Give the refusal of a body over so many bytes."""
-    return TooLarge("body_too_large", f"the body is over {most} bytes.", fix="Send smaller batches, or gzip them.")
 
 
 def _new_uuid(now: int) -> str:

@@ -13,11 +13,12 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from .admission import not_too_fast, project_of
+from .body import body_of
 from .cors import mirrored
 from .envelope import heading, opened, results
 from .errors import Refusal
 from .inflate import inflated
-from .ingest import MIB, accept, body_of, leave_out
+from .ingest import MIB, accept, leave_out
 from .payload import parsed
 from .site import answered, current_site, now_ms
 

@@ -19,9 +19,10 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from .admission import not_too_fast, project_of
+from .body import too_large
 from .cors import mirrored
 from .errors import Refusal, Unusable, WrongType
-from .ingest import MIB, accept, answer_to, body_too_large
+from .ingest import MIB, accept, answer_to
 from .payload import delivery, parsed
 from .site import current_site, now_ms
 
@@ -57,7 +58,7 @@ def _parts() -> dict[str, bytes]:
     try:
         given: dict[str, str | FileStorage] = {**request.form, **request.files}
     except RequestEntityTooLarge:
-        raise body_too_large(MAX_BODY) from None
+        raise too_large(MAX_BODY) from None
     return {name: part.encode() if isinstance(part, str) else part.read() for name, part in given.items()}
 
 

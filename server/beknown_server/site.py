@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flask import Response, current_app, jsonify, request
+from werkzeug.exceptions import HTTPException
 
 from .columns import Columns
 from .errors import Refusal
@@ -74,3 +75,18 @@ def _asker() -> str:
     if program and not program.startswith("Mozilla/"):  # every browser says that, and much about its owner
         said.append(f"by {program[:60]}")
     return " ".join(part for part in said if part)
+
+
+def not_here(error: HTTPException) -> HTTPException | Response:
+    """Give the answer to an address or a method that there is not: as JSON with advice, for people the usual page."""
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        return error
+    is_method = error.code == 405
+    code, fix = ("wrong_method", "Events are sent by POST.") if is_method else ("no_such_route", "Look at the address.")
+    detail = f"{request.method} {request.path[:80]} is not a route of this server. {fix}"
+    response = jsonify({"type": "not_found", "code": code, "detail": detail})
+    response.status_code = error.code or 404
+    response.headers["X-Beknown-Refused"] = code
+    if is_method:
+        response.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
+    return response

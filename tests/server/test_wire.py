@@ -15,12 +15,15 @@ from urllib.parse import quote
 
 import pytest
 from beknown_server.ingest import LIMITS
+from beknown_server.intake import SKEW_MS, Terms, taken
 from beknown_server.site import EXTENSION
 from beknown_server.store import Project, Row, Store
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from .conftest import KEY, SECRET
+from .conftest import KEY, SECRET, uuid_of
 
 NOW = 1_795_471_200_000  # 2026-11-23T22:00:00Z
 EVENT = {"event": "x", "distinct_id": "ada"}
@@ -345,6 +348,24 @@ def test_each_time_is_stored_by_its_rule(
     assert only(client).timestamp == NOW + from_now
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 59_000), st.integers(1, 5000)), min_size=2, max_size=6),
+    st.integers(-SKEW_MS, SKEW_MS),
+)
+def test_transit_never_reorders_a_device_s_events(requests: list[tuple[int, int]], clock: int) -> None:
+    """Each event in a request of its own, which takes up to a minute; the device's clock is off by up to one too."""
+    at, stored = NOW, []
+    for transit, later in requests:
+        at += later
+        sent = at + clock  # what the device's clock says
+        arrived = at + transit
+        terms = Terms(arrived, sent, {}, lambda now: uuid_of(now))
+        skew = sent - arrived
+        if abs(skew) <= SKEW_MS:
+            stored.append(taken({**EVENT, "timestamp": str(sent)}, terms).event.timestamp)
+    assert stored == sorted(stored)
+
+
 # §1.7: refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -391,6 +412,21 @@ def test_each_refusal_speaks(
     assert answer.json["detail"].endswith(warning.fix)  # what went wrong, and what to do
     assert SECRET not in answer.text + warning.example
     assert store.recent(project.id) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("POST", "/captures/", 404, "no_such_route"),
+        ("PUT", "/e/", 405, "wrong_method"),
+        ("GET", "/run", 405, "wrong_method"),
+    ],
+)
+def test_a_wrong_address_speaks_too(client: FlaskClient, method: str, path: str, status: int, code: str) -> None:
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.json["code"], answer.headers["X-Beknown-Refused"]) == (status, code, code)
+    assert "POST" in answer.headers.get("Allow", "POST")
+    assert client.open(path, method=method, headers={"Accept": "text/html,*/*;q=0.8"}).mimetype == "text/html"
 
 
 @pytest.mark.parametrize("code", ["no distinct_id", "uuid is not a UUID", "event over 1 MiB"])
