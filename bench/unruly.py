@@ -3,6 +3,7 @@
 Rules:
 - Every POST draws its fate: passed on; refused (429, 500); swallowed; or passed on with the answer lost on the way.
 - The page tells the site itself, at once and past the collector, what it has asked beknown for: the ledger.
+- Every fifth page's policy forbids workers: the server's Python takes its calls, and is asked again when it fails.
 - Files come late now and then, and half of the time no cache may keep them: pages are left while Python downloads.
 """
 
@@ -46,10 +47,12 @@ class Unruly:
         self.ledger: dict[tuple[int, int], str | None] = {}  # (visit, number) -> user, "" for nobody, None for unknown
         self.up: set[str] = set()  # visits that lasted until Python had started
         self.pages = 0
+        self.without_worker = 0
         self.fates: Counter[str] = Counter()
         self.servers = [_server(_Site, self), _server(_Line, self)]
         self.site, self.collector = (f"http://127.0.0.1:{server.server_address[1]}" for server in self.servers)
         self.page = PAGE.replace("COLLECTOR", self.collector).replace("KEY", key).encode()
+        self.policy = f"script-src 'unsafe-inline' {self.collector}"
 
     def fate(self) -> str:
         """Draw what becomes of a request."""
@@ -99,8 +102,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Site(_Handler):
     def do_GET(self) -> None:
-        self.server.unruly.pages += self.path != "/favicon.ico"
-        self.reply(200, self.server.unruly.page, [("Content-Type", "text/html"), ("Cache-Control", "no-store")])
+        unruly = self.server.unruly
+        unruly.pages += self.path != "/favicon.ico"
+        headers = [("Content-Type", "text/html"), ("Cache-Control", "no-store")]
+        if self.path[-1] in "38" and not unruly.calm:
+            unruly.without_worker += 1
+            headers.append(("Content-Security-Policy", unruly.policy))
+        self.reply(200, unruly.page, headers)
 
     def do_POST(self) -> None:
         told = json.loads(self.body())

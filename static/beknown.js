@@ -114,6 +114,7 @@
   let runs = options.first != "page"; // may the server's Python take calls?
   let most = 100; // calls in one such request; halved with every failure: one may be too large
   let tries = 0; // failures in a row
+  let heard; // the server has answered this page
   let settled = []; // flush() promises
 
   const facts = () => ({
@@ -145,7 +146,7 @@
       seen = identity();
       // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
       const how = { method: "POST", body, keepalive: body.length < 6e4, credentials: "include" };
-      answer = await fetch(api + "/run", how);
+      heard = answer = await fetch(api + "/run", how);
       const { effects } = await answer.json();
       if (identity() == seen) carryOut(effects);
       else queue = [...ids, ...queue]; // another tab was faster: once more, on what it stored; the server keeps one
@@ -153,12 +154,12 @@
       most = Math.min(most * 2, 100);
     } catch {
       // Refused, blocked or offline: the worker takes them, and says what is wrong. Until it is up, or where none can
-      // start, the server is asked again, as client/beknown/retry.py has it: not for ever if nobody answers.
+      // start, the server is asked again, as client/beknown/retry.py has it: not for ever if it was never heard of.
       queue = [...ids, ...queue];
       runs = 0;
       most = most >> 1 || 1;
       const wait = Math.min(1e3 * 2 ** ++tries, 3e5) * (0.75 + Math.random() / 2);
-      if (answer ? /^(4(08|13|29)|5)/.test(answer.status) : tries < 4)
+      if (answer ? /^(4(08|13|29)|5)/.test(answer.status) : heard || tries < 4)
         setTimeout(again, Math.max(wait, answer?.headers.get("Retry-After") * 1e3 || 0));
       else {
         parked = 1;

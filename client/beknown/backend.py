@@ -33,12 +33,11 @@ import httpx
 
 from .channel import Answer, Channel, log, monotonic_ms
 from .context import Visitor, identify_context, visitor, within
-from .delivery import body
 from .errors import BadCall, BadId, BadValue, BeknownError, NotSent
 from .record import LIBRARY
 from .signature import is_signed, sign
 from .speaker import Speaker
-from .wire import VERSION, iso
+from .wire import VERSION, body, iso
 
 __all__ = [
     "AsyncClient",

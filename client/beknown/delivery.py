@@ -1,23 +1,15 @@
-"""Delivery: what waits for one collector, what to send next, and when. For backends, which send for many people.
+"""Delivery: what waits for one collector. For backends, which send for many people: an outbox with bounds of its own.
 
     add(event) -> request(now) -> the driver posts it -> answered(status, now)
 
-Rules:
+Rules (and outbox.py's, which decides what is sent and when):
 - Pure: times are ms of any clock that does not jump, handed in; ``chance`` is in [0, 1).
 - Nothing is forgotten before the collector answered 200, or refused the very event. An outage is waited for, at
   most ``retry.LONGEST_WAIT`` at a time; a wrong key or address too: it may be mended while we wait.
-- A full queue takes nothing new. What was taken stays, in order, with one request under way at a time.
-- The first event leaves at once; what follows within LINGER travels together, or as soon as a request is full.
-- A request refused as unusable or too large is halved until the event at fault is found; that one alone is dropped.
+- A full queue takes nothing new. What was taken stays, in order.
 """
 
-import json
-
 from . import outbox, retry
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_REQUEST_BYTES = 5 * 1024 * 1024  # posthog's own batches; collectors inflate up to 20 MiB
 
@@ -36,18 +28,15 @@ class Delivery:
         linger: float = 1000,
         first_wait: int = retry.FIRST_WAIT,
     ) -> None:
-        self._waiting = outbox.Outbox(NEVER_DROP)  # what is full is decided here: nothing taken is dropped for room
+        # What is full is decided here: nothing taken is dropped for room.
+        self._waiting = outbox.Outbox(
+            NEVER_DROP, batch=batch, size=MAX_REQUEST_BYTES, linger=linger, first_wait=first_wait
+        )
         self._room = room
         self._room_bytes = room_bytes
-        self._largest = self._batch = batch
-        self._linger = linger
-        self._first_wait = first_wait
         self._in_flight: "list[str]" = []
-        self._tries = 0
-        self._no_sooner = 0.0  # after a failure: no request before this
-        self._wished = 0.0  # the collector's own wish (Retry-After) within that
-        self._gather_until = 0.0  # unless a request is full
-        self._hurried = 0  # and unless not so many events have been settled yet
+        self._wished = 0.0  # the collector's own wish (Retry-After) for the next request
+        self._hurried = 0  # nothing is gathered until so many events have been settled
         self.bytes = 0
         self.taken = 0  # events, since the beginning; so is ``settled``
         self.settled = 0
@@ -80,26 +69,20 @@ class Delivery:
 
     def request(self, now: float) -> "list[str] | None":
         """Give the texts of the events to send now, or None. ``answered`` must follow before the next request."""
-        due = self.wake_at()
-        if due is None or now < due:
+        head = self._waiting.request(now)
+        if not head:
             return None
-        head = self._waiting.head(self._batch, MAX_REQUEST_BYTES)
         self._in_flight = [text for _, texts in head for text in texts]
-        self._gather_until = now + self._linger
         return self._in_flight
 
     def wake_at(self) -> "float | None":
         """Give when ``request`` will have something if nothing else happens, or None."""
-        if self._in_flight or not len(self._waiting):
-            return None
-        if len(self._waiting) >= self._batch or self.settled < self._hurried:
-            return self._no_sooner
-        return max(self._no_sooner, self._gather_until)
+        return self._waiting.wake_at()
 
     def hurry(self) -> None:
         """Send what waits without gathering more, and without our own patience, but not against the collector's."""
         self._hurried = self.taken
-        self._no_sooner = self._wished
+        self._waiting.hurry(self._wished)
         self.is_refused = False
 
     def answered(self, status: int, now: float, *, chance: float, retry_after: float = 0) -> "tuple[str, list[str]]":
@@ -109,28 +92,14 @@ class Delivery:
         dropped (DROP).
         """
         texts, self._in_flight = self._in_flight, []
-        count = len(texts)
-        what = retry.verdict(status)
+        what, gone = self._waiting.answered(status, now, chance=chance, retry_after=retry_after)
         self.is_refused = what == retry.STOP
-        if count > 1 and (what == retry.SPLIT or status == 400):
-            self._batch = max(count // 2, 1)
-            self._gather_until = now
-            return retry.SPLIT, []
         if what in (retry.WAIT, retry.STOP):
-            self._tries += 1
             self._wished = now + min(retry_after, retry.LONGEST_WAIT)
-            pause = retry.wait(self._tries, chance, retry_after, self._first_wait)
-            self._gather_until = now
-            self._no_sooner = now + (pause if what == retry.WAIT else retry.LONGEST_WAIT)
+        if not gone:
             return what, []
-        self._waiting.remove_head(count)
-        self.settled += count
+        self.settled += len(gone)
         self.bytes -= sum([len(text) for text in texts])
-        self._tries = 0
-        self._batch = min(self._batch * 2, self._largest)
-        return (retry.SENT if what == retry.SENT else retry.DROP), texts
-
-
-def body(key: str, texts: "Iterable[str]", sent_at: str) -> str:
-    """Give the body of a request on PostHog's wire (posthog-server §1.4), from events that are JSON already."""
-    return f'{{"api_key": {json.dumps(key)}, "batch": [{",".join(texts)}], "sent_at": "{sent_at}"}}'
+        if self.settled < self._hurried:
+            self._waiting.hurry()
+        return what, texts

@@ -1,27 +1,52 @@
-"""Events on their way: oldest first, one request at a time, gone only when the server has them.
+"""Events on their way to one server: what waits, what to send next, and when.
+
+    add(call, events) -> request(now) -> the host posts it -> answered(status, now)
 
 Rules:
-- Pure: it holds texts; the host sends them.
-- Entries stay until ``remove_head``: a lost answer means the same events again, and the server keeps one.
+- Pure: it holds texts; times are ms handed in, ``chance`` is in [0, 1); the host sends.
+- Oldest first, one request at a time: an ``$identify`` never overtakes what was captured before it.
+- Nothing is forgotten before the server has it (200) or has refused it for good: a lost answer means the same events
+  again, and the server keeps one.
 - What one call made travels in one request, so that acknowledging a request acknowledges whole calls.
-- Order is the order of the calls; an ``$identify`` never overtakes what was captured before it.
+- The first event leaves at once; what follows within ``linger`` travels together, or as soon as a request is full.
+- A request refused as unusable or too large is halved until the call at fault is found; that one alone is dropped.
 """
+
+from . import retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    Calls = list[tuple[str, list[str]]]
+
 MAX_CALLS = 5000  # beyond this the oldest are dropped and counted: a dead server must not fill the visitor's disk
 
 
 class Outbox:
-    """A queue of (call id, its events as JSON texts)."""
+    """A queue of (call id, its events as JSON texts). Requests hold at most ``batch`` events and ``size`` bytes."""
 
-    def __init__(self, limit: int = MAX_CALLS) -> None:
+    def __init__(
+        self,
+        limit: int = MAX_CALLS,
+        *,
+        batch: int = 100,
+        size: int = 48000,
+        linger: float = 0,
+        first_wait: int = retry.FIRST_WAIT,
+    ) -> None:
         self.limit = limit
-        self._waiting: "list[tuple[str, list[str]]]" = []
-        self._known: "set[str]" = set()
         self.dropped = 0
+        self.tries = 0  # failures in a row
+        self.not_before = 0.0  # after a failure: no request before this
+        self._waiting: "Calls" = []
+        self._known: "set[str]" = set()
+        self._largest = self._most = batch
+        self._size = size
+        self._linger = linger
+        self._first_wait = first_wait
+        self._in_flight = 0  # calls in the request that awaits its answer
+        self._gather_until = 0.0  # unless a request is full
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -38,9 +63,56 @@ class Outbox:
         self._waiting.append((call, events))
         return self.remove_head(len(self._waiting) - self.limit, dropped=True)
 
-    def head(self, max_events: int, max_bytes: int) -> "list[tuple[str, list[str]]]":
+    # Sending ------------------------------------------------------------------------------------------------
+
+    def request(self, now: float) -> "Calls":
+        """Give what to send now, or nothing. ``answered`` must follow before the next request."""
+        due = self.wake_at()
+        if due is None or now < due:
+            return []
+        head = self.head(self._most, self._size)
+        self._in_flight = len(head)
+        self._gather_until = now + self._linger
+        return head
+
+    def wake_at(self) -> "float | None":
+        """Give when ``request`` will have something if nothing else happens, or None."""
+        if self._in_flight or not self._waiting:
+            return None
+        if len(self._waiting) >= self._most:
+            return self.not_before
+        return max(self.not_before, self._gather_until)
+
+    def answered(self, status: int, now: float, *, chance: float, retry_after: float = 0) -> "tuple[str, list[str]]":
+        """Take the answer to the request: HTTP status (0: none came), Retry-After in ms.
+
+        Gives retry.py's word for it, and the ids of the calls that left the queue, delivered (SENT) or dropped (DROP).
+        """
+        count, self._in_flight = self._in_flight, 0
+        what = retry.verdict(status)
+        if count > 1 and (what == retry.SPLIT or status == 400):
+            self._most = count // 2
+            self._gather_until = now
+            return retry.SPLIT, []
+        if what in (retry.WAIT, retry.STOP):
+            self.tries += 1
+            pause = retry.wait(self.tries, chance, retry_after, self._first_wait)
+            self.not_before = now + (pause if what == retry.WAIT else retry.LONGEST_WAIT)
+            self._gather_until = now
+            return what, []
+        self.tries = 0
+        self._most = min(self._most * 2, self._largest)
+        return (retry.SENT if what == retry.SENT else retry.DROP), self.remove_head(count)
+
+    def hurry(self, not_before: float = 0) -> None:
+        """Try again without our own patience, and without gathering more."""
+        self.not_before, self._gather_until = not_before, 0
+
+    # The queue ----------------------------------------------------------------------------------------------
+
+    def head(self, max_events: int, max_bytes: int) -> "Calls":
         """Give the oldest calls that fit one request; at least one, however large."""
-        taken: "list[tuple[str, list[str]]]" = []
+        taken: "Calls" = []
         events = size = 0
         for call, texts in self._waiting:
             events += len(texts)

@@ -8,8 +8,9 @@
 
 Rules:
 - Pure: ``chance`` in [0, 1) is handed in, so that a fleet of pages does not return in step after an outage.
-- Without any answer we give up after QUIET_TRIES until the next page: an ad blocker does not change its mind, and
-  the console stays quiet (posthog-js issues 1598, 591, 482). The journal keeps the events.
+- A page that has never had any answer gives up after QUIET_TRIES until the next page: an ad blocker does not change
+  its mind, and the console stays quiet (posthog-js issues 1598, 591, 482). The journal keeps the events. A page that
+  was answered once is not blocked: it goes on asking, every five minutes in the end.
 """
 
 SENT = "sent"
@@ -20,7 +21,7 @@ DROP = "drop"
 
 FIRST_WAIT = 2000  # ms
 LONGEST_WAIT = 5 * 60 * 1000  # ms
-QUIET_TRIES = 4  # unanswered tries in a row
+QUIET_TRIES = 4  # tries of a page that was never answered
 
 
 def verdict(status: int) -> str:
@@ -40,6 +41,6 @@ def wait(tries: int, chance: float, retry_after: float = 0, first: int = FIRST_W
     return max(doubled * (0.75 + 0.5 * chance), min(retry_after, LONGEST_WAIT))
 
 
-def gives_up(tries: int, status: int) -> bool:
-    """Tell whether this page has tried in vain often enough; the next page tries again."""
-    return status == 0 and tries >= QUIET_TRIES
+def gives_up(tries: int, heard: bool) -> bool:
+    """Tell whether this page has tried often enough, given whether it was ever answered; the next page tries again."""
+    return not heard and tries >= QUIET_TRIES

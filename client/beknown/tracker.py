@@ -57,14 +57,11 @@ class Tracker:
         self.options = options or {}
         self._deaf = ignores(facts, self.options)
         self.state = state.fresh(seed)
-        self.outbox = outbox.Outbox()
+        self.outbox = outbox.Outbox(batch=wire.MAX_BATCH_EVENTS, size=wire.MAX_BATCH_BYTES, linger=LINGER)
         self._effects: "list[Effect]" = []
         self._done: "list[str]" = []
         self._written = ""  # what the host's store holds, as far as we know
-        self._in_flight = 0  # calls in the request that awaits its answer
-        self._most = wire.MAX_BATCH_EVENTS
-        self._tries = 0
-        self._not_before = 0.0
+        self._heard = False  # the server has answered this page
         self._stopped = False
         self.follow(stored)
 
@@ -127,43 +124,32 @@ class Tracker:
 
     def request(self, now: float) -> "str | None":
         """Give the body of the request to send now, or None; then ``answered`` must follow, or nothing more goes."""
-        if self._stopped or self._in_flight or not len(self.outbox) or now < self._not_before:
+        head = [] if self._stopped else self.outbox.request(now)
+        if not head:
             return None
-        head = self.outbox.head(self._most, wire.MAX_BATCH_BYTES)
-        self._in_flight = len(head)
-        self._not_before = now + LINGER
-        events = ",".join([text for _, texts in head for text in texts])
-        return f'{{"api_key": {json.dumps(self.key)}, "batch": [{events}], "sent_at": "{wire.iso(now)}"}}'
+        return wire.body(self.key, [text for _, texts in head for text in texts], wire.iso(now))
 
     def answered(self, status: int, now: float, *, chance: float, retry_after: float = 0, detail: str = "") -> None:
         """Take the answer to the last request: HTTP status (0: none came), Retry-After in ms, the server's words."""
-        count, self._in_flight = self._in_flight, 0
-        what = retry.verdict(status)
-        if what == retry.SPLIT and count > 1:
-            self._most = max(count // 2, 1)
-        elif what == retry.WAIT:
-            self._tries += 1
-            if retry.gives_up(self._tries, status):
-                self._stop()
-            self._not_before = now + retry.wait(self._tries, chance, retry_after)
-        elif what == retry.STOP:
+        self._heard = self._heard or status != 0
+        what, gone = self.outbox.answered(status, now, chance=chance, retry_after=retry_after)
+        self._done += gone
+        if what == retry.STOP:
             self._stop()
             self._say("error", advice(status, detail))
-        else:
-            if what != retry.SENT:
-                self._say("error", f"the server refused {count} calls and they were dropped: {detail or status}")
-            self._tries = 0
-            self._done += self.outbox.remove_head(count)
+        elif what == retry.WAIT and retry.gives_up(self.outbox.tries, self._heard):
+            self._stop()
+        elif what == retry.DROP:
+            self._say("error", f"the server refused {len(gone)} calls and they were dropped: {detail or status}")
 
     def wake_at(self) -> "float | None":
         """Give the time (ms) at which ``request`` has something to send, or None if nothing waits for a time."""
-        if self._stopped or self._in_flight or not len(self.outbox):
-            return None
-        return self._not_before
+        return None if self._stopped else self.outbox.wake_at()
 
     def retry_now(self) -> None:
         """Try again at once: the browser came back online."""
-        self._stopped, self._tries, self._not_before = False, 0, 0.0
+        self._stopped, self.outbox.tries = False, 0
+        self.outbox.hurry()
 
     # Between core and host ----------------------------------------------------------------------------------
 

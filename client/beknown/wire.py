@@ -14,10 +14,13 @@ identity or session: of two copies (cookie and localStorage, two tabs, two subdo
 The host percent-encodes the whole value when it writes the cookie, and decodes it when it reads.
 """
 
+import json
+
 from .errors import BadId, BadState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 VERSION = "0.1.0"
@@ -149,6 +152,6 @@ def iso(ms: float) -> str:
     )  # fmt: skip
 
 
-def batch(key: str, events: "list[dict[str, Any]]", now: float) -> "dict[str, Any]":
-    """Give the body of one delivery on PostHog's wire: ``api_key``, ``batch``, ``sent_at`` (posthog-js §6.2)."""
-    return {"api_key": key, "batch": events, "sent_at": iso(now)}
+def body(key: str, texts: "Iterable[str]", sent_at: str) -> str:
+    """Give the body of a request on PostHog's wire (posthog-server §1.4), from events that are JSON already."""
+    return f'{{"api_key": {json.dumps(key)}, "batch": [{",".join(texts)}], "sent_at": "{sent_at}"}}'

@@ -25,8 +25,8 @@ import orjson
 from beknown import retry
 from beknown.backend import answer_of, zipped
 from beknown.channel import Answer
-from beknown.delivery import Delivery, body
-from beknown.wire import iso
+from beknown.delivery import Delivery
+from beknown.wire import body, iso
 
 from .errors import Misconfigured, TooBusy
 from .settings import Settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from beknown import retry
-from beknown.delivery import Delivery, body
+from beknown.delivery import Delivery
 
 
 def queue(count: int = 0, *, room: int = 1000, room_bytes: int = 10_000, batch: int = 4) -> Delivery:
@@ -131,7 +131,3 @@ def test_a_full_queue_says_so_by_number_and_by_size() -> None:
 def test_nothing_taken_is_ever_dropped_for_room() -> None:
     delivery = queue(10, room=5)  # as when a spool held more than the queue may now
     assert len(delivery.waiting()) == 10
-
-
-def test_the_body_is_one_batch_on_posthogs_wire() -> None:
-    assert body('a"b', ["{}", "[]"], "now") == '{"api_key": "a\\"b", "batch": [{},[]], "sent_at": "now"}'

@@ -116,6 +116,7 @@ class Page:
         self.runs = True
         self.most = 100
         self.tries = 0
+        self.heard = False
         self.is_parked = False
         self.memory = ""
         self.kept: list[str] = []  # the newest state, to be stored
@@ -216,13 +217,14 @@ class Page:
                 self.carry_out(effects)
             else:
                 self.queue = calls + self.queue  # another tab was faster: once more, on what it stored
-            self.tries, self.most = 0, min(self.most * 2, 100)
+            self.tries, self.most, self.heard = 0, min(self.most * 2, 100), True
         else:
             self.queue = calls + self.queue
             self.runs = False
             self.most = max(self.most // 2, 1)
             self.tries += 1
-            self.is_parked = retry.gives_up(self.tries, 0 if how == "lost" else int(how))
+            self.heard |= how not in ("lost", "0")
+            self.is_parked = retry.gives_up(self.tries, self.heard)
         self.running = None
         self.hand_over()
 

@@ -113,10 +113,10 @@ def test_times_are_iso_8601_in_utc_with_milliseconds():
 
 
 def test_a_batch_is_what_posthogs_wire_calls_one():
-    body = wire.batch("bk_key", [{"event": "a"}], 0)
-    assert json.loads(json.dumps(body)) == {
-        "api_key": "bk_key",
-        "batch": [{"event": "a"}],
+    body = wire.body('bk_"key', ['{"event": "a"}', "[]"], wire.iso(0))
+    assert json.loads(body) == {
+        "api_key": 'bk_"key',
+        "batch": [{"event": "a"}, []],
         "sent_at": "1970-01-01T00:00:00.000Z",
     }
 

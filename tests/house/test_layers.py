@@ -16,7 +16,7 @@ SERVER = ROOT / "server/beknown_server"
 # Reading order: a file imports only files that stand before it in its folder.
 ORDER = {
     CLIENT: (
-        "errors values ids wire filter guard event failure identity session state outbox retry calls tracker hosts "
+        "errors values ids wire filter guard event failure identity session state retry outbox calls tracker hosts "
         "record context signature spool delivery channel speaker backend integrations __init__"
     ),
     CLIENT / "hosts": "worker browser spans page tag bridge library __init__",
