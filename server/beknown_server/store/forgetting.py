@@ -40,7 +40,7 @@ def forget(db: Connection, project_id: int, person: int, *, now: int) -> Deleted
     numbers, names = [row["id"] for row in rows], [row["name"] for row in rows]
     events = sum(db.all("event.count_of", ids=piece)[0]["events"] for piece in question.pieces(numbers))
     for table in TABLES:
-        db.many(table + ".forget", [{"id": number} for number in numbers])
+        db.many(f"{table}.forget", [{"id": number} for number in numbers])
     db.many("forgotten.add", [{"project_id": project_id, "hash": _hash(name), "at": now} for name in names])
     _clean_warnings(db, project_id, names)
     return Deleted(numbers, names, events)
