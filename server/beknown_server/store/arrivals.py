@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 import orjson
 
 from ..identity import REFUSED, Write, writes
-from . import forgetting, groups, question
+from . import forgetting, groups, layers, question
 from .clusters import learn
 from .records import Appended, Claim, Event
 from .writer import Connection
@@ -73,6 +73,7 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
             if rule in REFUSED:
                 refused[batch].append((rule, event.claim))
     db.many("property.write", _writes(fresh, numbers))
+    _lay(db, fresh, numbers)
     groups.learn(db, project_id, [(uuid, one.event) for uuid, one in fresh.items()])
     stored = Counter(one.batch for one in fresh.values())
     lost = Counter(forgotten)
@@ -139,7 +140,9 @@ def _writes(fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> list[dict[str
     found: dict[tuple[int, str, str], Write] = {}
     for uuid, (event, _) in fresh.items():
         number = numbers[event.distinct_id]
-        for write in writes(event.set_, event.set_once, event.unset, at=event.timestamp, uuid=uuid):
+        set_, once = ({n: v for n, v in bag.items() if n[:1] != layers.KEY} for bag in (event.set_, event.set_once))
+        unset = [name for name in event.unset if name[:1] != layers.KEY]
+        for write in writes(set_, once, unset, at=event.timestamp, uuid=uuid):
             place = (number, write.key, write.kind)
             known = found.get(place)
             if known is None or write.outdoes(known):
@@ -155,3 +158,32 @@ def _writes(fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> list[dict[str
         }
         for (number, key, kind), write in found.items()
     ]
+
+
+def _lay(db: Connection, fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> None:
+    """Write the properties that lie in layers."""
+    new: dict[tuple[int, str], list[layers.Layer]] = defaultdict(list)
+    for uuid, (event, _) in fresh.items():
+        for kind, layer in layers.of_event(event, uuid):
+            new[numbers[event.distinct_id], kind].append(layer)
+    old = {
+        (row["distinct_id"], row["kind"]): layers.read(row["value"])
+        for piece in question.pieces(sorted({number for number, _ in new}))
+        for row in db.all("property.layers", ids=piece)
+    }
+    found = {place: layers.merged(place[1], [*old.get(place, ()), *more]) for place, more in new.items()}
+    db.many(
+        "property.lay",
+        [
+            {
+                "distinct_id": number,
+                "key": layers.KEY,
+                "kind": kind,
+                "value": layers.written(now),
+                "at": now[0].at,
+                "uuid": bytes.fromhex(now[0].uuid),
+            }
+            for (number, kind), now in sorted(found.items())
+            if now != old.get((number, kind))
+        ],
+    )

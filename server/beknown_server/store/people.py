@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from ..identity import ONCE, REFUSED, Write, folded, winners
-from . import question
+from . import layers, question
 from .records import Explanation, Link, Origin, Person, PersonRef
 from .writer import Connection
 
@@ -49,11 +49,32 @@ def find_row(db: Connection, project_id: int, name: str) -> Any:
 def wanted(search: str) -> dict[str, str | None]:
     """Give the values of person.list for a search: part of an id, an e-mail or a name, or ``property=part``."""
     key, equals, part = (text.strip() for text in search.partition("="))
-    return {
-        "pattern": _containing(search) if search.strip() else None,
-        "key": key if equals and part else "",
-        "part": _containing(part),
-    }
+    asked = {"pattern": _containing(search) if search.strip() else None, "key": "", "part": _containing(part)}
+    if equals and part and key.startswith(layers.KEY):  # more than is wanted is found: see is_wanted
+        return {**asked, "key": layers.KEY, "part": _containing(f'"{key}":') + _containing(part)[1:]}
+    return {**asked, "key": key} if equals and part else asked
+
+
+def is_wanted(person: Person, search: str) -> bool:
+    """Tell whether somebody whom person.list found for a search has what was searched for."""
+    key, equals, part = (text.strip() for text in search.partition("="))
+    if not (equals and part and key.startswith(layers.KEY)):
+        return True
+    value = person.properties.get(key)
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return part.lower() in text.lower() or any(search.strip().lower() in one.lower() for one in person.distinct_ids)
+
+
+def listed(db: Connection, project_id: int, *, search: str, limit: int, before: int | None) -> list[Person]:
+    """Give persons, the latest seen first: those seen before a time, whom a search finds."""
+    found: list[Person] = []
+    while len(found) < limit:
+        rows = db.all("person.list", project_id=project_id, limit=limit, before=before, **wanted(search))
+        found += [one for one in persons(db, [row["person"] for row in rows]) if is_wanted(one, search)]
+        if len(rows) < limit:
+            break
+        before = rows[-1]["last_seen"]
+    return found[:limit]
 
 
 def persons(db: Connection, keys: list[int]) -> list[Person]:
@@ -87,8 +108,8 @@ def _person(head: Any, ids: list[Any], properties: dict[str, Any]) -> Person:
 def texts(db: Connection, project_id: int, keys: list[str]) -> list[tuple[int, str, str]]:
     """Give (cluster number, key, text) for every person of a project who has one of these properties."""
     found: dict[int, list[Write]] = defaultdict(list)
-    for row in db.all("property.of_project", project_id=project_id, names=keys):
-        found[row["person"]].append(_write(row))
+    for row in db.all("property.of_project", project_id=project_id, names=[*keys, layers.KEY]):
+        found[row["person"]] += [write for write in _writes(row) if write.key in keys]
     return [
         (person, key, value if isinstance(value, str) else orjson.dumps(value).decode())
         for person, writes in found.items()
@@ -116,25 +137,28 @@ def explain(db: Connection, key: int) -> Explanation:
 
 def origins(db: Connection, key: int) -> dict[str, Origin]:
     """Give whence each property of the person with this cluster number has its value."""
-    written = [(_write(row), row) for row in db.all("property.origins", key=key)]
+    written = [(write, row) for row in db.all("property.origins", key=key) for write in _writes(row)]
     rows = {(write.kind, write.key, write.at, write.uuid): row for write, row in written}
     found = {}
     for name, write in winners(write for write, _ in written).items():
         row = rows[write.kind, write.key, write.at, write.uuid]
-        found[name] = Origin(write.at, row["distinct_id"], row["event"], write.kind == ONCE)
+        event = row["event"] if write.uuid == bytes(row["uuid"]) else None  # of several layers, that of the first
+        found[name] = Origin(write.at, row["distinct_id"], event, write.kind == ONCE)
     return found
 
 
 def _properties(db: Connection, keys: list[int], *, names: list[str] | None = None) -> dict[int, dict[str, Any]]:
     found: dict[int, list[Write]] = defaultdict(list)
     for row in db.all("property.of_persons", keys=keys, names=names):
-        found[row["person"]].append(_write(row))
+        found[row["person"]] += _writes(row)
     return defaultdict(dict, {key: folded(writes) for key, writes in found.items()})
 
 
-def _write(row: Any) -> Write:
+def _writes(row: Any) -> list[Write]:
+    if row["key"] == layers.KEY:
+        return layers.writes_of(row["kind"], row["value"])
     value, unset = (None, True) if row["value"] is None else (orjson.loads(row["value"]), False)
-    return Write(row["kind"], row["key"], value, row["at"], bytes(row["uuid"]), unset)
+    return [Write(row["kind"], row["key"], value, row["at"], bytes(row["uuid"]), unset)]
 
 
 def _name(properties: dict[str, Any], survivor: str, identified: bool) -> str:

@@ -24,7 +24,8 @@ from . import question
 LOCKS = 0x626B  # the first half of our advisory locks' numbers ("bk"); the second is the project's
 CONNECT_S = 5
 WORTH_A_COPY = 4  # rows: fewer are inserted sooner than a COPY is begun and ended
-ONE_ROW_EACH = ("distinct_id.seen",)  # no row is named twice in one call: several may stand in one INSERT
+# No row is named twice in one call: several may stand in one INSERT.
+ONE_ROW_EACH = ("distinct_id.seen", "property.write", "property.lay")
 LOCK_MS = 10_000  # how long to wait for another process's transaction
 
 T = TypeVar("T")

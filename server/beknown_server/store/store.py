@@ -250,10 +250,8 @@ class Store:
 
     def people(self, project_id: int, *, search: str = "", limit: int = 50, before: int | None = None) -> list[Person]:
         """Give persons, the latest seen first: those seen before a time, whom a search finds (people.wanted)."""
-        wanted = people.wanted(search)
         with self._reader() as db:
-            rows = db.all("person.list", project_id=project_id, limit=limit, before=before, **wanted)
-            return people.persons(db, [row["person"] for row in rows])
+            return people.listed(db, project_id, search=search, limit=limit, before=before)
 
     def explain(self, project_id: int, distinct_id: str) -> Explanation | None:
         """Give why a person is one person and what was refused, or None if the id was never seen."""

@@ -1,0 +1,83 @@
+"""Properties whose names begin with ``$``, of one id: in one row per kind, as layers, the one that counts first.
+
+    [[at, uuid, {name: value}, [names unset]], ...]      a name stands in the first layer that wrote it, and in no other
+
+Rules:
+- Why: some thirty such properties are read off every event (traits.py). As rows of their own they cost an event
+  five times what everything else about it costs; most of them say what was said before, only later.
+- Pure, and what comes out does not depend on the order in which events arrive.
+- Other names, which sites choose and people search for, have a row each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import orjson
+
+from ..identity import ONCE, SET, Write
+from .records import Event
+
+KEY = "$"  # the name of the row
+INITIAL = "$initial_"
+
+
+class Layer(NamedTuple):
+    """What one event wrote, as far as it still counts; ``uuid`` in hexadecimal digits."""
+
+    at: int
+    uuid: str
+    values: dict[str, object]
+    unset: list[str]
+
+
+def of_event(event: Event, uuid: bytes) -> list[tuple[str, Layer]]:
+    """Give what an event writes under such names, by kind. ``$initial_*`` is first touch, however it was sent."""
+    now: dict[str, object] = {}
+    first: dict[str, object] = {}
+    for bag, kind in ((event.set_once, ONCE), (event.set_, SET)):
+        for name, value in bag.items():
+            if name.startswith(KEY):
+                (first if kind == ONCE or name.startswith(INITIAL) else now)[name] = value
+    unset = [name for name in event.unset if name.startswith(KEY)]
+    for name in unset:
+        now.pop(name, None)
+    digits = uuid.hex()
+    found = ((SET, Layer(event.timestamp, digits, now, unset)), (ONCE, Layer(event.timestamp, digits, first, [])))
+    return [(kind, layer) for kind, layer in found if layer.values or layer.unset]
+
+
+def merged(kind: str, layers: Iterable[Layer]) -> list[Layer]:
+    """Give layers in the order in which they count, each without what stands in one before it."""
+    known: set[str] = set()
+    kept = []
+    for layer in sorted(layers, key=lambda one: one[:2], reverse=kind == SET):
+        if known.issuperset(layer.values) and known.issuperset(layer.unset):
+            continue  # as nearly always: the same was said before, or has been said again
+        if not known.isdisjoint(layer.values) or not known.isdisjoint(layer.unset):
+            values = {name: value for name, value in layer.values.items() if name not in known}
+            layer = Layer(layer.at, layer.uuid, values, [name for name in layer.unset if name not in known])
+        kept.append(layer)
+        known.update(layer.values, layer.unset)
+    return kept
+
+
+def read(text: str) -> list[Layer]:
+    """Give the layers of a row's value."""
+    return [Layer(*one) for one in orjson.loads(text)]
+
+
+def written(layers: Iterable[Layer]) -> str:
+    """Give a row's value."""
+    return orjson.dumps([tuple(layer) for layer in layers]).decode()
+
+
+def writes_of(kind: str, text: str) -> list[Write]:
+    """Give what a row's value says, name by name."""
+    return [
+        Write(kind, name, value, layer.at, bytes.fromhex(layer.uuid), unset)
+        for layer in read(text)
+        for values, unset in ((layer.values, False), (dict.fromkeys(layer.unset), True))
+        for name, value in values.items()
+    ]

@@ -1,0 +1,1 @@
+select distinct_id, kind, value from property where distinct_id in (:ids) and key = '$'
