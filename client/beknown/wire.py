@@ -68,12 +68,12 @@ def checked_id(value: "Any") -> str:
 
 
 def is_junk(text: str) -> bool:
-    """Tell whether a text can be nobody's id: blank, a placeholder, only zeros and dashes, or a printed object."""
+    """Tell whether a text can be nobody's id: blank, a placeholder, only zeros, dashes, dots, or a printed object."""
     bare = text.strip(BLANKS).lower()
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
         bare = bare[1:-1].strip(BLANKS)
-    if not bare.replace("0", "").replace("-", ""):
-        return True  # "", "0", "---", the all-zero UUID (Segment blocks ^[0-]*$)
+    if not bare.replace("0", "").replace("-", "").replace(".", ""):
+        return True  # "", "0", "0.0", "---", the all-zero UUID (Segment blocks ^[0-]*$)
     printed_object = bare.startswith("[object ") or (bare.startswith("<") and bare.endswith(">"))
     return bare in JUNK_IDS or printed_object or "\0" in bare
 

@@ -1,0 +1,74 @@
+"""``beknown person`` and ``beknown project choose``: an operator's corrections in the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from beknown_server.cli import cli
+from beknown_server.errors import Refusal
+from beknown_server.store import Claim, Project, Store
+from click.testing import CliRunner
+
+from .conftest import BOTH_ENGINES, NOW, event
+
+pytestmark = BOTH_ENGINES
+
+
+@pytest.fixture
+def run(database: str, store: Store, project: Project) -> Callable[..., str]:
+    told = [("anon-1", "ada"), ("anon-2", "ada"), ("anon-3", "bob")]
+    claims = [event("$identify", y, NOW + n, claim=Claim("claim", x, y)) for n, (x, y) in enumerate(told)]
+    store.append(project.id, claims, NOW)
+
+    def run(*words: str, answer: str | None = None) -> str:
+        done = CliRunner().invoke(cli, [*words, "--database", database], input=answer)
+        if isinstance(done.exception, Exception):
+            raise done.exception
+        return done.output
+
+    return run
+
+
+def ids(run: Callable[..., str], who: str) -> list[str]:
+    return sorted(re.findall(r"^id +(\S+)", run("person", "show", who), re.MULTILINE))
+
+
+def test_merge_undo_and_redo(run: Callable[..., str]) -> None:
+    link = re.search(r"undo (\d+)", run("person", "merge", "bob", "ada"))[1]
+    assert ids(run, "anon-3") == ["ada", "anon-1", "anon-2", "anon-3", "bob"]
+    assert "forced_merge" in run("person", "explain", "bob")
+    run("person", "undo", link)
+    assert ids(run, "anon-3") == ["anon-3", "bob"]
+    assert re.search(rf"^undone +{link} .*bob -> ada", run("person", "explain", "bob"), re.MULTILINE)
+    run("person", "redo", link)
+    assert len(ids(run, "ada")) == 5
+
+
+def test_split(run: Callable[..., str]) -> None:
+    assert "Undone links: 2" in run("person", "split", "anon-2")
+    assert (ids(run, "ada"), ids(run, "anon-2")) == (["ada", "anon-1"], ["anon-2"])
+
+
+def test_delete_asks_first(run: Callable[..., str], store: Store, project: Project) -> None:
+    assert "Aborted" in run("person", "delete", "ada", answer="n\n")
+    assert store.person(project.id, "ada") is not None
+    assert "Deleted: 2 events, 3 ids." in run("person", "delete", "anon-2", "--yes")
+    assert store.person(project.id, "ada") is None
+
+
+def test_what_cannot_be_done_is_one_sentence(run: Callable[..., str]) -> None:
+    with pytest.raises(Refusal, match="no link 4711"):
+        run("person", "undo", "4711")
+    with pytest.raises(Refusal, match="nobody was seen"):
+        run("person", "merge", "ada", "nobody")
+
+
+def test_a_project_chooses_what_it_believes(run: Callable[..., str], store: Store, project: Project) -> None:
+    assert "signed_identities  no" in run("project", "choose", str(project.id))
+    assert "signed_identities  yes" in run("project", "choose", str(project.id), "--signed-identities")
+    run("project", "choose", str(project.id), "--merge-dangerously")
+    assert store.projects()[0].options == {"signed_identities": True, "merge_dangerously": True}
+    run("project", "choose", str(project.id), "--no-signed-identities")
+    assert store.projects()[0].options == {"signed_identities": False, "merge_dangerously": True}
