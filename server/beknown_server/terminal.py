@@ -22,6 +22,11 @@ def printed(report: dict[str, Any]) -> str:
     users, loss = report["unique_users"], report["loss"]
     lines += ["", f"Unique users  {users['persons']:,}, at least {users['low']:,}, at most {users['high']:,}"]
     lines += [f"Events lost   {loss['sent'] - loss['received']:,} of {loss['sent']:,} ({loss['share']:.2%})", ""]
+    weeks = [week for week in report["weeks"] if any(week["ladder"].values())]
+    if len(weeks) > 1:
+        lines.append("Week by week   " + "".join(f"{rung:>7}" for rung in RUNGS))
+        lines += [f"  {week['start']}   " + "".join(f"{week['ladder'][rung]:7.1%}" for rung in RUNGS) for week in weeks]
+        lines.append("")
     for finding in report["findings"]:
         lines.append(f"{finding['code']}  {finding['count']:,}  ({finding['severity']})")
         lines.append(f"    effect on unique users: {finding['effect']}")
