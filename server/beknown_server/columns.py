@@ -4,8 +4,8 @@ Rules:
 - Each process has an in-memory DuckDB of its own. Events lie in Parquet files that all processes share
   (segments.py); the newest, not yet in a file, lie in a table (replica.py), and are read from the store when someone
   asks: whoever asks gets every event that was acknowledged before.
-- What is compared and counted is a number: names of events and sessions by their code (asked.py), ids by theirs.
-  The name itself and the properties lie beside them and are read only by the questions that want them.
+- What is compared and counted is a number: names of events, sessions and devices by their code (asked.py), ids by
+  theirs. The name itself and the properties lie beside them and are read only by the questions that want them.
 - Events hold their distinct id; ``ids`` says whose it is now. A merge, its undo or a deletion reaches ``ids`` through
   the store's log of changes, so counting is by the person known now, and the ids of the deleted count no more.
 - One reading is one transaction: all its questions see the same events and the same persons.
@@ -31,7 +31,7 @@ from .segments import Segments
 from .store import Store
 
 PATIENCE_S = 10.0  # whoever asks waits so long for the copy to catch up
-FORMAT = "3"  # part of the folder's name: a new format starts a new copy
+FORMAT = "4"  # part of the folder's name: a new format starts a new copy
 
 CONFIG: dict[str, Any] = {
     "memory_limit": MEMORY,

@@ -28,9 +28,9 @@ class Register:
         """Give what was said about ids in a time."""
         return self.store.facts(self.project_id, start, stop)
 
-    def texts(self, keys: list[str]) -> list[tuple[int, str, str]]:
-        """Give everyone's value of these properties."""
-        return self.store.person_texts(self.project_id, keys)
+    def shared_texts(self, keys: list[str]) -> list[tuple[int, str, str]]:
+        """Give the values of these properties of those who may share one with somebody else."""
+        return self.store.person_texts(self.project_id, keys, shared=True)
 
 
 @contextmanager

@@ -34,6 +34,8 @@ EVENT = {
     "name": "VARCHAR",
     "id": "BIGINT",
     "session": "BIGINT",
+    "device": "BIGINT",
+    "inside": "BOOLEAN",
     "properties": "VARCHAR",
 }
 ID = {"id": "BIGINT", "person": "BIGINT"}
@@ -283,9 +285,13 @@ def _write(connection: duckdb.DuckDBPyConnection, rows: str, unfinished: Path, p
 
 
 def _coded(row: Sequence[Any]) -> tuple[Any, ...]:
-    """Give a row of the store as the copy has it."""
-    seq, timestamp, event, number, session, properties = row
-    return seq, timestamp, code_of(event), event, number, None if session is None else code_of(session), properties
+    """Give a row of the store as the copy has it; ``inside``: a page that was reached from another of the same host."""
+    seq, timestamp, event, number, session, text = row
+    properties = orjson.loads(text)
+    device, host = properties.get("$device_id"), properties.get("$host")
+    inside = event == "$pageview" and isinstance(host, str) and host == properties.get("$referring_domain")
+    codes = [code_of(one) if isinstance(one, str) and one else None for one in (session, device)]
+    return seq, timestamp, code_of(event), event, number, *codes, inside, text
 
 
 def _file(path: Path) -> str:

@@ -29,6 +29,7 @@ LATE_EVENTS = 5  # under a fresh anonymous id, by somebody who was a user before
 SINGLE_IDS = 10  # without a session, one event each: fewer may be chance
 CHANGING = 3  # users of one device, each in no more than one session
 EXAMPLES = 5
+MOST_SHOWN = 50  # users of one device
 UNIQUE = ("email", "phone")  # a person's properties that two people do not share
 
 # code: severity, what it does to unique users, what to change
@@ -61,7 +62,7 @@ class Register(Protocol):
 
     def identified(self) -> list[int]: ...
     def facts(self, start: int, stop: int) -> list[tuple[str, int, int, str, int]]: ...
-    def texts(self, keys: list[str]) -> list[tuple[int, str, str]]: ...
+    def shared_texts(self, keys: list[str]) -> list[tuple[int, str, str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,7 @@ class Study:
 
     def loss(self) -> dict[str, Any]:
         """Give how many events were sent, by their own numbering, and how many of them came."""
-        sent, received, _, _ = self._ask(
-            "loss", self._keys(device="$device_id", tab="$window_id", sequence="$sequence")
-        )[0]
+        sent, received = self._ask("loss", self._keys(tab="$window_id", sequence="$sequence"))[0]
         return {"sent": sent, "received": received, "share": (sent - received) / sent if sent else 0.0}
 
     def of_facts(self) -> Iterable[Finding]:
@@ -168,7 +167,7 @@ class Study:
         """Give the devices that several users used, and those whose user seems to change."""
         shared: list[list[int]] = []
         changing: list[list[int]] = []
-        for _, persons, examples, sessions in self._devices:
+        for _, persons, examples, sessions in self._devices[0]:
             (changing if persons >= CHANGING and sessions <= persons else shared).append(examples)
         for code, found in (("shared_device", shared), ("identified_by_changing_id", changing)):
             yield Finding(code, len(found), [person for examples in found for person in sorted(examples)])
@@ -198,10 +197,9 @@ class Study:
     def unique_users(self) -> dict[str, int]:
         """Give the count of persons, and the interval that the measured duplication and collision support."""
         known, others, duplication = self._ask("persons", {})[0]
-        devices = self._devices
-        single = self._ask("solo", self._keys(device="$device_id"))[0][0]
-        users = single + sum(row[1] for row in devices)
-        collision = users / (single + len(devices)) if users else 1.0
+        shared, single = self._devices
+        users = single + sum(row[1] for row in shared)
+        collision = users / (single + len(shared)) if users else 1.0
         doubled = sum(len(one) - 1 for one in self._duplicates)
         lasting = max(others - len(self._inner), 0)
         low = max(known - doubled, 0) + lasting / max(duplication, 1.0)
@@ -224,18 +222,19 @@ class Study:
         return found
 
     @cached_property
-    def _devices(self) -> list[tuple[Any, ...]]:
-        return self._ask("devices", self._keys(device="$device_id"))
+    def _devices(self) -> tuple[list[tuple[Any, ...]], int]:
+        """Give the devices that several users used, and how many devices one user alone used."""
+        rows = self._ask("devices", {}, some=MOST_SHOWN)
+        return [row for row in rows if row[0] is not None], sum(row[1] for row in rows if row[0] is None)
 
     @cached_property
     def _inner(self) -> list[int]:
-        keys = self._keys(host="$host", referrer="$referring_domain")
-        return [row[0] for row in self._ask("inner", keys, view=code_of("$pageview"))]
+        return [row[0] for row in self._ask("inner", {})]
 
     @cached_property
     def _duplicates(self) -> list[list[int]]:
         same: dict[tuple[str, str], set[int]] = defaultdict(set)
-        for person, key, value in self._register.texts(list(UNIQUE)):
+        for person, key, value in self._register.shared_texts(list(UNIQUE)):
             if value.strip():
                 same[key, value.strip().lower()].add(person)
         return [sorted(group) for group in same.values() if len(group) > 1]

@@ -105,10 +105,12 @@ def _person(head: Any, ids: list[Any], properties: dict[str, Any]) -> Person:
     )
 
 
-def texts(db: Connection, project_id: int, keys: list[str]) -> list[tuple[int, str, str]]:
+def texts(db: Connection, project_id: int, keys: list[str], *, shared: bool = False) -> list[tuple[int, str, str]]:
     """Give (cluster number, key, text) for every person of a project who has one of these properties."""
     found: dict[int, list[Write]] = defaultdict(list)
-    for row in db.all("property.of_project", project_id=project_id, names=[*keys, layers.KEY]):
+    layered = [layers.KEY] if any(key.startswith(layers.KEY) for key in keys) else []
+    asked = "property.shared" if shared else "property.of_project"
+    for row in db.all(asked, project_id=project_id, names=[*keys, *layered]):
         found[row["person"]] += [write for write in _writes(row) if write.key in keys]
     return [
         (person, key, value if isinstance(value, str) else orjson.dumps(value).decode())
