@@ -21,7 +21,7 @@ import orjson
 
 from .asked import code_of
 from .errors import TooBusy
-from .segments import Segments
+from .segments import GRACE_S, Segment, Segments
 from .store import Store
 
 PAGE = 20_000  # events read from the store at once
@@ -53,6 +53,7 @@ class Replica:
         self._builder: threading.Thread | None = None
         self._error: Exception | None = None
         self._stopped = False
+        self._tidying: threading.Timer | None = None
         self._files: list[str] = []
         self._since = 0  # events before this time are forgotten
         self._base = self._last = self._last_id = 0  # the files' last event, the last event, the last id
@@ -65,6 +66,7 @@ class Replica:
 
     def catch_up(self, patience: float) -> None:
         """Wait until all is here that was in the store when this was called; raise TooBusy if that takes too long."""
+        self._segments.tidy()
         events, changes = self._store.latest(self._project_id)
         deadline = time.monotonic() + patience
         self._check_files()
@@ -100,7 +102,7 @@ class Replica:
         """Give a connection in a transaction that sees ``event``: every event with its person."""
         with self._lock:
             connection = self._db.cursor()
-            connection.execute("set parquet_metadata_cache = true")  # checked by the files' times: they may be replaced
+            connection.execute("set parquet_metadata_cache = true")  # files never change
             connection.begin()
             schema = self._schema
             files = f"select * from read_parquet([{', '.join(self._files)}]) union all " if self._files else ""
@@ -121,9 +123,10 @@ class Replica:
             counted = self._segments.chain()
             for segment in self._segments.all():
                 if segment in counted:
-                    self._rewrite(segment.path, f"list_contains({ids}, id)", unfinished)
-                else:
-                    segment.path.unlink(missing_ok=True)
+                    self._rewrite(segment, f"list_contains({ids}, id)", unfinished)
+                elif not any(one.covers(segment) for one in counted):
+                    segment.path.unlink(missing_ok=True)  # it may count again one day, and nobody reads it now
+        self._tidy_later()
 
     def forget_before(self, time: int) -> None:
         """Write the files anew that hold events before a time; those that hold nothing else become one empty file."""
@@ -131,20 +134,29 @@ class Replica:
             self._segments.forget_before(time)
             empty = 0
             for segment in self._segments.chain():
-                left = self._rewrite(segment.path, f"timestamp < {time}", unfinished)
+                left = self._rewrite(segment, f"timestamp < {time}", unfinished)
                 if not left and segment.after == empty:
                     empty = segment.last
-            first = self._segments.place(0, empty)
-            if empty and not first.exists():
-                _write(self._db.cursor(), f"{self._schema}.tail where false", unfinished, first)
+            if empty and not any((one.after, one.last) == (0, empty) for one in self._segments.all()):
+                nothing = f"{self._schema}.tail where false"
+                _write(self._db.cursor(), nothing, unfinished, self._segments.place(0, empty))
         self._check_files()
+        self._tidy_later()
 
     def stop(self) -> None:
         """End the building and close the connection."""
         self._stopped = True
         if self._builder is not None:
             self._builder.join()
+        if self._tidying is not None:
+            self._tidying.cancel()
+            self._segments.tidy(grace=0)  # nothing that was forgotten outlives the process that forgot it
         self._db.close()
+
+    def _tidy_later(self) -> None:
+        self._tidying = threading.Timer(GRACE_S + 1, self._segments.tidy)
+        self._tidying.daemon = True
+        self._tidying.start()
 
     def _build(self) -> threading.Thread:
         with self._lock:
@@ -263,13 +275,15 @@ class Replica:
             self._segments.tidy()
         self._check_files()
 
-    def _rewrite(self, path: Path, unwanted: str, unfinished: Path) -> int:
+    def _rewrite(self, segment: Segment, unwanted: str, unfinished: Path) -> int:
         """Write a file anew without some rows, if it has any of them; give how many are left."""
+        rows = _file(segment.path)
         with self._db.cursor() as connection:
-            count = f"select count(*), count(*) filter ({unwanted}) from {_file(path)}"
+            count = f"select count(*), count(*) filter ({unwanted}) from {rows}"
             every, gone = connection.execute(count).fetchall()[0]
             if gone:
-                _write(connection, f"{_file(path)} where not ({unwanted})", unfinished, path)
+                place = self._segments.place(segment.after, segment.last, segment.version + 1)
+                _write(connection, f"{rows} where not ({unwanted})", unfinished, place)
             return int(every - gone)
 
     def _tail(self) -> int:

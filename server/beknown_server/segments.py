@@ -1,6 +1,7 @@
 """The files of the columnar copy: one project's events in pieces that never change.
 
     <folder>/<database>/<project>/<after>-<last>.parquet      events with after < seq <= last
+    <folder>/<database>/<project>/<after>-<last>.<n>.parquet  the same written anew, without what was forgotten
     <folder>/<database>/<project>/since-<time>                events before this time are forgotten, everywhere
 
 Rules:
@@ -8,8 +9,9 @@ Rules:
   folder without talking: a file appears whole (renamed into place), and a chain from 0 without gaps counts.
 - A file that is missing, torn or foreign ends the chain; the events after it are read from the store again.
 - One process at a time writes (a lock on a file, which the system lets go of when the process dies).
-- One file may take the place of several neighbours: of those that begin at one event, the one that reaches furthest
-  counts. The others go when whoever reads them has long had an answer.
+- No file is ever changed: a reader may be in the midst of it, or know its footer. A new file takes the place of one
+  or of several neighbours: of those that begin at one event, the one that reaches furthest and is newest counts. The
+  others go when whoever reads them has had an answer (GRACE_S).
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-GRACE_S = 120  # a file that no longer counts is kept so long, for those who are reading it
+GRACE_S = 40  # longer than an answer may take
 
-_NAME = re.compile(r"(\d{16})-(\d{16})\.parquet")
+_NAME = re.compile(r"(\d{16})-(\d{16})(?:\.(\d+))?\.parquet")
 _SINCE = re.compile(r"since-(\d{16})")
 _MAGIC = b"PAR1"  # what every whole Parquet file ends with
 
@@ -35,7 +37,12 @@ class Segment(NamedTuple):
 
     after: int
     last: int
+    version: int
     path: Path
+
+    def covers(self, other: Segment) -> bool:
+        """Tell whether it holds all that the other is about."""
+        return self.after <= other.after and other.last <= self.last
 
 
 class Segments:
@@ -48,14 +55,11 @@ class Segments:
     def all(self) -> list[Segment]:
         """Give every segment that is there, in no order; some may overlap."""
         names = [(name, match) for name in self._names() if (match := _NAME.fullmatch(name))]
-        return [Segment(int(match[1]), int(match[2]), self.folder / name) for name, match in names]
+        return [Segment(int(m[1]), int(m[2]), int(m[3] or 0), self.folder / name) for name, m in names]
 
     def chain(self) -> list[Segment]:
         """Give the segments that follow each other from the first event on."""
-        found: dict[int, Segment] = {}
-        for segment in self.all():
-            if segment.after not in found or found[segment.after].last < segment.last:
-                found[segment.after] = segment
+        found = {segment.after: segment for segment in sorted(self.all(), key=lambda one: (one.last, one.version))}
         chain: list[Segment] = []
         at = 0
         while at in found and self._is_whole(found[at].path):
@@ -75,9 +79,10 @@ class Segments:
             if (match := _SINCE.fullmatch(name)) and int(match[1]) < time:
                 (self.folder / name).unlink(missing_ok=True)
 
-    def place(self, after: int, last: int) -> Path:
+    def place(self, after: int, last: int, version: int = 0) -> Path:
         """Give the path of a segment."""
-        return self.folder / f"{after:016d}-{last:016d}.parquet"
+        number = f".{version}" if version else ""
+        return self.folder / f"{after:016d}-{last:016d}{number}.parquet"
 
     def clear(self, after: int = 0) -> None:
         """Remove the segments that reach beyond an event: they belong to another past than the store's."""
@@ -85,12 +90,15 @@ class Segments:
             if segment.last > after:
                 segment.path.unlink(missing_ok=True)
 
-    def tidy(self) -> None:
+    def tidy(self, *, grace: float | None = None) -> None:
         """Remove the files whose place another has taken, a while after it has."""
-        counted = {segment.path for segment in self.chain()}
+        chain = self.chain()
+        counted = {segment.path for segment in chain}
+        until = time.time() - (GRACE_S if grace is None else grace)
         for segment in self.all():
+            instead = [one for one in chain if one.covers(segment)] if segment.path not in counted else []
             with suppress(FileNotFoundError):
-                if segment.path not in counted and segment.path.stat().st_mtime < time.time() - GRACE_S:
+                if instead and instead[0].path.stat().st_mtime <= until:
                     segment.path.unlink()
 
     @contextmanager
