@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright
 
 from .firefox import Firefox, FirefoxBrowser
 from .line import Line
@@ -187,12 +187,6 @@ def tag(collector: Collector | Line, **attributes: str) -> str:
     attributes.setdefault("bots", "count")
     more = "".join(f' data-{name.replace("_", "-")}="{value}"' for name, value in attributes.items() if name != "key")
     return f'<script async src="{collector.url}/beknown.js" data-key="{attributes.get("key", KEY)}"{more}></script>'
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, Response
 
-from ..browser.conftest import CHROMIUM, FLAGS, playwright  # noqa: F401
+from ..browser.conftest import CHROMIUM, FLAGS
 from .conftest import Collected, Line
 
 PACKAGE = Path(__file__).parents[2] / "static/node_modules/posthog-js"
@@ -88,7 +88,7 @@ class Visit:
 
 @pytest.fixture
 def visit(
-    playwright: Playwright,  # noqa: F811
+    playwright: Playwright,
     tmp_path: Path,
     line: Line,
     collected: Collected,

@@ -15,7 +15,7 @@ from beknown_server.store import open_store
 from playwright.sync_api import Playwright
 from posthog import Posthog
 
-from ..browser.conftest import CHROMIUM, FLAGS, playwright  # noqa: F401
+from ..browser.conftest import CHROMIUM, FLAGS
 from .conftest import Collected, Line
 from .test_js import Shop, Visit
 
@@ -138,7 +138,7 @@ def test_merge_dangerously_needs_the_projects_leave(say: Say, line: Line, collec
 
 
 def test_posthog_js_on_two_devices_by_alias_and_by_force(
-    playwright: Playwright,  # noqa: F811
+    playwright: Playwright,
     tmp_path: Path,
     line: Line,
     collected: Collected,
