@@ -19,7 +19,7 @@ ORDER = {
         "errors values ids wire filter guard event failure identity session state retry outbox calls tracker hosts "
         "record context signature spool delivery channel speaker backend integrations __init__"
     ),
-    CLIENT / "hosts": "worker browser spans page tag bridge library __init__",
+    CLIENT / "hosts": "worker objects browser spans page tag bridge library __init__",
     SERVER / "store": (
         "question records migrations migrate sqlite postgres writer projects layers clusters people forgetting "
         "groups arrivals corrections archive forwarding upkeep store __init__"

@@ -17,7 +17,7 @@ import sys
 import time
 
 from ..errors import BadValue
-from ..values import unknown
+from .objects import plain_form
 
 if sys.implementation.name != "micropython":
     import traceback
@@ -308,7 +308,7 @@ def traceback_of(error: BaseException) -> str:
 def from_page(value: "Any", where: str) -> "Any":
     """Give a JavaScript value as plain data; refuse what is neither that nor in the table of values.py."""
     if not IN_BROWSER or not isinstance(value, JsProxy):
-        return unknown(value, where)
+        return plain_form(value, where)
     try:
         return json.loads(js.JSON.stringify(value))
     except Exception:  # a function, undefined, a cycle, a BigInt

@@ -1,0 +1,60 @@
+"""Python's own objects as plain data: what values.py leaves to its host, for Python in a page.
+
+    Enum                       its value
+    Decimal                    float
+    UUID, Path                 text
+    timedelta                  seconds
+    bytes, bytearray           their text, if it is UTF-8
+    dataclass, pydantic        an object of its fields
+    has .items()               an object (Counter, ChainMap, mapping proxies)
+    has .tolist(), .item()     what they answer (numpy, pandas, and their like)
+    other collections          a list (frozenset, deque, range, dict views)
+
+Rules:
+- Known by what they have, not by their class: MicroPython has few of these classes, and a page should not load them
+  to be asked. So the answer is the same on every runtime.
+- What can be gone through only once stays whole: generators, iterators and open files are refused.
+"""
+
+from ..errors import BadValue
+from ..values import unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+AS_TEXT = ("__fspath__", "urn")  # paths, UUIDs
+ONCE = ("__next__", "send", "read")  # iterators, generators, files
+
+
+def plain_form(value: "Any", where: str) -> "Any":
+    """Give an object's plainer form, whose parts may be objects again; raise BadValue naming ``where`` without one."""
+    if isinstance(value, type):
+        return unknown(type(value), where)
+    if hasattr(value, "_value_"):
+        return value.value
+    if isinstance(value, (bytes, bytearray)):
+        return _text(value, where)
+    if any(hasattr(value, name) for name in AS_TEXT):
+        return str(value)
+    if type(value).__name__ == "Decimal":
+        return float(value)
+    if hasattr(value, "total_seconds"):
+        return value.total_seconds()
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if hasattr(value, "tolist") or hasattr(value, "item") or any(hasattr(value, name) for name in ONCE):
+        return unknown(value, where)
+    try:
+        return dict(value.items()) if hasattr(value, "items") else list(value)
+    except TypeError:
+        return unknown(value, where)
+
+
+def _text(value: "Any", where: str) -> str:
+    try:
+        return str(bytes(value).decode())
+    except ValueError:  # UnicodeError is one
+        raise BadValue(f"{where} is bytes that are no UTF-8 text; left out. Pass text, or their base64.") from None
