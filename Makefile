@@ -54,9 +54,15 @@ PIP := python -m pip install --quiet --no-input --disable-pip-version-check --pr
 	@$(call quietly,Installing the server,$(PIP) --editable '.[server$(,)build]')
 	@touch $@
 
-.venv/.installed-dev: .venv/.installed
+.venv/.installed-dev: .venv/.installed .venv/micropip
 	@$(call quietly,Installing what the tests need,$(PIP) --editable '.[server$(,)build$(,)dev]')
 	@touch $@
+
+# What Pyodide's lock file names, and its npm package lacks: it installs our wheel in the tests' pages. It runs in
+# Pyodide only, so it is brought as a wheel and not installed here.
+.venv/micropip: | .venv/bin/python
+	@$(call quietly,Bringing micropip,python -m pip download --quiet --no-input --disable-pip-version-check \
+		--progress-bar off --no-deps --only-binary :all: --python-version 3.14 --dest $@ micropip==0.11.1)
 
 .venv/.installed-soak: .venv/.installed-dev
 	@$(call quietly,Installing what the soak tests need,$(PIP) --editable '.[server$(,)build$(,)dev$(,)soak]')
