@@ -5,7 +5,7 @@ with active as (
   select distinct id from event where timestamp >= $start and timestamp < $stop
 ), first as (
   select any_value(person) as person,
-         min((timestamp::hugeint * 4611686018427387904 + seq) * 2 + inside::int) % 2 = 1 as inside
+         min((timestamp::hugeint * 4611686018427387904 + seq) * 2 + inside::int) & 1 = 1 as inside
   from event
   where person is not null and session is not null and id in (select id from active)
   group by id
