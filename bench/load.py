@@ -27,6 +27,7 @@ EVENT = (
     '"$device_id":"01937a3c-0000-7000-8000-0000000000bb","$browser":"Chrome","$browser_version":142,"$os":"Windows",'
     '"$os_version":"10.0","$device_type":"Desktop","$screen_width":1920,"$screen_height":1080,"$viewport_width":1707,'
     '"$viewport_height":913,"$browser_language":"en-GB","$timezone":"Europe/London","$lib":"web","$lib_version":"1.0.0",'
+    '"$process_person_profile":false,'  # as tags send it for visitors who are nobody's user
     '"utm_source":"newsletter","utm_medium":"email","price":129.5,"currency":"EUR","in_stock":true,"variants":["oak","ash"]}}'
 )
 
