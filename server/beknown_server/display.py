@@ -182,7 +182,7 @@ def written(value: Any) -> str:
     return text if len(text) <= MAX_WRITTEN else text[:MAX_WRITTEN] + "…"
 
 
-SHORT = {word: word.upper() for word in ("json", "nul", "uuid", "http", "api", "csrf")} | {"lz64": "LZ-String"}
+SHORT = {word: word.upper() for word in ("json", "nul", "http", "api", "csrf")} | {"lz64": "LZ-String"}
 
 
 def sentence(code: str) -> str:

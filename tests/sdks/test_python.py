@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
 import pytest
-from posthog import Posthog, identify_context, new_context
+from posthog import AsyncPosthog, Posthog, identify_context, new_context
 from posthog.capture_compression import CaptureCompression
 
 from .conftest import Collected, Line
@@ -99,6 +101,25 @@ def test_what_failed_is_sent_again_and_stored_once(
     assert errors == []
     assert sorted(row["properties"]["number"] for row in collected.events()) == list(range(20))
     assert line.requests("/batch" if wire == "v0" else "/i/v1/") == [0 if fault == "cut" else 503, 200]
+
+
+@pytest.mark.parametrize("wire", ["v0", "v1"])
+def test_the_asynchronous_client_is_understood_too(line: Line, collected: Collected, wire: str) -> None:
+    errors: list[Any] = []
+
+    async def visit() -> None:
+        sdk = AsyncPosthog(collected.key, host=line.url, on_error=lambda *error: errors.append(error), **WIRES[wire])
+        for number in range(20):
+            sdk.capture("counted", distinct_id="u1", properties={"number": number})
+        sdk.set(distinct_id="u1", properties={"name": "Ada"})
+        await sdk.shutdown()
+
+    line.faults = ["lost"]
+    with ThreadPoolExecutor(1) as elsewhere:  # Playwright keeps a loop running in this thread
+        elsewhere.submit(asyncio.run, visit()).result(60)
+    assert errors == []
+    assert collected.names() == Counter({"counted": 20, "$set": 1})
+    assert collected.person("u1")["properties"] == {"name": "Ada"}
 
 
 def test_an_ai_event_arrives(make: Make, errors: list[Any], collected: Collected) -> None:
