@@ -60,6 +60,7 @@ PAGES = {
     "lifecycle": "/insights?kind=lifecycle&interval=week&span=90d",
     "stickiness": "/insights?kind=stickiness",
     "paths": "/insights?kind=paths",
+    "sessions": "/insights?kind=sessions",
     "formula": "/insights?" + urlencode(FORMULA),
     "behind": "/insights/people?" + urlencode([*FUNNEL, ("step", 2), ("who", "dropped")]),
     "identity": "/identity",

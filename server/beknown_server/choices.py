@@ -19,7 +19,9 @@ KINDS = {
     "lifecycle": "Lifecycle",
     "stickiness": "Stickiness",
     "paths": "Paths",
+    "sessions": "Sessions",
 }
+WITHOUT_EVENTS = ("paths", "sessions")  # these ask about all that happened
 RANGES = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
 INTERVALS = {"hour": "Hour", "day": "Day", "week": "Week", "month": "Month"}
 PERIODS = {"day": "Day", "week": "Week", "month": "Month"}

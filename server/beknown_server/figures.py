@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .display import bucket, label
+from .visits import PLACES
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -56,6 +57,7 @@ def table_of(kind: str, answer: dict[str, Any]) -> Table:
         "retention": _cohorts,
         "stickiness": _stickiness,
         "paths": _ways,
+        "sessions": _sessions,
     }[kind](answer)
 
 
@@ -159,6 +161,13 @@ def _stickiness(answer: dict[str, Any]) -> Table:
 def _ways(answer: dict[str, Any]) -> Table:
     names = ["step", "from", "to", "visits", "persons"]
     return Table(names, [[way[name] for name in names] for way in answer["ways"]])
+
+
+def _sessions(answer: dict[str, Any]) -> Table:
+    rows = [["all", None, answer["sessions"], None]]
+    for name in PLACES:
+        rows += [[name, one["value"], one["sessions"], one["bounced"]] for one in answer[name]]
+    return Table(["what", "value", "sessions", "bounced"], rows)
 
 
 def _plain(cell: Any) -> Any:

@@ -35,6 +35,7 @@ from .choices import (
     RETENTIONS,
     SUBJECTS,
     TRAILING,
+    WITHOUT_EVENTS,
 )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ class Form:
         return found
 
     def _own(self) -> list[tuple[str, str]]:
-        found = [("event", name) for name in self.events if self.events != [ANY] and self.kind != "paths"]
+        found = [("event", name) for name in self.events if self.events != [ANY] and self.kind not in WITHOUT_EVENTS]
         if self.kind == "trends":
             found += [("math", one) for one in _shortest([one.math for one in self.series], _PLAIN.math)]
             found += [("of", one) for one in _shortest([one.of for one in self.series], "")]
@@ -122,6 +123,7 @@ class Form:
             "lifecycle": ["interval"],
             "stickiness": ["interval", "mode"],
             "paths": ["steps"],
+            "sessions": [],
         }[self.kind]
         if "breakdown" in names and self.breakdown:
             names += ["subject"] + ["attribution"] * (self.kind == "funnel")
@@ -146,6 +148,7 @@ class Form:
             "lifecycle": {**self._matching(self.events[0]), "interval": self.interval},
             "stickiness": self._stickiness(),
             "paths": {"steps": self.steps, "filters": self._filters()},
+            "sessions": {"filters": self._filters()},
         }
         until = {} if self.kind == "retention" else {"date_to": last}
         return asked[self.kind] | {"date_from": first} | until

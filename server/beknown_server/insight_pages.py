@@ -19,7 +19,7 @@ from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from . import access, choices, cohorts, display, figures, flow, form, funnel, insights
+from . import access, choices, cohorts, display, figures, flow, form, funnel, insights, visits
 from .errors import Refusal
 from .form import Form, Series
 from .insights import TRAILING, Desk, zone_of
@@ -40,6 +40,7 @@ ANSWERS: Mapping[str, Callable[[Desk, Any], dict[str, Any]]] = {
     "lifecycle": cohorts.lifecycle,
     "stickiness": cohorts.stickiness,
     "paths": cohorts.paths,
+    "sessions": visits.visits,
 }
 
 bp = Blueprint("numbers", __name__)
@@ -201,6 +202,8 @@ def _drawn(asked: Form, answer: dict[str, Any], *, is_partial: bool) -> dict[str
     """Give what the page draws besides the answer itself."""
     if asked.kind == "funnel":
         return {"groups": figures.groups_of(answer)}
+    if asked.kind == "sessions":
+        return {}
     if asked.kind == "retention":
         return {"mean": answer["mean"]}
     if asked.kind == "stickiness":

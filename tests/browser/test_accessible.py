@@ -22,6 +22,7 @@ INSIGHTS = [
     "kind=lifecycle",
     "kind=stickiness",
     "kind=paths",
+    "kind=sessions",
 ]
 PAGES = "/overview /live /people /people/ada /people/nobody /warnings /settings /identity".split()
 PAGES += [f"/insights?{query}" for query in INSIGHTS] + [f"/insights/people?kind=funnel&{STEPS}"]

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from .conftest import SECRET, Collector, until
 from .windows import Windows, capture, open_windows  # noqa: F401
 
-KINDS = ["trends", "funnel", "retention", "lifecycle", "stickiness", "paths"]
+KINDS = ["trends", "funnel", "retention", "lifecycle", "stickiness", "paths", "sessions"]
 PAINTED = """() => {
   const canvas = document.querySelector(".chart canvas");
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -26,6 +26,7 @@ QUESTIONS = {
     "lifecycle": f"kind=lifecycle&{DAYS}",
     "stickiness": f"kind=stickiness&event=$pageview&mode=more&{DAYS}",
     "paths": f"kind=paths&{DAYS}",
+    "sessions": f"kind=sessions&{DAYS}",
 }
 
 
