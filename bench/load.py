@@ -33,7 +33,7 @@ EVENT = (
 
 
 class Events:
-    """Makes the bodies: single events, or batches of events of many visitors."""
+    """Makes the bodies: events of one visitor among many, as a browser sends them."""
 
     def __init__(self, key: str, batch: int) -> None:
         self._key, self._batch = key, batch
@@ -47,7 +47,8 @@ class Events:
         stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
         ms = f"{int(now * 1000):012x}"
         head = f"{ms[:8]}-{ms[8:]}-7"
-        events = [self._event(head, stamp) for _ in range(self._batch)]
+        visitor = self._dice.choice(self._visitors)
+        events = [self._event(head, stamp, visitor) for _ in range(self._batch)]
         body = ",".join(events)
         body = f'{{"api_key":"{self._key}","sent_at":"{stamp}","batch":[{body}]}}'
         return (
@@ -55,10 +56,9 @@ class Events:
             + body
         ).encode()
 
-    def _event(self, head: str, stamp: str) -> str:
+    def _event(self, head: str, stamp: str, visitor: str) -> str:
         bits = self._dice.getrandbits(74)
         uuid = f"{head}{bits & 0xFFF:03x}-{0x8000 | bits >> 12 & 0x3FFF:04x}-{bits >> 26:012x}"
-        visitor = self._visitors[bits % VISITORS]
         return EVENT % (uuid, visitor, stamp, visitor)
 
 

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import gc
 import shutil
 import socket
 import tempfile
@@ -120,6 +121,9 @@ def _site(worker: Any) -> Site | None:
 
 
 def _begin(worker: Any) -> None:
+    # Events leave hardly any cycles, and by default the collector looks for them after every 700 objects: several times
+    # in a batch, and now and then at everything there is.
+    gc.set_threshold(50_000)
     site = _site(worker)
     if site is not None:
         site.is_stopping = lambda: not worker.alive

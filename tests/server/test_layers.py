@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from uuid import UUID, uuid5
 
 from beknown_server.identity import ONCE, SET, winners, writes
 from beknown_server.store import Project, Store, layers
+from beknown_server.store.arrivals import person_id
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +63,12 @@ def store_them(stored: dict[str, str], waiting: dict[str, list[layers.Layer]]) -
             old = layers.read(stored[kind]) if kind in stored else []
             stored[kind] = layers.written(layers.merged(kind, [*old, *more]))
             more.clear()
+
+
+@given(st.integers(1, 1 << 40), st.text(min_size=1, max_size=20))
+def test_a_persons_id_is_its_uuid5(project_id: int, name: str) -> None:
+    namespace = UUID("5f6d9c4e-7f4b-4c1e-9a53-6265a06e6f77")
+    assert person_id(project_id, name) == uuid5(namespace, f"{project_id}:{name}")
 
 
 @BOTH_ENGINES

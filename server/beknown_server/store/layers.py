@@ -1,4 +1,4 @@
-"""Properties whose names begin with ``$``, of one id: in one row per kind, as layers, the one that counts first.
+"""Properties that are read off every event, of one id: in one row per kind, as layers, the one that counts first.
 
     [[at, uuid, {name: value}, [names unset]], ...]      a name stands in the first layer that wrote it, and in no other
 
@@ -6,7 +6,7 @@ Rules:
 - Why: some thirty such properties are read off every event (traits.py). As rows of their own they cost an event
   five times what everything else about it costs; most of them say what was said before, only later.
 - Pure, and what comes out does not depend on the order in which events arrive.
-- Other names, which sites choose and people search for, have a row each.
+- They are known by their names' beginnings. Other names, which sites choose, have a row each.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..identity import ONCE, SET, Write
 from .records import Event
 
 KEY = "$"  # the name of the row
+NAMES = ("$", "utm_")  # what such names begin with
 INITIAL = "$initial_"
 
 
@@ -32,15 +33,18 @@ class Layer(NamedTuple):
     unset: list[str]
 
 
+def is_layered(name: str) -> bool:
+    """Tell whether properties of this name lie in layers."""
+    return name.startswith(NAMES)
+
+
 def of_event(event: Event, uuid: bytes) -> list[tuple[str, Layer]]:
     """Give what an event writes under such names, by kind. ``$initial_*`` is first touch, however it was sent."""
-    now: dict[str, object] = {}
-    first: dict[str, object] = {}
-    for bag, kind in ((event.set_once, ONCE), (event.set_, SET)):
-        for name, value in bag.items():
-            if name.startswith(KEY):
-                (first if kind == ONCE or name.startswith(INITIAL) else now)[name] = value
-    unset = [name for name in event.unset if name.startswith(KEY)]
+    now = {name: value for name, value in event.set_.items() if name.startswith(NAMES)}
+    first = {name: value for name, value in event.set_once.items() if name.startswith(NAMES)}
+    for name in [name for name in now if name.startswith(INITIAL)]:
+        first[name] = now.pop(name)
+    unset = [name for name in event.unset if name.startswith(NAMES)]
     for name in unset:
         now.pop(name, None)
     digits = uuid.hex()

@@ -50,7 +50,7 @@ def wanted(search: str) -> dict[str, str | None]:
     """Give the values of person.list for a search: part of an id, an e-mail or a name, or ``property=part``."""
     key, equals, part = (text.strip() for text in search.partition("="))
     asked = {"pattern": _containing(search) if search.strip() else None, "key": "", "part": _containing(part)}
-    if equals and part and key.startswith(layers.KEY):  # more than is wanted is found: see is_wanted
+    if equals and part and layers.is_layered(key):  # more than is wanted is found: see is_wanted
         return {**asked, "key": layers.KEY, "part": _containing(f'"{key}":') + _containing(part)[1:]}
     return {**asked, "key": key} if equals and part else asked
 
@@ -58,7 +58,7 @@ def wanted(search: str) -> dict[str, str | None]:
 def is_wanted(person: Person, search: str) -> bool:
     """Tell whether somebody whom person.list found for a search has what was searched for."""
     key, equals, part = (text.strip() for text in search.partition("="))
-    if not (equals and part and key.startswith(layers.KEY)):
+    if not (equals and part and layers.is_layered(key)):
         return True
     value = person.properties.get(key)
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
