@@ -57,7 +57,7 @@ class Player:
                 getattr(library, step[0])(*step[1:])
         await library.flush()
         return {
-            "tab": window.sessionStorage.getItem(name),
+            "tab": library._brain.tab,
             "stored": [heard.cookie(name), heard.get(name)],
             "said": heard.said,
             "journal": [place for place in heard.names() if place.startswith(name + "~")],
