@@ -3,6 +3,7 @@
     flags, decide, remote config, surveys, tours     nothing is on, so that no SDK fetches more or waits
     replay, logs, metrics, traces                    taken and thrown away: a refusal would be sent again or logged
     a flag's remote configuration                    404, as upstream for a flag that does not exist
+    posthog-js and its parts                         404, with what to do: they are not ours to serve
 
 Rules (posthog-server §1.1): no key is checked, nothing is stored. What the page's author chose for posthog-js itself
 (autocapture) is left as it is.
@@ -150,6 +151,16 @@ def remote_config(project: str, flag: str) -> ResponseReturnValue:
         "no_such_flag",
         f"there are no feature flags here, so none called {flag[:80]!r}.",
         fix="Take the flag's default in your code.",
+    )
+
+
+@_at("/static/<path:name>", methods=("GET", "OPTIONS"))
+def script(name: str) -> ResponseReturnValue:
+    """Answer whoever pasted PostHog's snippet, which loads posthog-js from here, what to do."""
+    raise NotFound(
+        "no_such_script",
+        "posthog-js is not served here.",
+        fix="Load its dist/array.js from your own site (docs/posthog.md), or paste beknown's tag instead.",
     )
 
 

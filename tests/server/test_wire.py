@@ -150,6 +150,14 @@ def test_a_flag_s_own_configuration_does_not_exist(client: FlaskClient) -> None:
     assert (answer.status_code, answer.json["code"]) == (404, "no_such_flag")
 
 
+def test_who_pasted_posthog_s_snippet_is_told_what_to_do(client: FlaskClient, store: Store, project: Project) -> None:
+    answer = client.get("/static/array.js", headers=ORIGIN)
+    assert (answer.status_code, answer.headers["X-Beknown-Refused"]) == (404, "no_such_script")
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+    (warning,) = store.warnings(project.id)
+    assert warning.fix.startswith("Load its dist/array.js from your own site")
+
+
 def test_an_opentelemetry_client_that_speaks_protobuf_is_answered_in_it(client: FlaskClient) -> None:
     answer = client.post("/i/v1/traces", data=b"\x0a\x00", content_type="application/x-protobuf")
     assert (answer.status_code, answer.data, answer.mimetype) == (200, b"", "application/x-protobuf")
