@@ -1,6 +1,6 @@
 """Random histories of what was said about ids, stored by one process or four that are killed, against the oracle.
 
-    python bench/soak_identity.py [--histories 10000] [--seed N] [--results FILE]
+    python bench/soak_identity.py [--histories 10000] [--only sqlite|postgresql] [--seed N] [--results FILE]
 
 Each history is shuffled, repeated in part, cut into batches and given to processes that store it, on SQLite and on
 PostgreSQL in turn; some of them are killed in the middle (SIGKILL) and go on with what was not acknowledged. Then
@@ -37,6 +37,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--histories", type=int, default=10_000)
     options.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    options.add_argument("--only", choices=["sqlite", "postgresql"])
     options.add_argument("--results", type=Path, default=RESULTS)
     chosen = options.parse_args()
     print(f"soak_identity: {chosen.histories} histories, seed {chosen.seed}", flush=True)
@@ -46,18 +47,26 @@ def main() -> int:
             addresses = {"postgresql": server.database(), "sqlite": f"sqlite:///{folder}/beknown.db"}
             with psycopg.connect(addresses["postgresql"], autocommit=True) as raw:
                 raw.execute(UNHURRIED)
-            found = soak(addresses, chosen.histories, chosen.seed)
+            wanted = {name: url for name, url in addresses.items() if chosen.only in (None, name)}
+            found = soak(wanted, chosen.histories, chosen.seed, chosen.results)
         finally:
             server.remove()
-    chosen.results.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
     return 1 if found["wrong"] else 0
 
 
-def soak(addresses: dict[str, str], count: int, seed: int) -> dict[str, Any]:
-    """Tell the histories, half of them to each store, and give what was found."""
+def soak(addresses: dict[str, str], count: int, seed: int, results: Path) -> dict[str, Any]:
+    """Tell the histories, half of them to each store, and give what was found; noted on the way, should it be ended."""
     began = time.monotonic()
-    found: dict[str, Any] = {"histories": 0, "seed": seed, "said": 0, "kills": 0, "by_four": 0, "wrong": []}
+    found: dict[str, Any] = {
+        "histories": 0,
+        "stores": {},
+        "seed": seed,
+        "said": 0,
+        "kills": 0,
+        "by_four": 0,
+        "wrong": [],
+    }
     histories.Hand.context.set_forkserver_preload(["tests.server.histories"])
     for name, address in addresses.items():
         store = histories.open_store(address)
@@ -74,15 +83,22 @@ def soak(addresses: dict[str, str], count: int, seed: int) -> dict[str, Any]:
             wrong = histories.differences(store, project, said)
             found["wrong"] += [{"history": own, "differences": wrong}] if wrong else []
             found["histories"] += 1
+            found["stores"][name] = number + 1
             found["said"] += len(said)
             found["by_four"] += four
             if number % 500 == 499:
                 print(f"  {name}: {number + 1}, {len(found['wrong'])} wrong", flush=True)
+                noted(found, began, results)
         for hand in hands:
             hand.end()
         store.close()
-    found["seconds"] = round(time.monotonic() - began)
+    noted(found, began, results)
     return found
+
+
+def noted(found: dict[str, Any], began: float, results: Path) -> None:
+    found["seconds"] = round(time.monotonic() - began)
+    results.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":
