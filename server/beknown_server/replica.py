@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ class Replica:
         self._base = self._last = self._last_id = 0  # the files' last event, the last event, the last id
         self._change: int | None = None  # the last change of an id's person that was read; None: none yet
         self._has_ids = False  # every id was read once
+        self._kept_id = self._kept_change = 0  # those of the newest file of ids
         self._db.execute(f"create schema {self._schema}")
         for table, shape in (("tail", EVENT), ("ids", ID)):
             columns = ", ".join(f"{name} {kind}" for name, kind in shape.items())
@@ -139,7 +141,8 @@ class Replica:
                     empty = segment.last
             if empty and not any((one.after, one.last) == (0, empty) for one in self._segments.all()):
                 nothing = f"{self._schema}.tail where false"
-                _write(self._db.cursor(), nothing, unfinished, self._segments.place(0, empty))
+                _write(self._db.cursor(), nothing, unfinished)
+                unfinished.replace(self._segments.place(0, empty))
         self._check_files()
         self._tidy_later()
 
@@ -172,11 +175,12 @@ class Replica:
                 # First the changes' number: what changes while events and ids are read is then read again.
                 events, change = self._store.latest(self._project_id)
                 self._mend_past(events)
-                self._change = change
+                self._load_ids(change)
             self._read_events()
             self._read_ids()
             self._has_ids = True
             self._read_changes()
+            self._write_ids()
         except Exception as error:  # the threshold of this thread: whoever waits is told
             self._error = error
 
@@ -206,6 +210,25 @@ class Replica:
             self._write_segment()
             if len(rows) < PAGE:
                 return
+
+    def _load_ids(self, change: int) -> None:
+        """Begin with the ids of the file, if there is one, and with all that changed since it was written."""
+        found = self._segments.ids()
+        with self._lock, suppress(duckdb.IOException):  # another process may just have written a newer one
+            if found and found.change <= change:
+                self._db.execute(f"insert into {self._schema}.ids select id, person from {_file(found.path)}")
+                self._last_id = self._kept_id = found.last
+                change = found.change
+        self._change = self._kept_change = change
+
+    def _write_ids(self) -> None:
+        """Write the ids when much is new, for processes that start later."""
+        if self._change is None or self._last_id - self._kept_id + self._change - self._kept_change < SEGMENT:
+            return
+        with self._segments.writing() as unfinished, self._lock:
+            _write(self._db, f"{self._schema}.ids", unfinished, order="id")
+            self._segments.keep_ids(self._change, self._last_id, unfinished)
+            self._kept_id, self._kept_change = self._last_id, self._change
 
     def _read_ids(self) -> None:
         while not self._stopped:
@@ -271,7 +294,8 @@ class Replica:
             with self._lock:
                 if self._tail() >= SEGMENT:
                     rows = f"{self._schema}.tail where timestamp >= {self._since}"
-                    _write(self._db, rows, unfinished, self._segments.place(self._base, self._last))
+                    _write(self._db, rows, unfinished)
+                    unfinished.replace(self._segments.place(self._base, self._last))
             self._segments.tidy()
         self._check_files()
 
@@ -283,7 +307,8 @@ class Replica:
             every, gone = connection.execute(count).fetchall()[0]
             if gone:
                 place = self._segments.place(segment.after, segment.last, segment.version + 1)
-                _write(connection, f"{rows} where not ({unwanted})", unfinished, place)
+                _write(connection, f"{rows} where not ({unwanted})", unfinished)
+                unfinished.replace(place)
             return int(every - gone)
 
     def _tail(self) -> int:
@@ -291,11 +316,9 @@ class Replica:
             return int(connection.execute(f"select count(*) from {self._schema}.tail").fetchall()[0][0])
 
 
-def _write(connection: duckdb.DuckDBPyConnection, rows: str, unfinished: Path, place: Path) -> None:
-    connection.execute(
-        f"copy (select * from {rows} order by seq) to {_text(unfinished)} (format parquet, compression lz4)"
-    )
-    unfinished.replace(place)
+def _write(connection: duckdb.DuckDBPyConnection, rows: str, place: Path, *, order: str = "seq") -> None:
+    what = f"select * from {rows} order by {order}"
+    connection.execute(f"copy ({what}) to {_text(place)} (format parquet, compression lz4)")
 
 
 def _coded(row: Sequence[Any]) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
     <folder>/<database>/<project>/<after>-<last>.parquet      events with after < seq <= last
     <folder>/<database>/<project>/<after>-<last>.<n>.parquet  the same written anew, without what was forgotten
     <folder>/<database>/<project>/since-<time>                events before this time are forgotten, everywhere
+    <folder>/<database>/<project>/ids-<change>-<last>.parquet whose the ids up to ``last`` were after a change
 
 Rules:
 - What a file holds follows from its name and the store: whoever writes it writes the same. So processes share the
@@ -28,6 +29,7 @@ from typing import NamedTuple
 GRACE_S = 40  # longer than an answer may take
 
 _NAME = re.compile(r"(\d{16})-(\d{16})(?:\.(\d+))?\.parquet")
+_IDS = re.compile(r"ids-(\d{16})-(\d{16})\.parquet")
 _SINCE = re.compile(r"since-(\d{16})")
 _MAGIC = b"PAR1"  # what every whole Parquet file ends with
 
@@ -43,6 +45,14 @@ class Segment(NamedTuple):
     def covers(self, other: Segment) -> bool:
         """Tell whether it holds all that the other is about."""
         return self.after <= other.after and other.last <= self.last
+
+
+class Ids(NamedTuple):
+    """Whose the ids were, so that a process that starts need not ask the store for a million of them."""
+
+    change: int
+    last: int
+    path: Path
 
 
 class Segments:
@@ -67,6 +77,20 @@ class Segments:
             at = found[at].last
         return chain
 
+    def ids(self) -> Ids | None:
+        """Give the newest file of ids."""
+        names = [(name, match) for name in self._names() if (match := _IDS.fullmatch(name))]
+        found = [Ids(int(match[1]), int(match[2]), self.folder / name) for name, match in names]
+        return max((one for one in found if self._is_whole(one.path)), default=None)
+
+    def keep_ids(self, change: int, last: int, written: Path) -> None:
+        """Put a file of ids in its place, and remove the older ones."""
+        place = self.folder / f"ids-{change:016d}-{last:016d}.parquet"
+        written.replace(place)
+        for name in self._names():
+            if _IDS.fullmatch(name) and name != place.name:
+                (self.folder / name).unlink(missing_ok=True)
+
     def since(self) -> int:
         """Give the time before which every event is forgotten; 0 if there is none."""
         return max((int(match[1]) for name in self._names() if (match := _SINCE.fullmatch(name))), default=0)
@@ -85,10 +109,12 @@ class Segments:
         return self.folder / f"{after:016d}-{last:016d}{number}.parquet"
 
     def clear(self, after: int = 0) -> None:
-        """Remove the segments that reach beyond an event: they belong to another past than the store's."""
+        """Remove the segments that reach beyond an event, and the ids: they belong to another past than the store's."""
         for segment in self.all():
             if segment.last > after:
                 segment.path.unlink(missing_ok=True)
+        if found := self.ids():
+            found.path.unlink(missing_ok=True)
 
     def tidy(self, *, grace: float | None = None) -> None:
         """Remove the files whose place another has taken, a while after it has."""

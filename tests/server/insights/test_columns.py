@@ -226,6 +226,29 @@ def test_a_new_process_reads_the_files_and_only_the_rest_from_the_store(
 
 
 @pytest.mark.usefixtures("small")
+def test_a_new_process_reads_whose_the_ids_are_from_a_file_and_what_changed_since_from_the_store(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [event("view", f"p{number}", NOW + number) for number in range(30)]
+    store.append(project.id, people, NOW)
+    assert counted(columns, project) == (30, 30)
+    assert len(list(columns._folder.rglob("ids-*.parquet"))) == 1
+    claims = [event("$identify", "user", NOW + 100 + n, claim=Claim("claim", f"p{n}", "user")) for n in range(3)]
+    store.append(project.id, claims, NOW)
+    deleted = store.corrections.delete(project.id, "p9", now=NOW)
+    columns.forget(project.id, deleted.numbers)
+    asked: list[tuple[str, int]] = []
+    real = store.columns
+    monkeypatch.setattr(
+        store, "columns", lambda *args, **more: asked.append((args[1], more["after"])) or real(*args, **more)  # type: ignore[func-returns-value]
+    )  # fmt: skip
+    other = Columns(store, columns._folder)
+    assert counted(other, project) == counted(columns, project) == (32, 27)  # p0 to p2 are one, p9 is gone
+    assert min(after for what, after in asked if what == "distinct_id") >= 28
+    other.close()
+
+
+@pytest.mark.usefixtures("small")
 def test_another_database_at_the_same_place_gets_a_copy_of_its_own(
     store: Store, project: Project, columns: Columns, tmp_path: Path
 ) -> None:
