@@ -13,16 +13,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from ..identity import Write
-from . import question
+from . import layers, question
 from .arrivals import person_id
 from .clusters import learn, replay_around
 from .forgetting import tombstones
+from .people import writes_of
 from .records import Claim, KeptFact, KeptId
 from .writer import Connection, Writer
 
@@ -58,10 +60,9 @@ class Archive:
             written: dict[int, list[Write]] = defaultdict(list)
             for piece in question.pieces([row["id"] for row in rows]):
                 for row in db.all("property.kept", ids=piece):
-                    value = None if row["value"] is None else orjson.loads(row["value"])
-                    uuid = str(UUID(bytes=bytes(row["uuid"])))
-                    unset = row["value"] is None
-                    written[row["distinct_id"]].append(Write(row["kind"], row["key"], value, row["at"], uuid, unset))
+                    written[row["distinct_id"]] += [
+                        replace(write, uuid=str(UUID(bytes=write.uuid))) for write in writes_of(row)
+                    ]
         return [
             KeptId(
                 row["id"], row["name"], row["first_seen"], row["last_seen"], bool(row["personal"]), written[row["id"]]
@@ -110,9 +111,14 @@ def _put_ids(db: Connection, project_id: int, ids: Sequence[KeptId], gone: dict[
     for one in ids:
         _see(db, project_id, one.distinct_id, one.first_seen, one.last_seen, one.personal)
     numbers = _numbers(db, project_id, [one.distinct_id for one in ids])
+    laid: dict[tuple[int, str], list[layers.Layer]] = defaultdict(list)
     for one in ids:
         for write in one.written:
             if write.at <= gone.get(one.distinct_id, -1):
+                continue
+            if layers.is_layered(write.key):
+                layer = layers.of_write(replace(write, uuid=UUID(write.uuid).bytes))
+                laid[numbers[one.distinct_id], write.kind].append(layer)
                 continue
             row = {
                 "distinct_id": numbers[one.distinct_id],
@@ -123,6 +129,7 @@ def _put_ids(db: Connection, project_id: int, ids: Sequence[KeptId], gone: dict[
                 "uuid": UUID(write.uuid).bytes,
             }
             db.many("property.write", [row])
+    layers.put(db, laid)
 
 
 def _put_fact(db: Connection, project_id: int, fact: KeptFact) -> None:

@@ -179,24 +179,4 @@ def _lay(db: Connection, fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> 
     for uuid, (event, _) in fresh.items():
         for kind, layer in layers.of_event(event, uuid):
             new[numbers[event.distinct_id], kind].append(layer)
-    old = {
-        (row["distinct_id"], row["kind"]): layers.read(row["value"])
-        for piece in question.pieces(sorted({number for number, _ in new}))
-        for row in db.all("property.layers", ids=piece)
-    }
-    found = {place: layers.merged(place[1], [*old.get(place, ()), *more]) for place, more in new.items()}
-    db.many(
-        "property.lay",
-        [
-            {
-                "distinct_id": number,
-                "key": layers.KEY,
-                "kind": kind,
-                "value": layers.written(now),
-                "at": now[0].at,
-                "uuid": bytes.fromhex(now[0].uuid),
-            }
-            for (number, kind), now in sorted(found.items())
-            if now != old.get((number, kind))
-        ],
-    )
+    layers.put(db, new)

@@ -5,19 +5,21 @@
 Rules:
 - Why: some thirty such properties are read off every event (traits.py). As rows of their own they cost an event
   five times what everything else about it costs; most of them say what was said before, only later.
-- Pure, and what comes out does not depend on the order in which events arrive.
+- What comes out does not depend on the order in which events arrive.
 - They are known by their names' beginnings. Other names, which sites choose, have a row each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
 
 from ..identity import ONCE, SET, Write
+from . import question
 from .records import Event
+from .writer import Connection
 
 KEY = "$"  # the name of the row
 NAMES = ("$", "utm_")  # what such names begin with
@@ -85,3 +87,34 @@ def writes_of(kind: str, text: str) -> list[Write]:
         for values, unset in ((layer.values, False), (dict.fromkeys(layer.unset), True))
         for name, value in values.items()
     ]
+
+
+def of_write(write: Write) -> Layer:
+    """Give one write as a layer."""
+    values, unset = ({}, [write.key]) if write.unset else ({write.key: write.value}, [])
+    return Layer(write.at, write.uuid.hex(), values, unset)
+
+
+def put(db: Connection, new: Mapping[tuple[int, str], Sequence[Layer]]) -> None:
+    """Lay what was written under an id's number, by kind, among what lies there. The project is locked."""
+    old = {
+        (row["distinct_id"], row["kind"]): read(row["value"])
+        for piece in question.pieces(sorted({number for number, _ in new}))
+        for row in db.all("property.layers", ids=piece)
+    }
+    found = {place: merged(place[1], [*old.get(place, ()), *more]) for place, more in new.items()}
+    db.many(
+        "property.lay",
+        [
+            {
+                "distinct_id": number,
+                "key": KEY,
+                "kind": kind,
+                "value": written(now),
+                "at": now[0].at,
+                "uuid": bytes.fromhex(now[0].uuid),
+            }
+            for (number, kind), now in sorted(found.items())
+            if now != old.get((number, kind))
+        ],
+    )

@@ -108,10 +108,10 @@ def _person(head: Any, ids: list[Any], properties: dict[str, Any]) -> Person:
 def texts(db: Connection, project_id: int, keys: list[str], *, shared: bool = False) -> list[tuple[int, str, str]]:
     """Give (cluster number, key, text) for every person of a project who has one of these properties."""
     found: dict[int, list[Write]] = defaultdict(list)
-    layered = [layers.KEY] if any(key.startswith(layers.KEY) for key in keys) else []
+    layered = [layers.KEY] if any(layers.is_layered(key) for key in keys) else []
     asked = "property.shared" if shared else "property.of_project"
     for row in db.all(asked, project_id=project_id, names=[*keys, *layered]):
-        found[row["person"]] += [write for write in _writes(row) if write.key in keys]
+        found[row["person"]] += [write for write in writes_of(row) if write.key in keys]
     return [
         (person, key, value if isinstance(value, str) else orjson.dumps(value).decode())
         for person, writes in found.items()
@@ -139,7 +139,7 @@ def explain(db: Connection, key: int) -> Explanation:
 
 def origins(db: Connection, key: int) -> dict[str, Origin]:
     """Give whence each property of the person with this cluster number has its value."""
-    written = [(write, row) for row in db.all("property.origins", key=key) for write in _writes(row)]
+    written = [(write, row) for row in db.all("property.origins", key=key) for write in writes_of(row)]
     rows = {(write.kind, write.key, write.at, write.uuid): row for write, row in written}
     found = {}
     for name, write in winners(write for write, _ in written).items():
@@ -152,11 +152,12 @@ def origins(db: Connection, key: int) -> dict[str, Origin]:
 def _properties(db: Connection, keys: list[int], *, names: list[str] | None = None) -> dict[int, dict[str, Any]]:
     found: dict[int, list[Write]] = defaultdict(list)
     for row in db.all("property.of_persons", keys=keys, names=names):
-        found[row["person"]] += _writes(row)
+        found[row["person"]] += writes_of(row)
     return defaultdict(dict, {key: folded(writes) for key, writes in found.items()})
 
 
-def _writes(row: Any) -> list[Write]:
+def writes_of(row: Any) -> list[Write]:
+    """Give what a row of ``property`` says."""
     if row["key"] == layers.KEY:
         return layers.writes_of(row["kind"], row["value"])
     value, unset = (None, True) if row["value"] is None else (orjson.loads(row["value"]), False)
