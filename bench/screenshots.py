@@ -152,7 +152,7 @@ def picture(chromium: Browser, url: str, place: Path, *, size: str, scheme: str)
         page.click("button.strong")
         page.wait_for_url("**/overview")
     page.goto(url)
-    page.wait_for_function("!document.querySelector('.waits')")  # what a page fetches once it is shown
+    page.wait_for_selector(".waits", state="detached")  # what a page fetches once it is shown
     page.wait_for_timeout(400)  # charts are drawn, the stream has opened
     whole = int(page.evaluate("document.documentElement.scrollHeight")) if size == "desktop" else height
     page.set_viewport_size({"width": width, "height": min(max(whole, height), TALLEST)})

@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from beknown_server import insight_pages
+from beknown_server import choices, insight_pages
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 from .conftest import NOW, Dashboard
@@ -19,6 +21,7 @@ from .conftest import NOW, Dashboard
 DAYS = "span=custom&first=2026-11-20&last=2026-11-24"
 KEY = {"Authorization": "Bearer bks_dashboardtests"}
 FUNNEL = f"kind=funnel&event=$pageview&event=Signed%20up&event=invoice%20paid&{DAYS}"
+PATHS = ["/insights", "/insights.json", "/insights.csv", "/insights/people", "/identity", "/people", "/live"]
 QUESTIONS = {
     "trends": f"kind=trends&{DAYS}",
     "funnel": FUNNEL,
@@ -143,3 +146,33 @@ def test_a_bar_that_is_not_there_is_said_to_be_empty(ada: Dashboard, query: str)
     answer = ada.signed_in().get(f"/insights/people?{query}")
     assert answer.status_code == 200
     assert "Nobody" in answer.text
+
+
+ODD = [
+    "-1",
+    "0",
+    "9" * 30,
+    "1e999",
+    "2026-02-30",
+    "0001-01-01",
+    "9999-12-31",
+    "NaN",
+    "\0",
+    "é",
+    "*",
+    "$pageview",
+    "custom",
+    "A/B",
+]
+NAMES = (
+    "kind event math of formula span first last interval breakdown subject window order without attribution returning "
+    "period periods retention mode steps subject_is key operator value step who before sent"
+).split()
+WORDS = [*choices.KINDS, *choices.MATHS, *choices.ORDERS, *choices.OPERATORS, *ODD]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(WORDS)), max_size=8), st.sampled_from(PATHS))
+def test_whatever_is_asked_is_answered_or_explained(ada: Dashboard, pairs: list[tuple[str, str]], path: str) -> None:
+    answer = ada.signed_in().get(path, query_string=pairs)
+    assert answer.status_code in (200, 302, 400), answer.text[:500]
