@@ -1,23 +1,28 @@
 // beknown.js: the stub. What must happen on the page's own thread, and nothing else.
 //
-//   page call -> journal (localStorage) -> Python (the worker; until it is up, the server's) -> effects -> storage
+//   page call -> journal (localStorage) -> start.js -> Python (a worker's; until that is up, the server's)
+//                                                    -> effects -> storage
 //
 // Rules:
 // - No tracking logic: every decision is Python's (client/beknown). The stub takes calls, keeps them, hands them to
 //   whichever Python is there, and carries out what it answers: store, journal, done, say.
 // - A call is in the journal before it returns, and leaves it when the server has its events. A page may vanish at any
-//   moment: the next one finds the journal and goes on.
+//   moment: what is in the journal leaves by a beacon, or with the next page.
 // - Nothing here throws into the page, blocks it, or runs before it is needed. Storage may be blocked (private mode,
 //   sandboxed frames, policies): every access may throw, and memory is the last resort.
+// - Without consent nothing is stored, sent or loaded: client/beknown/consent.py has the table, and the few lines of it
+//   that must be known before any Python is are repeated here.
+// - What can wait until the network has answered once is in start.js, which brings Python; what a page rarely needs is
+//   in the scripts beside it.
 // - Names in the journal and in messages are the ones that client/beknown/tracker.py and hosts/worker.py document.
 (() => {
   const tag = document.currentScript;
-  const options = tag.dataset; // the data- attributes, camelCased; Python reads the ones that are not the stub's
+  const options = { ...tag.dataset }; // the data- attributes, camelCased; Python reads the ones that are not the stub's
   const key = options.key;
-  const base = tag.src.slice(0, tag.src.lastIndexOf("/")); // the folder this script came from, on any origin or path
+  const base = tag.src.replace(/\/[^/]*$/, ""); // the folder this script came from, on any origin or path
   const api = options.api || base;
   const globalName = options.global || "beknown";
-  const say = (level, text) => console[level]("[beknown] " + text);
+  const say = (level, text) => console[level]("[beknown]", text);
   const attempt = (action) => {
     try {
       return action();
@@ -28,51 +33,112 @@
 
   const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
   const queued = Array.isArray(earlier) && earlier;
-  if (earlier?.flush && !queued) return say("warn", "Tag found twice.");
-  if (!key) say("error", "The tag needs data-key.");
+  if (earlier?.flush && !queued) return say("warn", "Found twice.");
+  if (!key) say((options.consent = "error"), "Tag needs data-key."); // no such mode: nothing is sent or stored
 
   // Storage -------------------------------------------------------------------------------------------------------
 
   const name = "bk_" + key;
-  let memory = ""; // the identity, where neither cookie nor localStorage can be had
+  const persistence = options.persistence || "cookie+localStorage";
+  const lasting = persistence.match(/\w*$/)[0]; // "cookie" and "memory" are no storages of the window's: memory
+  let area = lasting; // where all but the cookie is kept
+  let memory = ["", ""]; // cookie and state, where neither cookie nor storage can be had
   let seen; // the identity as we last wrote or reported it; anything else was written by another tab
 
-  const disk = (action, ...values) => attempt(() => localStorage[action + "Item"](...values)) || "";
-  const cookie = () =>
-    attempt(() => decodeURIComponent(("; " + document.cookie).split("; " + name + "=")[1].split(";")[0])) || "";
-  const identity = () => cookie() || disk("get", name).split("\n")[0] || memory;
-  const stored = () => [cookie() || memory, disk("get", name)];
-  const store = (text, local) => {
-    const domain = options.cookieDomain;
-    disk("set", name, local); // first: it has everything in one piece
+  const disk = (action, ...values) => attempt(() => window[area][action + "Item"](...values)) || "";
+  const cookie = (name) =>
+    attempt(() => decodeURIComponent(document.cookie.match("(^|; )" + name + "=([^;]*)")[2])) || "";
+  const identity = () => cookie(name) || disk("get", name).split("\n")[0] || memory[0];
+  const stored = () => [cookie(name) || memory[0], disk("get", name) || memory[1]];
+
+  // The widest domain that takes the cookie, so that all subdomains share the visitor: browsers refuse public suffixes.
+  let domain = options.cookieDomain;
+  const bake = (name, text, age, domain = "") =>
     attempt(() => {
       document.cookie =
-        name + "=" + encodeURIComponent(text) + "; path=/; max-age=34560000; samesite=lax" + // 400 days, browsers' most
-        (domain ? "; domain=" + domain : "") + (location.protocol == "https:" ? "; secure" : "");
+        name + "=" + encodeURIComponent(text) + ";path=/;max-age=" + age + ";samesite=lax;domain=" + domain +
+        (location.protocol == "https:" ? ";secure" : "");
     });
-    memory = text;
+  const store = (text, local) => {
+    const age = text && (mode == "denied" || (area && persistence[0] == "c")) ? 34560000 : 0; // 400 days, browsers' most
+    disk("set", name, local); // first: it has everything in one piece
+    if (cookie(name) != text) {
+      if (domain == null) {
+        bake(name, "", 0); // one of this host alone would hide the shared one
+        domain = options.cookieDomain = location.hostname
+          .split(".")
+          .map((_, place, labels) => labels.slice(~place).join("."))
+          .find((each) => (bake(name, text, age, each), cookie(name) == text)) || "";
+      }
+      bake(name, text, age, domain);
+    }
+    memory = [text, local];
     seen = identity();
   };
-
-  let stamp = 0;
-  let count = 0;
+  let stamp = 0n;
   // A UUIDv7 whose 12 bits after the time count the calls of one millisecond, so that ids sort in call order.
   const uuid = () => {
-    const now = Math.max(Date.now(), stamp);
-    count = now == stamp ? count + 1 : 0;
-    stamp = now;
-    const hex = (number, width) => number.toString(16).padStart(width, 0);
-    const random = hex(crypto.getRandomValues(new BigUint64Array(1))[0], 16);
-    return (hex(now, 12) + 7 + hex(count, 3) + "b" + random.slice(1)).replace(/(.{8})(....)(....)(....)/, "$1-$2-$3-$4-");
+    const now = BigInt(Date.now()) << 12n;
+    stamp = now > stamp ? now : stamp + 1n;
+    const digits = (stamp << 60n) + (crypto.getRandomValues(new BigUint64Array(1))[0] >> 4n);
+    return digits.toString(16).replace(/(.{7})(....)(...)(...)/, "0$1-$2-7$3-b$4-");
   };
 
-  // A window that a page opened inherits the page's sessionStorage, and is a tab of its own.
-  attempt(() => opener.sessionStorage[name] == sessionStorage[name] && sessionStorage.removeItem(name));
-  const tab = attempt(() => (sessionStorage[name] ||= uuid())) || uuid();
+  let tab = uuid();
+
+  // Consent -------------------------------------------------------------------------------------------------------
+
+  const gpc = options.respectGpc != "false" && (navigator.globalPrivacyControl || navigator.doNotTrack == 1);
+  const asked = options.consent || "granted";
+  const wanted = gpc && asked == "granted" ? "cookieless" : asked;
+  let mode; // granted, cookieless, pending or denied, as it was acted upon
+  let live; // calls run: granted or cookieless
+  // Acts upon a choice: one that was said just now, or in another tab or on another subdomain.
+  const attend = (said) => {
+    const before = mode;
+    const choice = said || { y: "granted", e: "denied" }[identity()[1]]; // "1y.": a yes; "denied"
+    mode = document.prerendering ? "pending" : choice || wanted;
+    if (mode == before && !said) return;
+    python?.stop?.();
+    python = 0;
+    live = /^[gc]/.test(mode);
+    if (before == "cookieless") memory = ["", ""];
+    area = lasting;
+    if (mode == "denied") drop(unsent.keys()), store(mode, mode);
+    if (mode == "cookieless") store("", ""), (area = "");
+    if (mode != "granted") bake(name + ".kept", "", 0, domain);
+    settle();
+    if (!live) return;
+    if (said || !identity()) meet(said ? "1y" : "1");
+    seen = identity();
+    if (area in window)
+      attempt(() => {
+        const place = name + "~tab";
+        // A window that a page opened inherits the page's sessionStorage, and is a tab of its own.
+        attempt(() => opener.sessionStorage[place] == sessionStorage[place] && sessionStorage.removeItem(place));
+        tab = sessionStorage[place] ||= tab;
+      });
+    unsent.forEach(([text, place]) => disk("set", place, text));
+    queue = [...unsent.keys()];
+    adoptJournal();
+    if (before == "denied") view();
+    import(base + "__BEKNOWN_VERSION_PATH__/start.js").then(
+      ({ default: start }) =>
+        live && (python ||= start(options, hooks, queue, calls, visit, changed, adoptJournal, carryOut, done, settle)),
+      () => settle((python = { over: 1 })), // blocked: the calls leave by beacon
+    );
+  };
+  // Stores somebody new, or who is stored already, in the form that says whether they were asked (consent.py).
+  const meet = (form) => {
+    const [text, local] = stored();
+    const seed = uuid();
+    const whole = text[0] == 1 ? text.replace(/^1y?/, form) : `${form}.0.${seed}.a..0.0.${seed}`;
+    store(whole, whole + "\n" + (local.split("\n")[1] || "{}"));
+  };
 
   // The journal ---------------------------------------------------------------------------------------------------
 
-  const unsent = new Map(); // call id -> [text, its key in localStorage], for every call the server does not have yet
+  const unsent = new Map(); // call id -> [text, its key in storage], for every call the server does not have yet
   let queue = []; // ids in `unsent` that no Python has been handed yet
 
   const adopt = (id, text, place) => {
@@ -80,189 +146,141 @@
     queue.push(id);
     queueMicrotask(handOver); // what one task calls travels together
   };
+  const drop = (ids) => {
+    for (const id of ids) {
+      disk("remove", unsent.get(id)?.[1]);
+      unsent.delete(id);
+    }
+  };
   // What earlier pages left: this tab's at once; another tab's only when it is too old to be on its way there. Asked
   // twice: what a page writes while it is left may reach the next page's process only after that has begun.
   const adoptJournal = () =>
     attempt(() => {
-      for (const place of Object.keys(localStorage).sort()) {
+      for (const place of Object.keys(window[area]).sort()) {
         const [prefix, id, owner] = place.split("~");
         if (prefix == name && id && !unsent.has(id) && (owner == tab || Date.now() - parseInt(id.replace("-", ""), 16) > 3e4))
           adopt(id, disk("get", place), place);
       }
     });
 
+  // For JSON.stringify: what it would make an empty object of, as something like it; or marked: Python leaves it out and
+  // says so (values.py).
+  const plain = (_, value, kind = {}.toString.call(value)) =>
+    /ct (Arr|B[io]|Nu|Ob|St|Un)/.test(kind) ? value
+    : value instanceof Map ? Object.fromEntries(value)
+    : value instanceof Set ? [...value]
+    : value instanceof Error ? "" + value
+    : { $refused: kind }; // an element, a function, a promise
+
   const call = (what, args, at) => {
-    if (!key) return;
+    attend();
+    if (mode == "denied" && /^(capture|page)/.test(what)) return;
     try {
       const id = uuid();
       const text = JSON.stringify({
-        call: what, args: [...args], at: at || Date.now(), url: location.href, referrer: document.referrer,
+        call: what, args, at: at || Date.now(), url: location.href, referrer: document.referrer,
         title: document.title, window: tab,
-      });
+      }, plain);
       const place = name + "~" + id + "~" + tab;
       adopt(id, text, place);
-      disk("set", place, text);
+      if (live) disk("set", place, text);
     } catch (error) {
-      say("error", what + "() failed: " + error); // a cycle, a BigInt: JSON cannot hold it
+      say("error", what + "() failed: " + error); // a getter that throws
     }
   };
 
   // Python --------------------------------------------------------------------------------------------------------
 
-  let worker; // Python in this browser, once it is up
-  let running; // a promise while calls must wait: a request to the server's Python awaits its answer
-  let runs = options.first != "page"; // may the server's Python take calls?
-  let most = 100; // calls in one such request; halved with every failure: one may be too large
-  let tries = 0; // failures in a row
-  let heard; // the server has answered this page
+  let python; // what start.js made of the Python that there is
+  const hooks = []; // what on() and before_send() were called with; hooks.js adds `edit`: shown every effect, it edits events
   let settled = []; // flush() promises
 
-  const facts = () => ({
-    agent: navigator.userAgent, language: navigator.language, driven: navigator.webdriver, now: Date.now(),
-    screen: [screen.width, screen.height], viewport: [innerWidth, innerHeight],
-  });
+  const posthog = "ph_" + key + "_posthog";
   const calls = (ids) => ids.map((id) => [id, unsent.get(id)[0]]);
-  const post = (message) => worker.postMessage(JSON.stringify(message));
-  const runBody = (ids) => JSON.stringify({ api_key: key, facts: facts(), options, stored: stored(), calls: calls(ids) });
-
-  const handOver = () => {
-    if (!queue.length || running || !(worker || (runs && !stopped))) return;
-    const ids = queue.splice(0, worker ? 1e9 : most);
-    if (!worker) running = run(ids).then(next);
-    else {
-      post({ calls: calls(ids), stored: identity() != seen && stored() });
-      seen = identity();
-    }
+  // What Python wants to know of page and visitor, with some calls: the body of a request to the server's.
+  const visit = (ids) => ({
+    options, stored: stored(), calls: calls(ids),
+    facts: {
+      driven: navigator.webdriver, now: Date.now(),
+      screen: [screen.width, screen.height], viewport: [innerWidth, innerHeight], consent: mode, gpc, hooked: hooks.length,
+      posthog: cookie(posthog) || disk("get", posthog), // inherited.py
+    },
+  });
+  // What another tab has stored since, if it has.
+  const changed = () => {
+    const before = seen;
+    seen = identity();
+    return seen != before && stored();
   };
-  const next = () => {
-    running = 0;
-    handOver();
-  };
-  const again = () => handOver((runs = 1));
-  const run = async (ids) => {
-    let answer;
-    try {
-      const body = runBody(ids);
-      seen = identity();
-      // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
-      const how = { method: "POST", body, keepalive: body.length < 6e4, credentials: "include" };
-      heard = answer = await fetch(api + "/run", how);
-      const { effects } = await answer.json();
-      if (identity() == seen) carryOut(effects);
-      else queue = [...ids, ...queue]; // another tab was faster: once more, on what it stored; the server keeps one
-      tries = parked = 0;
-      most = Math.min(most * 2, 100);
-    } catch {
-      // Refused, blocked or offline: the worker takes them, and says what is wrong. Until it is up, or where none can
-      // start, the server is asked again, as client/beknown/retry.py has it: not for ever if it was never heard of.
-      queue = [...ids, ...queue];
-      runs = 0;
-      most = most >> 1 || 1;
-      const wait = Math.min(1e3 * 2 ** ++tries, 3e5) * (0.75 + Math.random() / 2);
-      if (answer ? /^(4(08|13|29)|5)/.test(answer.status) : heard || tries < 4)
-        setTimeout(again, Math.max(wait, answer?.headers.get("Retry-After") * 1e3 || 0));
-      else {
-        parked = 1;
-        addEventListener("online", again);
-        settle();
-      }
-    }
-  };
+  const handOver = () => live && python?.handOver?.();
 
   let kept; // the newest state, to be stored
   let over = []; // calls to be forgotten
   let full; // some call's events found no room in storage: state and removals wait until the server has everything
   const carryOut = (effects) => {
-    for (const [effect, one, two] of effects)
+    for (const [effect, one, two] of effects) {
+      const edited = hooks.edit?.(effect, one, two);
+      const call = unsent.get(one);
       if (effect == "store") kept = [one, two];
       else if (effect == "done") over.push(...one);
-      else if (effect == "journal") {
-        const call = unsent.get(one);
+      else if (call) {
         const raw = call[0];
-        disk("set", call[1], (call[0] = two));
+        disk("set", call[1], (call[0] = edited || two));
         full ||= disk("get", call[1]) == raw;
+        if (edited) queue.push(one);
       } else if (effect == "say") say(one, two);
-      else if (effect == "stopped") stopped = 1;
+      else if (effect == "stopped") python.over = 1;
+    }
     if (!full || over.length == unsent.size) {
       full = 0;
       if (kept && identity() == seen) store(...kept);
-      else if (kept) (seen = identity()), post({ stored: stored() }); // another tab was faster: Python looks again
+      else if (kept) python.post({ stored: changed() }); // another tab was faster: Python looks again
       kept = 0;
-      for (const id of over.splice(0)) {
-        disk("remove", unsent.get(id)?.[1]);
-        unsent.delete(id);
-      }
+      drop(over.splice(0));
     }
     settle();
+    handOver();
   };
-  let stopped; // nothing more leaves this page
-  let parked; // nor, until the browser is online again, by way of the server's Python
   const settle = () => {
-    if (!unsent.size || stopped || (parked && !worker)) settled.splice(0).forEach((resolve) => resolve());
+    if (!unsent.size || !live || python?.over) settled.splice(0).forEach((resolve) => resolve());
   };
-
-  // Trusted Types take a script's address only from a named policy. In the page, and as a text in the blob.
-  const trusted = (url) =>
-    self.trustedTypes?.createPolicy("beknown", { createScriptURL: (own) => own }).createScriptURL(url) || url;
-  let up;
-  const ready = new Promise((resolve) => (up = resolve));
-  const start = () =>
-    attempt(() => {
-      const assets = base + "__BEKNOWN_VERSION_PATH__";
-      const url = `${assets}/${options.runtime || "micropython"}.js`;
-      // A worker must be of the page's own origin; across origins, a blob that imports the script is.
-      const blob = `importScripts((${trusted})("${url}"))`;
-      const own = url.startsWith(origin + "/") ? url : URL.createObjectURL(new Blob([blob]));
-      const starting = new Worker(trusted(own));
-      starting.onmessage = async ({ data }) => {
-        const message = JSON.parse(data);
-        if (!message.ready) return carryOut(message);
-        while (running) await running; // the server's Python answers first, then this one goes on from what it stored
-        up(message.ready);
-        if (stopped) return;
-        worker = starting;
-        seen = identity();
-        adoptJournal();
-        post({ start: { key, facts: facts(), options, stored: stored() }, calls: calls(queue) });
-        queue = [];
-      };
-      starting.postMessage(JSON.stringify({ base: assets, api }));
-    });
+  let done;
+  const ready = new Promise((resolve) => (done = resolve));
 
   // The page ------------------------------------------------------------------------------------------------------
 
-  const part = (from, to) => () => identity().split(".").slice(from, to).join(".");
+  const part = (from, to) => () => (mode == "granted" ? identity().split(".").slice(from, to).join(".") : "");
   const known = {
     get_distinct_id: part(7),
     get_device_id: part(2, 3),
     get_session_id: part(4, 5),
-    flush: () => new Promise((resolve) => settled.push(resolve) && settle()),
+    opt_in: () => attend("granted"),
+    opt_out: () => attend("denied"),
+    consent: () => (attend(), mode),
+    on: (...given) => (hooks.push(given), python?.equip?.(), () => (given.length = 0)),
+    before_send: (edit) => known.on("before_send", edit),
+    flush: () => new Promise((resolve) => (settled.push(resolve), settle())),
     ready,
     then: 0, // or `await beknown` would take it for a promise
   };
   // Every other name is a call: Python knows it, or explains in the console. A misspelt one cannot break the page.
   window[globalName] = new Proxy(known, {
-    get: (_, name) => (name in known ? known[name] : (...args) => call(name, args)),
+    get: (_, name) => {
+      name = name.replace?.("_capturing", ""); // as posthog-js spells opt_in and opt_out
+      return name in known ? known[name] : (...args) => call(name, args);
+    },
   });
-  if (!key) return;
-
-  seen = identity();
-  if (!seen) {
-    const seed = uuid();
-    const first = `1.0.${seed}.a..0.0.${seed}`; // wire.pack_cookie of a visitor never seen before
-    store(first, first + "\n{}");
-    // A tab that was opened at once does the same: of two ids the one that was stored last is used, by both.
-    running = new Promise((resolve) => setTimeout(resolve, 10)).then(next);
-  }
-  adoptJournal();
+  attend();
   const counts = options.pageviews != "off";
+  const view = () => counts && call("pageview", []);
+  document.prerendering || view();
+  document.addEventListener("prerenderingchange", view);
   if (counts) {
     let here = location.href;
     const moved = (how) => {
-      if (here != location.href) call("pageview", [how, here]);
+      if (location.href != here) call("pageview", [how, here]);
       here = location.href;
     };
-    call("pageview", []);
     for (const how of ["pushState", "replaceState"]) {
       const original = history[how];
       history[how] = (...args) => {
@@ -271,20 +289,25 @@
       };
     }
     addEventListener("popstate", () => moved("popstate"));
-    addEventListener("pageshow", (shown) => shown.persisted && call("pageview", [])); // back from the bfcache
+    addEventListener("pageshow", (shown) => shown.persisted && view()); // back from the bfcache
   }
-  for (const [what, args, at] of queued || []) call(what, args, at);
+  // <button data-beknown-event="signup_clicked" data-beknown-prop-plan="pro">; of a form, when it is sent.
+  for (const type of ["click", "submit"])
+    addEventListener(
+      type,
+      ({ target }) => {
+        const element = target.closest?.((type == "click" ? ":not(form)" : "form") + "[data-beknown-event]");
+        if (element) call("pageclick", [{ ...element.dataset }]);
+      },
+      true,
+    );
+  for (const [what, args, at] of queued || []) what in known ? known[what](...args) : call(what, args, at);
 
   addEventListener("pagehide", () => {
     if (counts) call("pageleave", []);
-    // Unless the calls leave anyway, by a request that outlives the page.
-    const ids = worker || running || !runs ? [...unsent.keys()] : [];
+    const ids = live ? [...unsent.keys()] : []; // the server keeps one, where they leave by another way as well
     attempt(() => {
-      while (ids.length && !navigator.sendBeacon(api + "/run", runBody(ids))) ids.length >>= 1; // 64 KiB are allowed
+      while (ids.length && !navigator.sendBeacon(api + "/run", JSON.stringify(visit(ids)))) ids.length >>= 1; // 64 KiB go
     });
   });
-  const idle = () => (window.requestIdleCallback || setTimeout)(start);
-  if (options.load == "eager") start();
-  else if (document.readyState == "complete") idle();
-  else addEventListener("load", idle);
 })();

@@ -1,14 +1,15 @@
 // tracing.js: says whose the site's own requests are, so that its backend speaks of the same visitor.
 //
-// beknown.js loads it for data-tracing-hosts="shop.example.com api.example.com": requests by fetch and XMLHttpRequest to
+// start.js loads it for data-tracing-hosts="shop.example.com api.example.com": requests by fetch and XMLHttpRequest to
 // these hosts, and to no others, get X-BEKNOWN-DISTINCT-ID and X-BEKNOWN-SESSION-ID. A host on another origin must
 // allow these two headers (Access-Control-Allow-Headers), or the browser will not send the request.
 //
 // Rules:
 // - Nothing here makes a request fail: what cannot be said in a header (an id beyond Latin-1) is left out.
 // - The ids are asked for at each request: they change at log-in and log-out.
-(() => {
-  const { hosts, global } = document.currentScript.dataset;
+
+/** Wraps fetch and XMLHttpRequest for `hosts` (with blanks or commas between); `client` is asked for the ids. */
+export default (hosts, client) => {
   const wanted = hosts.split(/[\s,]+/);
 
   const attempt = (action) => {
@@ -20,9 +21,8 @@
   };
   const isOurs = (url) => attempt(() => [url.host, url.hostname].some((name) => wanted.includes(name)));
   const named = (set) => {
-    const beknown = window[global];
-    attempt(() => set("X-BEKNOWN-DISTINCT-ID", beknown.get_distinct_id()));
-    attempt(() => set("X-BEKNOWN-SESSION-ID", beknown.get_session_id()));
+    const ids = { DISTINCT: client.get_distinct_id(), SESSION: client.get_session_id() }; // "" without consent
+    for (const kind in ids) if (ids[kind]) attempt(() => set(`X-BEKNOWN-${kind}-ID`, ids[kind]));
   };
 
   const { fetch } = window;
@@ -47,4 +47,4 @@
     if (opened.has(this)) named((name, value) => this.setRequestHeader(name, value));
     return send.call(this, body);
   };
-})();
+};

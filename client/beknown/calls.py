@@ -8,7 +8,7 @@ Rules:
 - Whatever is minted here is derived from the call's id: run again anywhere, a call makes the same events.
 """
 
-from . import event, guard, identity, values, wire
+from . import click, event, guard, identity, values, wire
 from .errors import BadCall
 from .state import newest
 
@@ -86,9 +86,9 @@ def _runaway(call: Call) -> "Events":
 
 def pageview(call: Call, how: str = "load", before: str = "") -> "Events":
     """The page was shown (``how`` = load), or a script moved on to another address of the same document."""
-    path = event.split_url(call.entry["url"])[1]
-    if how != "load" and path == event.split_url(before)[1]:
-        return []  # only the query or the fragment changed: the same page, as posthog-js counts
+    path, wanted = event.split_url(call.entry["url"])[1], call.options.get("pageviews")
+    if how != "load" and event.same_page(call.entry["url"], before, wanted):
+        return []
     properties = _leave(call)
     call.state.shown[call.tab] = [call.id, path, call.entry["at"]]
     newest(call.state.shown)
@@ -107,6 +107,20 @@ def pageleave(call: Call) -> "Events":
     event = call.event("$pageleave", _leave(call))
     event["properties"]["$pageview_id"] = shown[0]
     return [event]
+
+
+def pageclick(call: Call, data: "Any" = None) -> "Events":
+    """Somebody clicked (or sent, of a form) an element with ``data-beknown-event``; ``data`` is its dataset."""
+    name, properties = click.declared(data if isinstance(data, dict) else {})
+    return capture(call, name, properties)
+
+
+def pagelink(call: Call, url: str = "", text: str = "") -> "Events":
+    """Somebody followed a link that the tag's ``data-links`` asks for: to another site, or to a file."""
+    what, properties = click.link(url, call.entry["url"], call.options.get("links", ""))
+    if not what:
+        return []
+    return capture(call, what, dict(properties, text=text) if text else properties)
 
 
 def _leave(call: Call) -> "Properties":
@@ -250,7 +264,9 @@ CALLS: "dict[str, tuple[Callable[..., Events], int]]" = {
     "capture": (capture, 3),
     "group": (group, 3),
     "identify": (identify, 4),
+    "pageclick": (pageclick, 1),
     "pageleave": (pageleave, 0),
+    "pagelink": (pagelink, 2),
     "pageview": (pageview, 2),
     "register": (register, 1),
     "register_for_session": (register_for_session, 1),

@@ -5,9 +5,11 @@ Rules:
 - Later wins: browser and page < registered < the caller's own < what only we may say (ids, session, library).
 - Names are posthog-js's (posthog-js §5.3), so that its users' dashboards and exports keep working.
 - A name that starts with ``$`` and is empty or unknown is left out rather than sent as null.
+- Without consent to be known (consent.py, cookieless) an event says what happened, and nothing by which two events
+  could be told to be one visitor's: no id of device, session or tab. The server counts by its own hash of the day.
 """
 
-from . import wire
+from . import consent, wire
 from .filter import filtered
 from .ids import derived
 
@@ -54,6 +56,15 @@ def page_properties(entry: "dict[str, Any]") -> "dict[str, Any]":
         if name in CAMPAIGN and value:
             found[name] = unquote(value)
     return {name: value for name, value in found.items() if value != ""}
+
+
+def same_page(url: str, before: str, counted: "str | None") -> bool:
+    """Tell whether two addresses are one page: of the same path, unless ``query`` or ``hash`` are to count too."""
+    if counted == "hash":
+        return url == before
+    if counted == "query":
+        return split_url(url)[1:] == split_url(before)[1:]
+    return split_url(url)[1] == split_url(before)[1]  # as posthog-js counts
 
 
 def browser_properties(facts: "dict[str, Any]") -> "dict[str, Any]":
@@ -103,40 +114,57 @@ def build(
 
     ``number`` tells several events of one call apart: the first has the call's id, the next ids derived from it.
     """
+    tab = entry.get("window", "")
+    nobodys = facts.get("consent") == consent.COOKIELESS
     found = browser_properties(facts)
     found.update(page_properties(entry))
-    found.update(state.entry)
+    found.update({} if nobodys else state.entry)
     found.update(state.registered)
     found.update(state.of_session)
     found.update(properties)
     if state.groups and isinstance(found.get("$groups", {}), dict):
         found["$groups"] = state.groups | found.get("$groups", {})  # the event's own add to those that stand
     found = filtered(found, options or {})
-    tab = entry.get("window", "")
-    shown = state.shown.get(tab)
-    if shown:
-        found["$pageview_id"] = shown[0]
-    found.update(
-        {
-            "$lib": wire.LIBRARY,
-            "$lib_version": wire.VERSION,
-            "$device_id": state.identity.device,
-            "$is_identified": state.identity.identified,
-            "$process_person_profile": state.identity.identified or top is not None or bool(state.groups),
-            "$session_id": state.session.id,
-            "$window_id": tab,
-            "$sequence": state.count(tab),
-        }
-    )
+    if tab in state.shown:
+        found["$pageview_id"] = state.shown[tab][0]
+    found.update({"$lib": wire.LIBRARY, "$lib_version": wire.VERSION})
+    if nobodys:
+        top = None
+        found.update(_nobodys(consent.is_signalled(facts, options or {})))
+    else:
+        found.update(_whose(state, tab, top is not None))
     event: "dict[str, Any]" = {
         "uuid": call if number == 0 else derived(call, f"event {number}"),
         "event": name,
-        "distinct_id": state.identity.distinct_id,
+        "distinct_id": wire.COOKIELESS if nobodys else state.identity.distinct_id,
         "timestamp": wire.iso(entry["at"]),
         "properties": found,
     }
     event.update({name: filtered(bag, options or {}) for name, bag in (top or {}).items()})
     return event
+
+
+def _whose(state: "State", tab: str, about_person: bool) -> "dict[str, Any]":
+    """Give what only we may say of the visitor: device, session, tab, and the event's place in the tab's line."""
+    return {
+        "$device_id": state.identity.device,
+        "$is_identified": state.identity.identified,
+        "$process_person_profile": state.identity.identified or about_person or bool(state.groups),
+        "$session_id": state.session.id,
+        "$window_id": tab,
+        "$sequence": state.count(tab),
+    }
+
+
+def _nobodys(signalled: bool) -> "dict[str, Any]":
+    """Give what an event says instead where nobody may be known; ``$gpc``: because the browser asks for it."""
+    found = {
+        "$cookieless_mode": True,
+        "$device_id": None,
+        "$is_identified": False,
+        "$process_person_profile": False,
+    }
+    return dict(found, **{"$gpc": True}) if signalled else found
 
 
 def unquote(text: str) -> str:

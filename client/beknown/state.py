@@ -5,8 +5,9 @@
 
 Rules:
 - Pure: this file makes and reads texts; the host puts them where they belong.
-- Of two copies the one with the higher revision is newer; in a tie the cookie wins, because it alone is shared
-  with the site's other subdomains. The revision grows with every change of identity and every new session.
+- Of two copies the one with the higher revision is newer, unless the other was in use since; in a tie the cookie wins,
+  because it alone is shared with the site's other subdomains. The revision grows with every change of identity and
+  every new session.
 - localStorage's first line repeats the cookie, so that either store alone is enough.
 - Damaged text is BadState, never a crash; the caller starts afresh with what is whole.
 """
@@ -46,6 +47,7 @@ class State:
         self.identity = identity
         self.session = session
         self.revision = revision
+        self.asked = False  # the visitor has said yes to being known (consent.py); reset() does not change that
         self.registered: "dict[str, Any]" = {}  # register(): rides on every event until reset()
         self.of_session: "dict[str, Any]" = {}  # register_for_session(): until the session ends
         self.groups: "dict[str, str]" = {}  # group(): type -> key
@@ -92,6 +94,7 @@ class State:
         """Give the text for the cookie."""
         return wire.pack_cookie(
             {
+                "asked": self.asked,
                 "revision": self.revision,
                 "device": self.identity.device,
                 "identified": self.identity.identified,
@@ -107,19 +110,27 @@ class State:
         return self.cookie() + "\n" + json.dumps({name: getattr(self, name) for name in KEPT})
 
     def follow(self, cookie: str) -> bool:
-        """Take identity and session from a cookie's text if it is as new as ours or newer; tell whether it was."""
+        """Take identity and session from a cookie's text if it is as new as ours or newer; tell whether it was.
+
+        Whoever has said yes since is newer whatever the revision: with a no in between they are somebody else.
+        """
         fields = wire.unpack_cookie(cookie)
-        if fields["revision"] < self.revision:
+        if fields["revision"] < self.revision and (self.asked or not fields["asked"]):
             return False
         if fields["revision"] == self.revision and fields["active"] < self.session.active:
             fields["active"] = self.session.active  # another tab's copy of the same session, a moment older
+        self.asked = self.asked or fields["asked"]
         self.revision = fields["revision"]
         self.identity = Identity(fields["device"], fields["distinct_id"], fields["identified"])
         self.session = Session(fields["session"], fields["started"], fields["active"])
         return True
 
     def follow_local(self, local: str) -> None:
-        """Take the properties from localStorage's text, and the identity too where it is newer than ours."""
+        """Take the properties from localStorage's text, and the identity too where it is newer than ours.
+
+        Newer, and not in use before ours: the cookie is shared by subdomains whose localStorage is their own. A
+        higher revision that was left there long ago belongs to a visitor whose cookies have been cleared since.
+        """
         cookie, _, rest = local.partition("\n")
         try:
             kept = json.loads(rest)
@@ -128,7 +139,8 @@ class State:
                 setattr(self, name, value if isinstance(value, kind) else kind())
         except (ValueError, AttributeError, RuntimeError):  # RuntimeError: nested too deeply for the parser
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None
-        if wire.unpack_cookie(cookie)["revision"] > self.revision:
+        fields = wire.unpack_cookie(cookie)
+        if fields["revision"] > self.revision and fields["active"] >= self.session.active:
             self.follow(cookie)
 
 

@@ -5,10 +5,16 @@
 The effects, each a list with its name first:
 
     ["journal", call id, text]    write this text over the call's journal entry: its events, ready to send
+    ["edit", call id, text]       the same, but the page's before_send() functions see them first: what they leave is
+                                  written there and handed to ``take`` again, and only then on its way
     ["store", cookie, local]      keep these two texts
     ["done", [call ids]]          remove these journal entries: the server has them, or there is nothing to send
     ["stopped"]                   nothing more will be sent from this page (wrong key, no server): flush() is over
     ["say", level, text]          tell the page's author, in the console
+    ["tell", what, detail]        tell the page's on() functions: "identify", "reset" (detail: the distinct id now),
+                                  "session" (its id)
+
+``edit`` and ``tell`` are only there while ``hooked``: while the page has such functions.
 
 Rules:
 - Pure: ``now`` and ``chance`` are arguments, effects and the time to wake up are answers.
@@ -22,13 +28,16 @@ Rules:
 
 import json
 
-from . import calls, event, outbox, retry, state, wire
+from . import calls, consent, event, outbox, retry, state, wire
 from .errors import BadCall, BadState
 from .filter import ignores
+from .inherited import inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .identity import Identity
 
     Entry = dict[str, Any]
     Effect = list[Any]
@@ -39,8 +48,9 @@ LINGER = 500  # ms between two requests: the first event leaves at once, what fo
 class Tracker:
     """One visitor on one page.
 
-    ``facts`` are the host's: agent, language, timezone, screen, viewport, driven (by a program), now (ms).
-    ``options`` are the tag's data- attributes (filter.py). ``seed`` is the id of a visitor who is in no store yet.
+    ``facts`` are the host's: agent, language, timezone, screen, viewport, driven (by a program), now (ms), consent (the
+    mode; granted if it is missing), gpc, hooked, posthog (inherited.py). ``options`` are the tag's data- attributes as
+    texts. ``seed`` is the id of a visitor who is in no store yet.
     """
 
     def __init__(
@@ -55,6 +65,8 @@ class Tracker:
         self.key = key
         self.facts = facts
         self.options = options or {}
+        self.hooked = bool(facts.get("hooked"))
+        self._mode = facts.get("consent") or consent.GRANTED
         self._deaf = ignores(facts, self.options)
         self.state = state.fresh(seed)
         self.outbox = outbox.Outbox(batch=wire.MAX_BATCH_EVENTS, size=wire.MAX_BATCH_BYTES, linger=LINGER)
@@ -64,6 +76,9 @@ class Tracker:
         self._heard = False  # the server has answered this page
         self._stopped = False
         self.follow(stored)
+        found = inherited(facts.get("posthog"), seed) if not self.state.session.id else None
+        if found and self._mode == consent.GRANTED:
+            self.state.become(found)
 
     # The page's calls ---------------------------------------------------------------------------------------
 
@@ -93,6 +108,8 @@ class Tracker:
         run, most = calls.CALLS[name]
         if self._deaf:
             return []
+        consent.check(self._mode, name)
+        before, session = self.state.identity, self.state.session.id
         self.state.touch(entry["at"], id)
         if not self.state.first or not self.state.entry:
             page = event.page_properties(entry)
@@ -102,13 +119,26 @@ class Tracker:
         events = run(call, *entry["args"][:most])
         for level, text in call.said:
             self._say(level, text)
+        if self.hooked:
+            self._tell(before, session)
         return events
+
+    def _tell(self, before: "Identity", session: str) -> None:
+        """Say what a call has changed of who the visitor is."""
+        now = self.state.identity
+        if now is not before:
+            self._effects.append(["tell", "identify" if now.identified else "reset", now.distinct_id])
+        if self.state.session.id not in ("", session):
+            self._effects.append(["tell", "session", self.state.session.id])
 
     def _take_over(self, call: str, entry: "Entry") -> None:
         """Queue what an earlier page had made of a call, and the state it had not lived to store."""
         self.state.follow(entry["stored"])
         for each in entry["events"]:
             self.state.counted(each["properties"].get("$window_id", ""), each["properties"].get("$sequence", 0))
+        if not entry["events"]:  # before_send() has dropped them
+            self._done.append(call)
+            return
         self._done += self.outbox.add(call, [json.dumps(each) for each in entry["events"]])
 
     def _keep(self, call: str, events: "list[dict[str, Any]]") -> None:
@@ -117,7 +147,11 @@ class Tracker:
             return
         texts = [json.dumps(each) for each in events]
         after = json.dumps(self.state.cookie())
-        self._effects.append(["journal", call, f'{{"events": [{",".join(texts)}], "stored": {after}}}'])
+        journalled = f'{{"events": [{",".join(texts)}], "stored": {after}}}'
+        if self.hooked:
+            self._effects.append(["edit", call, journalled])
+            return
+        self._effects.append(["journal", call, journalled])
         self._done += self.outbox.add(call, texts)
 
     # Delivery -----------------------------------------------------------------------------------------------

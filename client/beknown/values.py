@@ -7,6 +7,7 @@
     dict                    dict; keys become text
     has .isoformat()        its ISO 8601 text (date, time, datetime)
     has .tolist(), .item()  what they answer (numpy and its like)
+    {"$refused": what}      refused: what the stub found in the page and JSON cannot hold (an element, a cycle, ...)
     anything else           ``foreign`` makes it one of these (backends know more types than pages do), or
                             refused, with its type and place
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 20  # MicroPython's json.dumps overflows its stack near 200 levels; no real property is this deep
 MAX_STRING = 65535  # posthog-js cuts here as well (properties_string_max_length)
 MAX_ITEMS = 10000  # values in one property, all levels together
+
+REFUSED = "$refused"  # static/beknown.js puts it in the place of what is nothing to JSON
 
 _INFINITY = float("inf")
 
@@ -77,6 +80,10 @@ def _plain(value: "Any", where: str, depth: int, budget: "list[int]", foreign: "
     if isinstance(value, float):
         return value if -_INFINITY < value < _INFINITY else None
     if isinstance(value, dict):
+        if REFUSED in value:
+            raise BadValue(
+                f"{where} is {value[REFUSED]}, which cannot be sent; left out. Pass text, a number or a list."
+            )
         return {
             str(name): _plain(inner, f"{where}.{name}", depth - 1, budget, foreign) for name, inner in value.items()
         }

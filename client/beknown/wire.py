@@ -9,8 +9,9 @@ The cookie ``bk_<key>`` is eight fields joined by dots, of fixed size but for th
 
     1 . revision . device . a|i . session id . session start . last activity . distinct id
 
-``1`` is the format; ``a`` anonymous, ``i`` identified; numbers are hexadecimal. The revision counts changes of
-identity or session: of two copies (cookie and localStorage, two tabs, two subdomains) the higher one is newer.
+``1`` is the format, ``1y`` the same of a visitor who has said yes (consent.py); ``a`` anonymous, ``i`` identified;
+numbers are hexadecimal. Of a visitor who has said no the cookie is the one word ``denied``. The revision counts changes
+of identity or session: of two copies (cookie and localStorage, two tabs, two subdomains) the higher one is newer.
 The host percent-encodes the whole value when it writes the cookie, and decodes it when it reads.
 """
 
@@ -27,6 +28,11 @@ VERSION = "0.1.0"
 LIBRARY = "beknown"  # the value of $lib on every event of this client
 
 STORAGE_PREFIX = "bk_"  # cookie, localStorage and sessionStorage names begin with it, then the project's key
+
+UNASKED = "1"  # the cookie's format
+ASKED = "1y"  # the same, and the visitor has said yes
+DENIED = "denied"  # the whole cookie, and they have said no
+COOKIELESS = "$posthog_cookieless"  # nobody's distinct id: the server puts its hash of the day there, as PostHog's does
 
 MAX_ID = 200  # characters in a distinct id (posthog-server §1.8)
 MAX_NAME = 200  # characters in an event's name (posthog-server §1.8)
@@ -94,7 +100,7 @@ def pack_cookie(fields: "dict[str, Any]") -> str:
     """Give the cookie's text for the fields that ``unpack_cookie`` answers with."""
     return ".".join(
         [
-            "1",
+            ASKED if fields.get("asked") else UNASKED,
             "%x" % fields["revision"],
             fields["device"],
             "i" if fields["identified"] else "a",
@@ -107,18 +113,25 @@ def pack_cookie(fields: "dict[str, Any]") -> str:
 
 
 def unpack_cookie(text: str) -> "dict[str, Any]":
-    """Give ``revision device identified session started active distinct_id`` of a cookie's (decoded) text.
+    """Give ``asked revision device identified session started active distinct_id`` of a cookie's (decoded) text.
 
     Raises BadState if the text is not a cookie of ours: another format, a damaged number, an empty id.
     """
     parts = text.split(".", 7)
-    if len(parts) != 8 or parts[0] != "1" or parts[3] not in ("a", "i") or not parts[2] or not parts[7]:
+    if (
+        len(parts) != 8
+        or parts[0] not in (UNASKED, ASKED)
+        or parts[3] not in ("a", "i")
+        or not parts[2]
+        or not parts[7]
+    ):
         raise BadState("the stored identity is damaged or not ours; the visitor starts afresh.")
     try:
         revision, started, active = int(parts[1], 16), int(parts[5], 16), int(parts[6], 16)
     except ValueError:
         raise BadState("the stored identity holds a damaged number; the visitor starts afresh.") from None
     return {
+        "asked": parts[0] == ASKED,
         "revision": revision,
         "device": parts[2],
         "identified": parts[3] == "i",

@@ -6,6 +6,7 @@
     build/bundle/v/<hash>/micropython.js          the worker and its loader, in one classic script
     build/bundle/v/<hash>/micropython.wasm        the interpreter, cut (runtime.py), with the core in it as bytecode
     build/bundle/v/<hash>/micropython.cold.wasm   the rest of the interpreter, hardly ever asked for
+    build/bundle/v/<hash>/start.js, hooks.js ...  what a page loads when it starts Python, or when it needs it
     build/bundle/v/<hash>/pyodide.js, core.zip    the same worker with Pyodide's loader, and the core for it
     build/bundle/v/pyodide-<version>/             Pyodide's own files, and PyScript's
     build/bundle/manifest.json                    sizes, hashes and integrity of all of these
@@ -22,6 +23,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from base64 import b64encode
@@ -44,6 +46,7 @@ PYODIDE = STATIC / "node_modules/pyodide"
 PYODIDE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 PYSCRIPT = STATIC / "node_modules/@pyscript/core"
 APART = ("codemirror", "xterm")  # what its editor and terminal load when a page has one
+PARTS = ("start.js", "hooks.js", "links.js", "tracing.js")  # modules of the page's, the last three rarely needed
 PYODIDE_PATH = "__PYODIDE_PATH__"
 CACHE = ROOT / "build/cache"
 ENTRY = "beknown.hosts.worker"
@@ -77,7 +80,7 @@ def build(target: Path) -> Bundle:
         "micropython.js": _worker("micropython"),
         "pyodide.js": _worker("pyodide").replace(PYODIDE_PATH.encode(), f"/../{_pyodide()}/".encode()),
         "core.zip": wheel.packed({path: dialect.strip(source) for path, source in sources.items()}),
-        "tracing.js": _minified(STATIC / "tracing.js"),
+        **{name: _minified(STATIC / name) for name in PARTS},
         "micropython.wasm": runtime.with_files(wasm, bytecode(sources)),
         "micropython.cold.wasm": cold,
     }
@@ -220,7 +223,7 @@ def _minified(path: Path, *options: str) -> bytes:
     """A script as esbuild and terser make it, whichever is smaller on the wire."""
     by_esbuild = said(COMMANDS / "esbuild", path, "--minify", "--target=es2021", *options).encode()
     # One word for every declaration compresses better than two; that nothing is assigned twice was seen to above.
-    by_esbuild = by_esbuild.replace(b"const ", b"let ")
+    by_esbuild = re.sub(rb"\bconst\b", b"let", by_esbuild)
     by_terser = said(
         COMMANDS / "terser", "--compress", "passes=3", "--mangle", "--ecma", "2021", given=by_esbuild
     ).encode()

@@ -4,6 +4,7 @@ A page hands its calls to ``POST /run`` while its own Python is still loading, w
 where WebAssembly is forbidden. The body is what the page's worker would have been given; the answer is the effects.
 
     {"api_key", "facts", "options", "stored": [cookie, local], "calls": [[call id, journal entry], ...]}
+                                                      (without api_key: the key among the options)
     -> {"effects": [["store", cookie, local], ["done", [call ids]], ["say", level, text], ...]}
 
 Rules:
@@ -38,6 +39,7 @@ from .store import Project
 
 MAX_BODY = 2 * MIB
 MAX_CALLS = 2000
+COOKIELESS = "cookieless"  # consent.py's: nobody's id may be asked for or kept
 CONFLICT = "Browsers delete what scripts stored, or block it. Visitors who come back are found by the server's cookie."
 
 bp = Blueprint("deferred", __name__)
@@ -52,14 +54,18 @@ def run() -> ResponseReturnValue:
         return Response(status=200)
     site, now = current_site(), now_ms()
     visit = visit_of(body_of(MAX_BODY))
+    visit["facts"].setdefault("agent", request.headers.get("User-Agent", ""))
+    visit["facts"].setdefault("language", request.accept_languages.best or "")
     try:
         project = project_of(site, visit["api_key"])
     except Unauthorized as refusal:
         return stopped(refusal)
-    visit["kept"] = lost(site, project, visit, now)
+    known = visit["facts"].get("consent") != COOKIELESS
+    visit["kept"] = lost(site, project, visit, now) if known else ""
     effects = run_calls(site, project, visit, now)
     response = Response(orjson.dumps({"effects": effects}), mimetype="application/json")
-    keep(response, visit["api_key"], state_after(effects, visit), visit.get("options", {}))
+    if known:
+        keep(response, visit["api_key"], state_after(effects, visit), visit.get("options", {}))
     return response
 
 
@@ -91,6 +97,7 @@ def visit_of(body: bytes) -> dict[str, Any]:
     """Give a body of ``/run`` whose parts have the right shapes; raises Unusable."""
     try:
         visit = orjson.loads(body)
+        visit.setdefault("api_key", visit.get("options", {}).get("key"))
         cookie, local = visit["stored"]
         calls = visit["calls"]
         right = (

@@ -265,7 +265,7 @@ class Page:
         self.worker = worker.Worker()
         self.seen = self.identity()
         self.adopt_journal()
-        start = {"key": KEY, "facts": {}, "options": {}, "stored": self.stored()}
+        start = {"facts": {}, "options": {"key": KEY}, "stored": self.stored()}
         self.to_worker.append({"start": start, "calls": self.texts(self.queue)})
         self.queue = []
 

@@ -6,6 +6,7 @@ from beknown import wire
 from beknown.errors import BadId, BadState
 
 FIELDS = {
+    "asked": False,
     "revision": 17,
     "device": "01a20a91-ae05-7e94-aea9-36f6d0ff238a",
     "identified": True,
@@ -74,7 +75,9 @@ def test_real_ids_pass_trimmed():
 
 
 def test_the_cookie_reads_back_what_was_packed():
-    assert wire.unpack_cookie(wire.pack_cookie(FIELDS)) == FIELDS
+    for asked in (False, True):
+        fields = dict(FIELDS, asked=asked)
+        assert wire.unpack_cookie(wire.pack_cookie(fields)) == fields
 
 
 def test_an_id_with_dots_survives_the_cookie():

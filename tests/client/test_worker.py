@@ -14,9 +14,8 @@ def started(stored=None):
     worker = Worker()
     assert ask(worker, {"facts": {"timezone": "Europe/Zurich"}}) == []
     start = {
-        "key": "bk_test",
         "facts": {"agent": "Firefox"},
-        "options": {},
+        "options": {"key": "bk_test"},
         "stored": stored or [COOKIE, COOKIE + "\n{}"],
     }
     return worker, ask(worker, {"start": start, "calls": [], "stored": False})

@@ -16,8 +16,8 @@ SERVER = ROOT / "server/beknown_server"
 # Reading order: a file imports only files that stand before it in its folder.
 ORDER = {
     CLIENT: (
-        "errors values ids wire filter guard event failure identity session state retry outbox calls tracker hosts "
-        "record context signature spool delivery channel speaker backend integrations __init__"
+        "errors values ids wire consent filter guard event click failure identity inherited session state retry outbox "
+        "calls tracker hosts record context signature spool delivery channel speaker backend integrations __init__"
     ),
     CLIENT / "hosts": "worker objects browser spans page tag bridge library __init__",
     SERVER / "store": (

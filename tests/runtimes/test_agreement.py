@@ -84,7 +84,7 @@ def messages(dice: random.Random) -> list[dict[str, Any]]:
     cookie = f"1.0.{seen}.a..0.0.{seen}"
     options = {"mask": "true", "deny": "title"} if dice.random() < 0.3 else {}
     facts = {"agent": text(dice), "language": "de-CH", "screen": [1280, 720], "viewport": [800, 600]}
-    start = {"key": "bk_test", "facts": facts, "options": options, "stored": [cookie, cookie + "\n{}"]}
+    start = {"facts": facts, "options": {"key": "bk_test", **options}, "stored": [cookie, cookie + "\n{}"]}
     made: list[dict[str, Any]] = [{"facts": {"timezone": "Europe/Zurich"}}, {"start": start}]
     at = START
     for _ in range(12):

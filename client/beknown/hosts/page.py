@@ -42,7 +42,7 @@ class Page:
         self._last = 0.0
         self._count = 0
         self._sending = False
-        self.tab = browser.tab(self.name, self._id())
+        self.tab = browser.tab(self.name + "~tab", self._id())
         if not self._identity():
             seed = self._id()
             first = f"1.0.{seed}.a..0.0.{seed}"  # wire.pack_cookie of a visitor never seen before

@@ -2,9 +2,9 @@
 
 worker.js calls ``handle`` with a message and carries out the effects it answers with:
 
-    {"facts": {"timezone"}}                             first: what the worker knows better than the page
-    {"start": {"key", "facts", "options", "stored"}}     then, once
-    {"calls": [[call id, text], ...], "stored": [cookie, local]?}
+    {"facts": {"agent", "language", "timezone"}}        first: what the worker knows as well as the page, or better
+    {"start": {"facts", "options", "stored"}}           then, once; options are the tag's, its key among them
+    {"calls": [[call id, text], ...], "stored": [cookie, local]?, "hooked": page's own functions, how many}
     {"stored": [cookie, local]}                        another tab changed what is stored
     {"answer": {"status", "retry_after", "detail"}}    to the last "send"
     {"wake": true}  {"online": true}
@@ -47,12 +47,15 @@ class Worker:
             start = message["start"]
             start["facts"].update(self.facts)
             seed = ids.uuid7(now, bytes([random.getrandbits(8) for _ in range(ids.RANDOM_BYTES)]))
-            self.tracker = Tracker(start["key"], start["facts"], start["stored"], seed=seed, options=start["options"])
+            options = start["options"]
+            self.tracker = Tracker(options["key"], start["facts"], start["stored"], seed=seed, options=options)
         tracker = self.tracker
         if tracker is None:
             raise RuntimeError('the first message must be {"start": ...}')
         if message.get("stored"):
             tracker.follow(message["stored"])
+        if "hooked" in message:
+            tracker.hooked = bool(message["hooked"])
         for call, entry in message.get("calls", []):
             tracker.take(call, entry)
         if "answer" in message:
