@@ -47,6 +47,21 @@ declare global {
       version: string;
     }
 
+    /** May the visitor be known? Anything else than these four in the tag counts as pending. */
+    type Consent = "granted" | "pending" | "cookieless" | "denied";
+
+    /** An event as it is about to leave. */
+    interface Event {
+      uuid: string;
+      event: string;
+      distinct_id: string;
+      /** ISO 8601, UTC. */
+      timestamp: string;
+      properties: Properties;
+      $set?: Properties;
+      $set_once?: Properties;
+    }
+
     /** The calls of the inline stub: kept until the script has come. */
     interface Calls {
       /** Something happened. */
@@ -71,11 +86,23 @@ declare global {
       set_person_properties(set?: Properties, set_once?: Properties): void;
       /** Forget these about the person. */
       unset_person_properties(names: string | readonly string[]): void;
+      /** The visitor says yes: from now on they may be known. What waited is run. */
+      opt_in(): void;
+      /** The visitor says no: they are forgotten here, and nothing leaves the page from now on. */
+      opt_out(): void;
+      /** Let a function see each event before it leaves: what it gives is sent; null, or an exception, drops the event. */
+      before_send(edit: (event: Event) => Partial<Event> | null | undefined): void;
     }
 
     /** The tag, once its script has loaded. */
     interface Client extends Calls {
-      /** The id that events are filed under: the user's, or an anonymous one. */
+      /** What holds now: the visitor's choice, or else the tag's and the browser's. */
+      consent(): Consent;
+      /** Be told of each event as it leaves; the answer ends it. */
+      on(what: "capture", told: (event: Event) => void): () => void;
+      /** Be told of the distinct id, the session's id, or what the console says; the answer ends it. */
+      on(what: "identify" | "reset" | "session" | "error", told: (detail: string) => void): () => void;
+      /** The id that events are filed under: the user's, or an anonymous one; empty while nobody may be known. */
       get_distinct_id(): string;
       /** The id of this browser, which `reset()` leaves alone unless told otherwise. */
       get_device_id(): string;

@@ -10,7 +10,7 @@
 //   moment: what is in the journal leaves by a beacon, or with the next page.
 // - Nothing here throws into the page, blocks it, or runs before it is needed. Storage may be blocked (private mode,
 //   sandboxed frames, policies): every access may throw, and memory is the last resort.
-// - Without consent nothing is stored, sent or loaded: client/beknown/consent.py has the table, and the few lines of it
+// - Without consent nothing is stored, sent or loaded: client/beknown/permission.py has the table, and the few lines of it
 //   that must be known before any Python is are repeated here.
 // - What can wait until the network has answered once is in start.js, which brings Python; what a page rarely needs is
 //   in the scripts beside it.
@@ -128,7 +128,7 @@
       () => settle((python = { over: 1 })), // blocked: the calls leave by beacon
     );
   };
-  // Stores somebody new, or who is stored already, in the form that says whether they were asked (consent.py).
+  // Stores somebody new, or who is stored already, in the form that says whether they were asked (permission.py).
   const meet = (form) => {
     const [text, local] = stored();
     const seed = uuid();

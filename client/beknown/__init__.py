@@ -11,8 +11,10 @@ On a server, ``from beknown.backend import Client``.
 
 from .hosts.library import (
     alias,
+    before_send,
     capture,
     captured,
+    consent,
     flush,
     get_device_id,
     get_distinct_id,
@@ -20,6 +22,9 @@ from .hosts.library import (
     group,
     identify,
     init,
+    on,
+    opt_in,
+    opt_out,
     properties,
     ready,
     register,
@@ -36,8 +41,10 @@ __version__ = VERSION
 
 __all__ = [
     "alias",
+    "before_send",
     "capture",
     "captured",
+    "consent",
     "flush",
     "get_device_id",
     "get_distinct_id",
@@ -45,6 +52,9 @@ __all__ = [
     "group",
     "identify",
     "init",
+    "on",
+    "opt_in",
+    "opt_out",
     "properties",
     "ready",
     "register",

@@ -5,11 +5,11 @@ Rules:
 - Later wins: browser and page < registered < the caller's own < what only we may say (ids, session, library).
 - Names are posthog-js's (posthog-js §5.3), so that its users' dashboards and exports keep working.
 - A name that starts with ``$`` and is empty or unknown is left out rather than sent as null.
-- Without consent to be known (consent.py, cookieless) an event says what happened, and nothing by which two events
+- Without consent to be known (permission.py, cookieless) an event says what happened, and nothing by which two events
   could be told to be one visitor's: no id of device, session or tab. The server counts by its own hash of the day.
 """
 
-from . import consent, wire
+from . import permission, wire
 from .filter import filtered
 from .ids import derived
 
@@ -115,7 +115,7 @@ def build(
     ``number`` tells several events of one call apart: the first has the call's id, the next ids derived from it.
     """
     tab = entry.get("window", "")
-    nobodys = facts.get("consent") == consent.COOKIELESS
+    nobodys = facts.get("consent") == permission.COOKIELESS
     found = browser_properties(facts)
     found.update(page_properties(entry))
     found.update({} if nobodys else state.entry)
@@ -130,7 +130,7 @@ def build(
     found.update({"$lib": wire.LIBRARY, "$lib_version": wire.VERSION})
     if nobodys:
         top = None
-        found.update(_nobodys(consent.is_signalled(facts, options or {})))
+        found.update(_nobodys(permission.is_signalled(facts, options or {})))
     else:
         found.update(_whose(state, tab, top is not None))
     event: "dict[str, Any]" = {

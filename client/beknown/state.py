@@ -47,7 +47,7 @@ class State:
         self.identity = identity
         self.session = session
         self.revision = revision
-        self.asked = False  # the visitor has said yes to being known (consent.py); reset() does not change that
+        self.asked = False  # the visitor has said yes to being known (permission.py); reset() does not change that
         self.registered: "dict[str, Any]" = {}  # register(): rides on every event until reset()
         self.of_session: "dict[str, Any]" = {}  # register_for_session(): until the session ends
         self.groups: "dict[str, str]" = {}  # group(): type -> key

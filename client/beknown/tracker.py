@@ -28,7 +28,7 @@ Rules:
 
 import json
 
-from . import calls, consent, event, outbox, retry, state, wire
+from . import calls, event, outbox, permission, retry, state, wire
 from .errors import BadCall, BadState
 from .filter import ignores
 from .inherited import inherited
@@ -66,7 +66,7 @@ class Tracker:
         self.facts = facts
         self.options = options or {}
         self.hooked = bool(facts.get("hooked"))
-        self._mode = facts.get("consent") or consent.GRANTED
+        self._mode = facts.get("consent") or permission.GRANTED
         self._deaf = ignores(facts, self.options)
         self.state = state.fresh(seed)
         self.outbox = outbox.Outbox(batch=wire.MAX_BATCH_EVENTS, size=wire.MAX_BATCH_BYTES, linger=LINGER)
@@ -77,7 +77,7 @@ class Tracker:
         self._stopped = False
         self.follow(stored)
         found = inherited(facts.get("posthog"), seed) if not self.state.session.id else None
-        if found and self._mode == consent.GRANTED:
+        if found and self._mode == permission.GRANTED:
             self.state.become(found)
 
     # The page's calls ---------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class Tracker:
         run, most = calls.CALLS[name]
         if self._deaf:
             return []
-        consent.check(self._mode, name)
+        permission.check(self._mode, name)
         before, session = self.state.identity, self.state.session.id
         self.state.touch(entry["at"], id)
         if not self.state.first or not self.state.entry:

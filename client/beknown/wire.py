@@ -9,7 +9,7 @@ The cookie ``bk_<key>`` is eight fields joined by dots, of fixed size but for th
 
     1 . revision . device . a|i . session id . session start . last activity . distinct id
 
-``1`` is the format, ``1y`` the same of a visitor who has said yes (consent.py); ``a`` anonymous, ``i`` identified;
+``1`` is the format, ``1y`` the same of a visitor who has said yes (permission.py); ``a`` anonymous, ``i`` identified;
 numbers are hexadecimal. Of a visitor who has said no the cookie is the one word ``denied``. The revision counts changes
 of identity or session: of two copies (cookie and localStorage, two tabs, two subdomains) the higher one is newer.
 The host percent-encodes the whole value when it writes the cookie, and decodes it when it reads.

@@ -11,6 +11,7 @@ from . import (
     access,
     api,
     assets,
+    cookieless,
     deferred,
     furniture,
     harmless,
@@ -68,7 +69,10 @@ def create_app(settings: Settings, *, store: Store | None = None, demo: bool = F
     app = Flask(__name__, static_folder=None)
     site = mount(app, settings, store=store, demo=demo)
     # Without its tables the application still answers: /healthz/ready says what is missing.
-    app.secret_key = token_urlsafe() if site.store.pending_migrations() else site.store.site_secret()
+    ready = not site.store.pending_migrations()
+    app.secret_key = site.store.site_secret() if ready else token_urlsafe()
+    if ready:
+        site.store.salt_of(cookieless.day_of(now_ms()))  # and so forgets an earlier day's
     app.session_interface = access.Sessions()
     app.config.update(
         SESSION_COOKIE_HTTPONLY=True,

@@ -38,6 +38,11 @@ def arrived(key: str) -> str:
     return max(texts, key=revision, default="") if any(revision(text) >= 0 for text in texts) else ""
 
 
+def choice(key: str) -> str:
+    """Give what the visitor has chosen as far as it came with this request: "denied", or the identity's text."""
+    return unquote(request.cookies.get(cookie_name(key), ""))
+
+
 def revision(text: str) -> int:
     """Give the revision of a cookie's text; -1 for what is no identity of ours."""
     try:

@@ -39,7 +39,7 @@ from .store import Project
 
 MAX_BODY = 2 * MIB
 MAX_CALLS = 2000
-COOKIELESS = "cookieless"  # consent.py's: nobody's id may be asked for or kept
+COOKIELESS = "cookieless"  # permission.py's: nobody's id may be asked for or kept
 CONFLICT = "Browsers delete what scripts stored, or block it. Visitors who come back are found by the server's cookie."
 
 bp = Blueprint("deferred", __name__)
@@ -106,7 +106,7 @@ def visit_of(body: bytes) -> dict[str, Any]:
             and len(calls) <= MAX_CALLS
             and all(isinstance(id, str) and isinstance(text, str) for id, text in calls)
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         right = False
     if not right:
         raise Unusable("not_a_run", "the body is not what our tag sends to /run.", fix="Send events to /e/ instead.")

@@ -23,6 +23,7 @@ from flask.typing import ResponseReturnValue
 from .admission import not_too_fast, project_of
 from .body import body_of
 from .cookie import arrived, keep
+from .cookieless import counted
 from .cors import mirrored
 from .errors import Refusal, Unusable
 from .intake import CLAIM_FIXES, FIXES, SKIPS, Skip, Terms, described, origin, taken
@@ -70,6 +71,7 @@ def accept(
 
     ``sent_at`` is the sender's clock in ms, or None. Raises TooBusy when the store cannot take them now.
     """
+    raw_events = counted(site.store, project, raw_events, now)
     demanded = project.options.get("signed_identities")
     signers = site.store.secret_hashes(project.id, now) if demanded else ()
     terms = Terms(now, sent_at, project.options, _new_uuid, nameless_is_identify=engage, signers=signers)

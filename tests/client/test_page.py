@@ -164,7 +164,7 @@ def test_what_an_earlier_page_left_is_delivered_with_its_ids():
 def test_another_tabs_journal_is_left_alone_until_it_is_old():
     visit = Visit(status=0)
     library(visit, pageviews="off").capture("theirs")
-    del visit.disk["tab bk_" + KEY]
+    del visit.disk["tab bk_" + KEY + "~tab"]
     soon = Visit(visit.disk, visit.cookies, at=visit.at)
     library(soon, pageviews="off")
     soon.settle()

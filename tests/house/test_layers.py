@@ -16,18 +16,19 @@ SERVER = ROOT / "server/beknown_server"
 # Reading order: a file imports only files that stand before it in its folder.
 ORDER = {
     CLIENT: (
-        "errors values ids wire consent filter guard event click failure identity inherited session state retry outbox "
-        "calls tracker hosts record context signature spool delivery channel speaker backend integrations __init__"
+        "errors values ids wire permission filter guard event click failure identity inherited session state retry "
+        "outbox calls tracker hosts record context signature spool delivery channel speaker backend "
+        "integrations __init__"
     ),
-    CLIENT / "hosts": "worker objects browser spans page tag bridge library __init__",
+    CLIENT / "hosts": "worker objects browser spans hooks page tag bridge library __init__",
     SERVER / "store": (
         "question records migrations migrate sqlite postgres writer projects layers clusters people forgetting "
-        "groups arrivals corrections archive forwarding upkeep store __init__"
+        "groups arrivals corrections archive forwarding upkeep sealed store __init__"
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments reading replica columns insights "
         "funnel conversion cohorts visits options report register terminal metrics rate site dialect runtime "
-        "wheel bundle assets cors admission body cookie lzstring inflate payload bags traits intake ingest "
+        "wheel bundle assets cors admission body cookie cookieless lzstring inflate payload bags traits intake ingest "
         "archive envelope ingest_v1 parts harmless health deferred pixel furniture display choices form figures "
         "flow drawing access live pages api insights_api people_api shapes openapi insight_pages people_pages "
         "snippet examples demo prefix keys settings_pages forward expiry logs serving command person_cli "
@@ -57,6 +58,7 @@ SHARED = {"wire", "values", "ids"}
 # These run its parts.
 MORE = {
     "cookie.py": {"errors"},
+    "pixel.py": {"permission"},
     "deferred.py": {"tracker"},
     "intake.py": {"signature"},
     "forward.py": {"backend", "channel", "delivery", "retry"},

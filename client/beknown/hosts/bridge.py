@@ -8,6 +8,7 @@ Rules:
 
 import json
 
+from ..errors import BadCall
 from .page import Page
 
 TYPE_CHECKING = False
@@ -93,6 +94,30 @@ class Bridge:
             self._post({"call": [name, args, int(self.browser.now())]})
         else:
             self._waiting.append((name, args))
+
+    def opt_in(self) -> None:
+        """The visitor says yes."""
+        self._choose("opt_in")
+
+    def opt_out(self) -> None:
+        """The visitor says no."""
+        self._choose("opt_out")
+
+    def _choose(self, name: str) -> None:
+        if self._page is not None:
+            getattr(self._page, name)()
+        else:
+            self.take(name, [])
+
+    def consent(self) -> str:
+        """Give what holds now; "" where only the page's tag knows."""
+        return "" if self._page is None else self._page.consent()
+
+    def hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
+        """Take a function, where this worker is on its own: the page's tag could not wait for an answer from here."""
+        if self._page is None:
+            raise BadCall(f"{method}() cannot reach the page's tag from a worker; call it in the page.")
+        self._page.hook(method, names, function)
 
     def identity(self) -> "dict[str, Any]":
         """Give ``distinct_id device session`` as the page told last; empty texts before it did."""

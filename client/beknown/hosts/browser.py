@@ -49,10 +49,12 @@ class Browser:
         self.has_page = window is not None
         # Held, since in PyScript's worker each step to the page is a message and a wait.
         self._document = self._attempt(lambda: window.document)
+        self._area = "localStorage"
         self._storage = self._attempt(lambda: window.localStorage)
         self._is_secure = self._attempt(lambda: window.location.protocol == "https:")
         self._memory: "dict[str, str]" = {}  # what would be in localStorage
         self._tasks: "list[Any]" = []
+        self._widest = ""  # the domain that takes cookies
 
     # Storage ------------------------------------------------------------------------------------------------------
 
@@ -61,6 +63,17 @@ class Browser:
             return action()
         except Exception:  # blocked, full, or no page
             return None
+
+    @property
+    def area(self) -> str:
+        """Which of the window's storages keeps what is no cookie; "" for none: memory."""
+        return self._area
+
+    @area.setter
+    def area(self, name: str) -> None:
+        if name != self._area:
+            self._storage = self._attempt(lambda: getattr(self._window, name)) if name else None
+        self._area = name
 
     def cookie(self, name: str) -> str:
         """Give a cookie's decoded text; "" if there is none or cookies are blocked."""
@@ -74,15 +87,29 @@ class Browser:
         return self._attempt(read) or ""
 
     def set_cookie(self, name: str, text: str, domain: str) -> None:
-        """Keep a cookie for 400 days, on this host or on the whole of a domain."""
+        """Keep a cookie for 400 days, "" deletes it; for a domain, or for the widest that the browser allows."""
+        if not text:
+            for each in ["", domain] + self._domains():
+                self._bake(name, "", each)
+        elif domain or self.cookie(name) == text:
+            self._bake(name, text, domain or self._widest)
+        else:
+            self._bake(name, "", "")  # one of this host alone would hide the shared one
+            for each in [self._widest] if self._widest else self._domains() + [""]:
+                self._bake(name, text, each)
+                if self.cookie(name) == text:
+                    self._widest = each
+                    return
 
-        def write() -> None:
-            secure = "; secure" if self._is_secure else ""
-            where = "; domain=" + domain if domain else ""
-            value = js.encodeURIComponent(text)
-            self._document.cookie = f"{name}={value}; path=/; max-age={DAYS_400}; samesite=lax{where}{secure}"
+    def _domains(self) -> "list[str]":
+        """Give the domains that this host is in, the widest first."""
+        labels = str(self._attempt(lambda: self._window.location.hostname) or "").split(".")
+        return [".".join(labels[-count:]) for count in range(1, len(labels) + 1)]
 
-        self._attempt(write)
+    def _bake(self, name: str, text: str, domain: str) -> None:
+        where = ("; domain=" + domain if domain else "") + ("; secure" if self._is_secure else "")
+        kept = f"; path=/; max-age={DAYS_400 if text else 0}; samesite=lax{where}"
+        self._attempt(lambda: setattr(self._document, "cookie", f"{name}={js.encodeURIComponent(text)}{kept}"))
 
     def get(self, name: str) -> str:
         """Give what localStorage holds under a name, or memory where there is none."""
@@ -142,6 +169,7 @@ class Browser:
             "language": str(navigator.language),
             "timezone": self._attempt(lambda: js.Intl.DateTimeFormat().resolvedOptions().timeZone),
             "driven": self.has_page and self._window.navigator.webdriver is True,
+            "gpc": self._attempt(lambda: navigator.globalPrivacyControl is True or str(navigator.doNotTrack) == "1"),
         }
         if self.has_page:
             window = self._window
@@ -253,6 +281,15 @@ class Browser:
         # document.currentScript; a tag that loads meanwhile would look there for its key. What is deleted is only that.
         self._attempt(lambda: self._window.Reflect.deleteProperty(self._window.document, "currentScript"))
 
+    def hand(self, target: "Any", method: str, names: "list[str]", function: "Callable[[Any], Any]") -> "Any":
+        """Call a method of a JavaScript object with texts and a Python function, which sees and gives plain values."""
+
+        def told(detail: "Any" = None) -> "Any":
+            answer = function(json.loads(js.JSON.stringify(detail)))
+            return None if answer is None else self._window.JSON.parse(json.dumps(answer))
+
+        return getattr(target, method)(*(names + [create_proxy(told)]))
+
     def apply(self, target: "Any", method: str, args: "list[Any]") -> "Any":
         """Call a method of a JavaScript object with plain values."""
         # Not by Reflect.apply: from MicroPython in PyScript's worker that answers with a proxy, whatever was called.
@@ -280,11 +317,6 @@ def found() -> "Browser | None":
     except Exception:  # no PyScript, or no SharedArrayBuffer
         window = None
     return Browser(window)
-
-
-def milliseconds() -> float:
-    """Give a clock that only ever runs forward where there is one."""
-    return time.perf_counter() * 1000 if hasattr(time, "perf_counter") else time.time() * 1000
 
 
 def current_task() -> "Any":

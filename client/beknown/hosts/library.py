@@ -75,7 +75,10 @@ class Library:
         if script is not None:
             self._brain = Tag(found, script)
         else:
-            given = {_camel(name): str(value) for name, value in options.items()}
+            given = {
+                _camel(name): str(value).lower() if isinstance(value, bool) else str(value)
+                for name, value in options.items()
+            }
 
             def page() -> Page:
                 return Page(found, key, api.rstrip("/"), given)
@@ -141,13 +144,39 @@ class Library:
         """Forget these about the person."""
         self._call("unset_person_properties", names)
 
+    def opt_in(self) -> None:
+        """The visitor says yes: from now on they may be known. What waited is run."""
+        self._do("opt_in", lambda brain: brain.opt_in())
+
+    def opt_out(self) -> None:
+        """The visitor says no: they are forgotten here, and nothing is sent from now on."""
+        self._do("opt_out", lambda brain: brain.opt_out())
+
+    def consent(self) -> str:
+        """Give what holds now: ``granted``, ``pending``, ``cookieless`` or ``denied``; "" before ``init``."""
+        return "" if self._brain is None else str(self._brain.consent())
+
+    def before_send(self, edit: "Callable[[Any], Any]") -> None:
+        """Let a function see each event before it leaves: what it gives is sent, None or an exception drops it."""
+        self._do("before_send", lambda brain: brain.hook("before_send", [], edit))
+
+    def on(self, what: str, told: "Callable[[Any], Any]") -> None:
+        """Be told of ``capture`` (the event), ``identify``, ``reset`` (the distinct id), ``session``, ``error``."""
+        self._do("on", lambda brain: brain.hook("on", [what], told))
+
     def _call(self, name: str, *args: "Any") -> None:
+        def take(brain: "Any") -> None:
+            labels = BAGS.get(name, [name + "()"])
+            brain.take(name, [self._plain(labels[min(n, len(labels) - 1)], arg) for n, arg in enumerate(args)])
+
+        self._do(name, take)
+
+    def _do(self, name: str, action: "Callable[[Any], None]") -> None:
         if self._brain is None or self._browser is None:
             self._complain(name)
             return
         try:
-            labels = BAGS.get(name, [name + "()"])
-            self._brain.take(name, [self._plain(labels[min(n, len(labels) - 1)], arg) for n, arg in enumerate(args)])
+            action(self._brain)
         except BadCall as refusal:
             self._browser.say("error", f"{name}(): {refusal}")
         except Exception as surprise:  # the wall: whatever happens in here, the page goes on
@@ -234,8 +263,10 @@ def _camel(name: str) -> str:
 
 _library = Library()
 alias = _library.alias
+before_send = _library.before_send
 capture = _library.capture
 captured = _library.captured
+consent = _library.consent
 flush = _library.flush
 get_device_id = _library.get_device_id
 get_distinct_id = _library.get_distinct_id
@@ -243,6 +274,9 @@ get_session_id = _library.get_session_id
 group = _library.group
 identify = _library.identify
 init = _library.init
+on = _library.on
+opt_in = _library.opt_in
+opt_out = _library.opt_out
 properties = _library.properties
 ready = _library.ready
 register = _library.register

@@ -6,6 +6,8 @@ Rules:
 - Journal, cookie and localStorage are those of static/beknown.js, under the same names and in the same form: visitors
   come from a page with the tag to a page with only Python and back, and either delivers what the other left.
 - A call is in the journal before it returns, and leaves it when the server has its events.
+- Consent is asked before every call (permission.py): what must wait does so in memory, what must not be is dropped, and
+  nothing is stored or sent meanwhile.
 - What another tab wrote is followed before every call; one thread runs Python, so nobody writes in between.
 - The clock and the dice are read here and nowhere deeper. No js here: browser.py is the threshold.
 """
@@ -13,11 +15,13 @@ Rules:
 import json
 import random
 
-from .. import ids, wire
+from .. import ids, permission, wire
 from ..tracker import Tracker
+from .hooks import Hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .browser import Browser
@@ -39,40 +43,56 @@ class Page:
         self.name = wire.cookie_name(key)
         self.unsent: "dict[str, tuple[str, str]]" = {}  # call id -> (journal entry, where it lies)
         self.stopped = False
+        self.hooks = Hooks(self._say)
+        self._facts = browser.facts()
+        self.mode = ""  # of consent, as it was acted upon
+        self.tracker: "Tracker | None" = None  # only while calls may run
+        self.tab = ""
+        self._waiting: "list[tuple[str, str]]" = []  # (call id, journal entry) of calls that consent may let run
         self._last = 0.0
         self._count = 0
         self._sending = False
-        self.tab = browser.tab(self.name + "~tab", self._id())
-        if not self._identity():
-            seed = self._id()
-            first = f"1.0.{seed}.a..0.0.{seed}"  # wire.pack_cookie of a visitor never seen before
-            self._store(first, first + "\n{}")
-        self._seen = self._identity()
-        self.tracker = Tracker(key, browser.facts(), self._stored(), seed=self._id(), options=options)
-        self._adopt()
+        self._seen = ""
         self._counts = browser.has_page and options.get("pageviews") != "off"
-        if self._counts:
-            self.take("pageview", [])
+        self._attend()
+        self._view()
         browser.listen("pagehide", self._left)
         browser.listen("online", self._online)
 
     # Calls --------------------------------------------------------------------------------------------------------
 
     def take(self, name: str, args: "list[Any]") -> None:
-        """Journal a call and run it."""
+        """Journal a call and run it, as far as consent goes."""
+        self._attend()
+        verdict = permission.verdict(self.mode, name)
+        if verdict == permission.DROP:
+            return
         now = self.browser.now()
         entry = {"call": name, "args": args, "at": int(now), "window": self.tab}
         entry.update(self.browser.where())
         id, text = self._id(), json.dumps(entry)
+        if verdict == permission.WAIT:
+            self._waiting.append((id, text))
+        else:
+            self._begin(id, text)
+
+    def _begin(self, id: str, text: str) -> None:
         place = f"{self.name}~{id}~{self.tab}"
         self.unsent[id] = (text, place)
         self.browser.put(place, text)
         self._run(id, text)
         self._deliver()
 
+    def _view(self) -> None:
+        if self._counts:
+            self.take("pageview", [])
+
     def _run(self, id: str, text: str) -> None:
+        if self.tracker is None:
+            return
         if self._identity() != self._seen:
             self.tracker.follow(self._stored())
+        self.tracker.hooked = len(self.hooks) > 0
         self.tracker.take(id, text)
         self._carry_out()
 
@@ -98,6 +118,83 @@ class Page:
         dice[0], dice[1] = self._count >> 4 & 255, (self._count & 15) << 4
         return ids.uuid7(now, bytes(dice))
 
+    # Consent ------------------------------------------------------------------------------------------------------
+
+    def opt_in(self) -> None:
+        """The visitor says yes: what waited is run."""
+        was = self.mode
+        if was == permission.COOKIELESS:
+            self._forget()
+        self.browser.area = self._area()
+        self._store(*permission.consented(self._stored(), self._id()))
+        self._attend()
+        if was == permission.DENIED:
+            self._view()
+
+    def opt_out(self) -> None:
+        """The visitor says no: they are forgotten here, and nothing is sent from now on."""
+        self._forget()
+        self.browser.area = self._area()
+        self.browser.set_cookie(self.name, wire.DENIED, self.options.get("cookieDomain", ""))
+        self.browser.put(self.name, wire.DENIED)
+        self._attend()
+
+    def consent(self) -> str:
+        """Give what holds now."""
+        self._attend()
+        return self.mode
+
+    def hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
+        """Take a function of the page's: before_send(function), on(name, function)."""
+        if method == "on":
+            self.hooks.tell(names[0], function)
+        else:
+            self.hooks.edit_with(function)
+
+    def _attend(self) -> None:
+        """Act upon a choice, also one that was made in another tab or on another subdomain."""
+        mode = permission.mode(self._identity(), self._facts, self.options)
+        if mode == self.mode:
+            return
+        self.mode, self.tracker = mode, None
+        self.browser.area = self._area()
+        if mode == permission.DENIED:
+            self.unsent, self._waiting = {}, []
+        if mode == permission.COOKIELESS:
+            self._forget()
+            self.browser.area = ""
+        if not permission.is_live(mode):
+            return
+        fresh = self._id()
+        self.tab = self.browser.tab(self.name + "~tab", fresh) if self.browser.area else fresh
+        if not self._identity():
+            self._store(*permission.newcomer(self._id()))
+        facts = dict(self._facts, consent=mode, posthog=self._posthog())
+        self.tracker = Tracker(self.key, facts, self._stored(), seed=self._id(), options=self.options)
+        for id in sorted(self.unsent):  # handed to a tracker that is no more
+            self._run(id, self.unsent[id][0])
+        self._adopt()
+        waiting, self._waiting = self._waiting, []
+        for id, text in waiting:
+            self._begin(id, text)
+
+    def _posthog(self) -> str:
+        """Give what posthog-js stored for the same key (inherited.py)."""
+        name = f"ph_{self.key}_posthog"
+        return self.browser.cookie(name) or self.browser.get(name)
+
+    def _area(self) -> str:
+        """Give the window's storage for all but the cookie; "" for none."""
+        last = self.options.get("persistence", "localStorage").rpartition("+")[2]
+        return last if last.endswith("Storage") else ""
+
+    def _forget(self) -> None:
+        """Remove what is stored of the visitor."""
+        for name in list(self.browser.names()):
+            if name.partition("~")[0] == self.name:
+                self.browser.remove(name)
+        self.browser.set_cookie(self.name, "", self.options.get("cookieDomain", ""))
+
     # Storage ------------------------------------------------------------------------------------------------------
 
     def _identity(self) -> str:
@@ -108,53 +205,73 @@ class Page:
         return [self.browser.cookie(self.name), self.browser.get(self.name)]
 
     def _store(self, cookie: str, local: str) -> None:
-        self.browser.set_cookie(self.name, cookie, self.options.get("cookieDomain", ""))
+        in_cookie = self.mode != permission.COOKIELESS and self.options.get("persistence", "cookie").startswith(
+            "cookie"
+        )
+        if in_cookie:
+            self.browser.set_cookie(self.name, cookie, self.options.get("cookieDomain", ""))
         self.browser.put(self.name, local)
         self._seen = self._identity()
 
+    def _say(self, level: str, text: str) -> None:
+        self.browser.say(level, text)
+        if level == "error":
+            self.hooks.heard("error", text)
+
     def _carry_out(self) -> None:
         """Do what the tracker asks for (its effects are listed there), in its order."""
-        for effect in self.tracker.effects():
+        tracker, edited = self.tracker, False
+        for effect in tracker.effects() if tracker else []:
             what = effect[0]
             if what == "store":
                 self._store(effect[1], effect[2])
-            elif what == "journal":
-                place = self.unsent[effect[1]][1]
-                self.unsent[effect[1]] = (effect[2], place)
-                self.browser.put(place, effect[2])
+            elif what in ("journal", "edit"):
+                text, place = effect[2], self.unsent[effect[1]][1]
+                if what == "edit":
+                    text = self.hooks.edited(text)
+                self.unsent[effect[1]] = (text, place)
+                self.browser.put(place, text)
+                if what == "edit" and tracker:
+                    tracker.take(effect[1], text)
+                    edited = True
+            elif what == "tell":
+                self.hooks.heard(effect[1], effect[2])
             elif what == "done":
                 for id in effect[1]:
                     self.browser.remove(self.unsent.pop(id)[1])
             elif what == "say":
-                self.browser.say(effect[1], effect[2])
+                self._say(effect[1], effect[2])
             elif what == "stopped":
                 self.stopped = True
+        if edited:
+            self._carry_out()
 
     # Delivery -----------------------------------------------------------------------------------------------------
 
     def _deliver(self) -> None:
-        if not self._sending and self.tracker.wake_at() is not None:
+        if not self._sending and self.tracker is not None and self.tracker.wake_at() is not None:
             self._sending = True
             self.browser.spawn(self._send)
 
     async def _send(self) -> None:
         """Send what waits, one request at a time, until nothing does."""
         try:
-            while (wake := self.tracker.wake_at()) is not None:
+            while (tracker := self.tracker) is not None and (wake := tracker.wake_at()) is not None:
                 now = self.browser.now()
-                body = self.tracker.request(now)
+                body = tracker.request(now)
                 if body is None:
                     await self.browser.sleep(min((wake - now) / 1000, LONGEST_NAP))
                     continue
                 answer = await self.browser.post(self.api + "/e/", body)
-                self.tracker.answered(
+                tracker.answered(
                     answer["status"],
                     self.browser.now(),
                     chance=random.random(),
                     retry_after=answer["retry_after"],
                     detail=answer["detail"],
                 )
-                self._carry_out()
+                if tracker is self.tracker:  # consent may have changed meanwhile
+                    self._carry_out()
         finally:
             self._sending = False
 
@@ -163,14 +280,14 @@ class Page:
 
     async def flush(self) -> None:
         """Wait until everything so far is delivered or has failed for good."""
-        while self.unsent and not self.stopped:
+        while self.unsent and self.tracker is not None and not self.stopped:
             await self.browser.sleep(0.05)
 
     def _left(self, event: "Any" = None) -> None:
         """The page is being left: what the server does not have yet goes by a request that outlives the page."""
         if self._counts:
             self.take("pageleave", [])
-        if self.unsent:
+        if self.unsent and self.tracker is not None:
             body = {
                 "api_key": self.key,
                 "facts": self.tracker.facts,
@@ -183,11 +300,14 @@ class Page:
 
     def _online(self, event: "Any" = None) -> None:
         self.stopped = False
-        self.tracker.retry_now()
+        if self.tracker is not None:
+            self.tracker.retry_now()
         self._deliver()
 
     # Who it is ----------------------------------------------------------------------------------------------------
 
     def identity(self) -> "dict[str, Any]":
-        """Give the cookie's fields: ``distinct_id device session`` and more."""
+        """Give ``distinct_id device session`` and more as the cookie has them; empty while nobody may be known."""
+        if self.tracker is None or self.mode != permission.GRANTED:
+            return {"distinct_id": "", "device": "", "session": ""}
         return wire.unpack_cookie(self.tracker.state.cookie())

@@ -6,8 +6,11 @@ Rules:
 - The tag's brain decides everything; here is nothing but the handing over.
 """
 
+from ..errors import BadCall
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .browser import Browser
@@ -36,6 +39,35 @@ class Tag:
             self.browser.apply(tag, name, args)
         else:
             self.browser.queue(self.name, [name, args, int(self.browser.now())])
+
+    def opt_in(self) -> None:
+        """The visitor says yes."""
+        self.take("opt_in", [])
+
+    def opt_out(self) -> None:
+        """The visitor says no."""
+        self.take("opt_out", [])
+
+    def consent(self) -> str:
+        """Give what holds now; "" while the tag loads."""
+        tag = self._loaded()
+        return "" if tag is None else str(self.browser.apply(tag, "consent", []))
+
+    def hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
+        """Hand a function of the page's over, now or when the tag has loaded."""
+        if not callable(function):
+            raise BadCall(f"{method}() needs a function, not {function!r}.")
+        tag = self._loaded()
+        if tag is not None:
+            self.browser.hand(tag, method, names, function)
+            return
+
+        async def later() -> None:
+            while self._loaded() is None:
+                await self.browser.sleep(NAP)
+            self.browser.hand(self._loaded(), method, names, function)
+
+        self.browser.spawn(later)
 
     def identity(self) -> "dict[str, Any]":
         """Give ``distinct_id device session`` as the tag knows them; empty texts while it loads."""

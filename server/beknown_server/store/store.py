@@ -9,7 +9,6 @@ Rules:
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ from uuid import UUID
 import orjson
 
 from ..errors import TooBusy
-from . import arrivals, forwarding, migrate, people, projects
+from . import arrivals, forwarding, migrate, people, projects, sealed
 from .archive import Archive
 from .corrections import Corrections
 from .groups import Groups
@@ -138,10 +137,11 @@ class Store:
 
     def site_secret(self) -> str:
         """Give what sessions are signed with: made once, the same for every process and after every restart."""
-        if not (rows := self._ask("site.secret")):
-            self._writer.run(lambda db: db.many("site.make", [{"secret": secrets.token_urlsafe(32)}]))
-            rows = self._ask("site.secret")
-        return str(rows[0]["secret"])
+        return sealed.secret(self._ask, self._writer.run)
+
+    def salt_of(self, day: str) -> str:
+        """Give the salt of a day (YYYY-MM-DD), the same for every process; an earlier day's is forgotten."""
+        return sealed.salt_of(self._ask, self._writer.run, day)
 
     # Events ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,80 @@
+"""The page's own functions: before_send(fn), and on("capture" | "identify" | "reset" | "session" | "error", fn).
+
+Rules:
+- What they raise ends here. A before_send() that raises drops its event, and the console says so: better one event
+  less than one that should have been edited.
+- An event passes once, before it is journalled as ready to send (static/hooks.js does the same for the tag).
+"""
+
+import json
+
+from ..errors import BadCall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+TOLD = ("capture", "identify", "reset", "session", "error")
+
+
+class Hooks:
+    """The functions in the order they came; ``say`` (level, text) tells the page's author."""
+
+    def __init__(self, say: "Callable[[str, str], None]") -> None:
+        self._say = say
+        self._edits: "list[Callable[[Any], Any]]" = []
+        self._told: "list[tuple[str, Callable[[Any], Any]]]" = []
+
+    def __len__(self) -> int:
+        return len(self._edits) + len(self._told)
+
+    def edit_with(self, edit: "Callable[[Any], Any]") -> None:
+        """Let a function see each event before it leaves: what it gives is sent, None drops the event."""
+        self._edits.append(_checked(edit, "before_send()"))
+
+    def tell(self, what: str, told: "Callable[[Any], Any]") -> None:
+        """Call a function with each thing of a kind."""
+        if what not in TOLD:
+            raise BadCall(f"on() tells of {', '.join(TOLD)}, not of {what!r}.")
+        self._told.append((what, _checked(told, "on()")))
+
+    def heard(self, what: str, detail: "Any") -> None:
+        """Tell whoever listens."""
+        for wanted, told in list(self._told):
+            if wanted == what:
+                try:
+                    told(detail)
+                except Exception as error:  # the page's own function; ours goes on
+                    self._say("warn", f'the page\'s on("{what}") function failed: {error!r}')
+
+    def edited(self, text: str) -> str:
+        """Give a journal entry's text with its events as they may leave."""
+        entry = json.loads(text)
+        entry["events"] = [event for event in [self._edited(each) for each in entry["events"]] if event]
+        for event in entry["events"]:
+            self.heard("capture", json.loads(json.dumps(event)))
+        return json.dumps(entry)
+
+    def _edited(self, event: "dict[str, Any]") -> "dict[str, Any] | None":
+        uuid, at, name = event["uuid"], event["timestamp"], event["event"]
+        try:
+            now: "Any" = event
+            for edit in self._edits:
+                if now is not None:
+                    now = edit(now)
+            if now is None:
+                return None
+            kept = dict(json.loads(json.dumps(now)), uuid=uuid, timestamp=at)  # sent once, when it happened
+            if not kept.get("event") or not kept.get("distinct_id"):
+                raise BadCall("it left no event or no distinct_id")
+            return kept
+        except Exception as error:  # whatever the page's function does, the page goes on
+            self._say("error", f'before_send() failed and the event "{name}" was dropped: {error!r}')
+            return None
+
+
+def _checked(function: "Any", call: str) -> "Callable[[Any], Any]":
+    if not callable(function):
+        raise BadCall(f"{call} needs a function, not {function!r}.")
+    return function  # type: ignore[no-any-return]

@@ -1,0 +1,134 @@
+"""Consent in a real browser: what is stored, what leaves the page, and what comes of a choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from .conftest import KEY, Browser, Collector, Site, tag, until
+
+SIGNAL = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
+
+
+class Traffic:
+    """What a page asks of the collector, the tag's own script aside."""
+
+    def __init__(self, page: Page, collector: Collector) -> None:
+        self.asked: list[str] = []
+        page.on("request", lambda request: self.add(request.url, collector.url))
+
+    def add(self, url: str, collector: str) -> None:
+        if url.startswith(collector) and not url.endswith("/beknown.js"):
+            self.asked.append(url.removeprefix(collector))
+
+
+def kept(page: Page, browser: Browser) -> dict[str, Any]:
+    """Everything that is stored for the site, by name."""
+    stored = page.evaluate("Object.assign({}, localStorage, sessionStorage)")
+    return stored | {cookie["name"]: cookie["value"] for cookie in browser.context.cookies()}
+
+
+def opened(browser: Browser, url: str) -> Page:
+    page = browser.page()
+    page.goto(url)
+    page.wait_for_function("window.beknown")
+    return page
+
+
+def test_pending_stores_and_sends_nothing_and_a_yes_replays_what_waited(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    page = browser.page()
+    traffic = Traffic(page, collector)
+    page.goto(site.add("/", tag(collector, consent="pending")))
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('early'); beknown.identify('ada'); beknown.capture('late'); beknown.reset()")
+    assert page.evaluate("beknown.flush().then(beknown.consent)") == "pending"
+    assert page.evaluate("beknown.get_distinct_id()") == ""
+    page.wait_for_timeout(700)
+    assert traffic.asked == []
+    assert kept(page, browser) == {}
+    page.evaluate("beknown.opt_in()")
+    assert page.evaluate("beknown.consent()") == "granted"
+    page.evaluate("beknown.flush()")
+    collector.wait_for("late")
+    assert [event["event"] for event in collector.events()] == ["$pageview", "early", "$identify", "late"]
+    page.reload()
+    page.wait_for_function("window.beknown && beknown.consent() == 'granted'")
+    page.evaluate("beknown.flush()")
+    assert len(collector.wait_for("$pageview", 2)) == 2
+
+
+def test_a_no_forgets_the_visitor_and_silences_this_page_the_next_and_the_other_tab(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    home = site.add("/", tag(collector))
+    page, other = opened(browser, home), opened(browser, home)
+    for each in (page, other):
+        each.evaluate("beknown.ready.then(beknown.flush)")
+    before = len(collector.wait_for("$pageview", 2))
+    page.evaluate(
+        "beknown.reset(); beknown.opt_out(); beknown.capture('never'); beknown.identify('ada'); beknown.reset()"
+    )
+    assert page.evaluate("beknown.consent()") == "denied"
+    assert kept(page, browser) == {f"bk_{KEY}": "denied"} or set(kept(page, browser)) == {f"bk_{KEY}"}
+    traffic, others = Traffic(page, collector), Traffic(other, collector)
+    page.reload()
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('never'); beknown.flush()")
+    other.evaluate("beknown.capture('never'); beknown.flush()")
+    assert other.evaluate("beknown.consent()") == "denied"
+    page.goto(site.add("/next", tag(collector)))
+    page.wait_for_timeout(700)
+    assert traffic.asked == []
+    assert others.asked == []
+    # Yes after all: somebody new, whom nothing links to who was here before.
+    page.evaluate("beknown.identify('bob'); beknown.opt_in()")
+    page.evaluate("beknown.flush()")
+    (identified,) = collector.wait_for("$identify")
+    assert identified["distinct_id"] == "bob"
+    assert collector.events("never") == []
+    assert len(collector.events("$pageview")) == before + 1
+
+
+@pytest.mark.parametrize("why", ["the tag", "the browser"])
+def test_cookieless_counts_a_browser_once_a_day_and_stores_nothing(
+    collector: Collector, site: Site, browser: Browser, why: str
+) -> None:
+    home = site.add("/", tag(collector, consent="cookieless") if why == "the tag" else tag(collector))
+    page = browser.page()
+    if why == "the browser":
+        page.add_init_script(SIGNAL)
+    page.goto(home)
+    page.wait_for_function("window.beknown")
+    assert page.evaluate("beknown.consent()") == "cookieless"
+    page.evaluate("beknown.capture('one'); beknown.identify('ada')")
+    page.evaluate("beknown.flush()")
+    page.reload()
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.ready.then(() => beknown.capture('two')).then(beknown.flush)")
+    collector.wait_for("two")
+    events = collector.events()
+    assert {event["distinct_id"] for event in events} == {events[0]["distinct_id"]}
+    assert events[0]["distinct_id"].startswith("cookieless_")
+    assert collector.events("$identify") == []
+    telling = {"$device_id", "$session_id", "$window_id", "$sequence"}
+    assert not any(telling & set(event["properties"]) for event in events)
+    assert all(event["properties"]["$cookieless_mode"] is True for event in events)
+    assert {event["properties"].get("$gpc") for event in events} == {True if why == "the browser" else None}
+    assert kept(page, browser) == {}
+    until(lambda: any("opt_in()" in line for line in browser.listen()), str(browser.said))
+    findings = {each["code"]: each for each in collector.api("identity/report")["findings"]}
+    assert findings["gpc_or_opted_out"]["count"] >= 1
+
+
+def test_a_site_may_choose_not_to_listen_to_the_signal(collector: Collector, site: Site, browser: Browser) -> None:
+    page = browser.page()
+    page.add_init_script(SIGNAL)
+    page.goto(site.add("/", tag(collector, respect_gpc="false")))
+    page.wait_for_function("window.beknown && beknown.consent() == 'granted'")
+    page.evaluate("beknown.flush()")
+    (view,) = collector.wait_for("$pageview")
+    assert view["distinct_id"] == page.evaluate("beknown.get_distinct_id()")

@@ -1,0 +1,207 @@
+"""What the tag's attributes and the page's own functions do in a real browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import Playwright
+
+from .conftest import KEY, Browser, Collector, Site, tag, until
+from .test_consent import kept, opened
+
+NAME = f"bk_{KEY}"
+INLINE = "<script>window.beknown=new Proxy([],{get:(q,n)=>q[n]||((...a)=>{q.push([n,a,Date.now()])})})</script>"
+
+
+@pytest.mark.parametrize("first", ["server", "page"])
+def test_the_pages_functions_edit_drop_and_hear_every_event(
+    collector: Collector, site: Site, browser: Browser, first: str
+) -> None:
+    script = """
+      window.told = [];
+      for (const what of ["capture", "identify", "reset", "session", "error"])
+        beknown.on(what, (detail) => told.push([what, detail.event || detail]));
+      beknown.before_send((event) => {
+        if (event.event == "secret") return null;
+        if (event.event == "broken") throw Error("oops");
+        event.properties.title = "edited";
+        return event;
+      });
+    """
+    page = browser.page()
+    page.goto(site.add("/", INLINE + f"<script>{script}</script>" + tag(collector, first=first)))
+    page.wait_for_function("window.beknown.consent")
+    page.evaluate(
+        "beknown.capture('secret'); beknown.capture('broken'); beknown.identify('ada'); beknown.capture('fine')"
+    )
+    page.evaluate("beknown.reset(); beknown.capture(); beknown.flush()")
+    page.wait_for_function("told.some(([what]) => what == 'error')")
+    page.evaluate("beknown.flush()")
+    collector.wait_for("fine")
+    events = collector.events()
+    assert [event["event"] for event in events] == ["$pageview", "$identify", "fine"]
+    assert {event["properties"]["title"] for event in events} == {"edited"}
+    told = page.evaluate("told")
+    assert [detail for what, detail in told if what == "capture"] == ["$pageview", "$identify", "fine"]
+    assert [detail for what, detail in told if what == "identify"] == ["ada"]
+    assert [detail for what, detail in told if what == "reset"] == [page.evaluate("beknown.get_distinct_id()")]
+    assert "session" in [what for what, _ in told]
+    until(lambda: any('"broken" was dropped' in line for line in browser.listen()), str(browser.said))
+
+
+def test_elements_and_links_are_captured_without_code(collector: Collector, site: Site, browser: Browser) -> None:
+    html = (
+        "<script>document.addEventListener('DOMContentLoaded', () => { document.body.innerHTML = `"
+        "<button data-beknown-event=signup_clicked data-beknown-prop-plan-name=pro><b>Sign up</b></button>"
+        "<form data-beknown-event=joined action=javascript:void(0)><input name=a><button id=send>Go</button></form>"
+        "<a id=out href=https://elsewhere.invalid/x>Out</a><a id=file href=/price.pdf>File</a><a id=in href=#x>In</a>`;"
+        "document.addEventListener('click', (event) => event.target.closest('a') && event.preventDefault()) })</script>"
+    )
+    page = opened(browser, site.add("/", html + tag(collector, links="outbound,downloads")))
+    page.evaluate("beknown.ready")
+    for what in ("b", "input", "#send", "#out", "#file", "#in"):
+        page.click(what)
+    page.evaluate("beknown.flush()")
+    collector.wait_for("file_downloaded")
+    events = {event["event"]: event["properties"] for event in collector.events()}
+    assert sorted(events) == ["$pageview", "file_downloaded", "joined", "outbound_link_clicked", "signup_clicked"]
+    assert events["signup_clicked"]["plan_name"] == "pro"
+    assert events["outbound_link_clicked"]["host"] == "elsewhere.invalid"
+    assert events["file_downloaded"]["file"] == "price.pdf"
+
+
+def test_values_arrive_as_something_sensible_or_are_named_in_the_console(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    page = opened(browser, site.add("/", tag(collector)))
+    page.evaluate(
+        """beknown.capture("values", {date: new Date(0), map: new Map([["a", 1]]), set: new Set([1, 2]),
+           error: TypeError("no"), nan: NaN, infinite: Infinity, missing: undefined,
+           url: new URL("https://a.example/"), deep: {a: [{b: new Set()}]},
+           element: document.body, call: () => 1, promise: Promise.resolve(), text: "x".repeat(70000)})"""
+    )
+    page.evaluate("beknown.flush()")
+    (event,) = collector.wait_for("values")
+    expected = {
+        "date": "1970-01-01T00:00:00.000Z",
+        "map": {"a": 1},
+        "set": [1, 2],
+        "error": "TypeError: no",
+        "nan": None,
+        "infinite": None,
+        "url": "https://a.example/",
+        "deep": {"a": [{"b": []}]},
+    }
+    properties = event["properties"]
+    assert {name: properties[name] for name in expected} == expected
+    assert not {"missing", "element", "call", "promise"} & set(properties)
+    assert len(properties["text"]) == 65535
+    for named in ("properties.element", "properties.call", "properties.promise"):
+        until(lambda named=named: any(named in line for line in browser.listen()), f"{named} in {browser.said}")
+
+
+@pytest.mark.parametrize("where", ["cookie", "localStorage"])
+def test_a_visitor_whom_posthog_js_knew_keeps_their_ids(
+    collector: Collector, site: Site, browser: Browser, where: str
+) -> None:
+    left = {"distinct_id": "ada", "$device_id": "0199e1a0-0000-7000-8000-000000000001", "$user_state": "identified"}
+    page = browser.page()
+    page.goto(site.add("/before", "<!-- no tag yet -->"))
+    page.evaluate(
+        "([where, name, text]) => { where == 'cookie' ? document.cookie = name + '=' + encodeURIComponent(text)"
+        " : localStorage.setItem(name, text) }",
+        [where, f"ph_{KEY}_posthog", json.dumps(left)],
+    )
+    page.goto(site.add("/", tag(collector)))
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.flush()")
+    assert page.evaluate("beknown.get_distinct_id()") == "ada"
+    (view,) = collector.wait_for("$pageview")
+    assert (view["distinct_id"], view["properties"]["$device_id"]) == ("ada", left["$device_id"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "stores", "lasts"),
+    [
+        ("cookie+localStorage", {"cookie", "local", "session"}, True),
+        ("localStorage", {"local", "session"}, True),
+        ("cookie", {"cookie"}, True),
+        ("sessionStorage", {"session"}, True),
+        ("memory", set(), False),
+    ],
+)
+def test_the_visitor_is_kept_where_the_tag_says(
+    collector: Collector, site: Site, browser: Browser, mode: str, stores: set[str], lasts: bool
+) -> None:
+    # Before Python is up in the page nobody else may keep the visitor: the server's own copy is not the subject.
+    page = opened(browser, site.add("/", tag(collector, persistence=mode, first="page")))
+    page.evaluate("beknown.identify('ada'); beknown.flush()")
+    page.wait_for_function("beknown.get_distinct_id() == 'ada'")
+    found = {
+        "cookie": any(each["name"] == NAME for each in browser.context.cookies()),
+        "local": page.evaluate("Object.keys(localStorage).some((name) => name.startsWith('bk_'))"),
+        "session": page.evaluate("Object.keys(sessionStorage).some((name) => name.startsWith('bk_'))"),
+    }
+    assert {name for name, there in found.items() if there} == stores
+    page.reload()
+    page.wait_for_function("window.beknown")
+    assert (page.evaluate("beknown.get_distinct_id()") == "ada") is lasts
+
+
+def test_subdomains_share_the_visitor_and_open_tabs_follow(
+    collector: Collector, site: Site, playwright: Playwright, tmp_path: Path
+) -> None:
+    browser = Browser(playwright, tmp_path / "subdomains", "--host-resolver-rules=MAP *.example.test 127.0.0.1")
+    try:
+        site.add("/", tag(collector, first="page"))
+        port = site.url.rpartition(":")[2]
+        a = opened(browser, f"http://a.example.test:{port}/")
+        visitor = a.evaluate("beknown.ready.then(beknown.flush).then(beknown.get_distinct_id)")
+        b = opened(browser, f"http://b.example.test:{port}/")
+        assert b.evaluate("beknown.ready.then(beknown.flush).then(beknown.get_distinct_id)") == visitor
+        domains = {cookie["domain"] for cookie in browser.context.cookies() if cookie["name"] == NAME}
+        assert domains == {".example.test"}
+        a.evaluate("beknown.identify('ada'); beknown.flush()")
+        a.wait_for_function("beknown.get_distinct_id() == 'ada'")
+        b.evaluate("beknown.capture('in_b'); beknown.flush()")
+        (event,) = collector.wait_for("in_b")
+        assert event["distinct_id"] == "ada"
+        b.evaluate("beknown.reset(); beknown.flush()")
+        b.wait_for_function("beknown.get_distinct_id() != 'ada'")
+        a.evaluate("beknown.capture('in_a'); beknown.flush()")
+        (event,) = collector.wait_for("in_a")
+        assert event["distinct_id"] == b.evaluate("beknown.get_distinct_id()")
+        assert len(unquote(next(c["value"] for c in browser.context.cookies() if c["name"] == NAME))) < 170
+        assert browser.errors == []
+    finally:
+        browser.close()
+
+
+def test_requests_to_the_hosts_that_the_tag_names_say_whose_they_are(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    host = site.url.rpartition("/")[2]
+    page = opened(browser, site.add("/", tag(collector, tracing_hosts=host)))
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    asked: list[dict[str, str]] = []
+    page.on("request", lambda request: asked.append({"url": request.url, **request.headers}))
+    page.wait_for_function("fetch.toString().indexOf('native') < 0")
+    page.evaluate("fetch('/api/one').catch(() => 0)")
+    page.evaluate(
+        "new Promise((done) => { const r = new XMLHttpRequest(); r.onloadend = done;"
+        "r.open('GET', '/api/two'); r.send() })"
+    )
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    found = [each for each in asked if "/api/" in each["url"]]
+    assert [each.get("x-beknown-distinct-id") for each in found] == [visitor, visitor]
+    assert all(each.get("x-beknown-session-id") for each in found)
+
+
+def test_nothing_is_kept_without_a_name_of_ours(collector: Collector, site: Site, browser: Browser) -> None:
+    page = opened(browser, site.add("/", tag(collector)))
+    page.evaluate("beknown.capture('x'); beknown.flush()")
+    collector.wait_for("x")
+    assert all(name.startswith(NAME) for name in kept(page, browser))

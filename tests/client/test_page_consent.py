@@ -1,0 +1,132 @@
+"""Consent and the page's own functions in the page's own Python (hosts/page.py, hosts/hooks.py)."""
+
+from beknown import wire
+
+from .test_page import KEY, Visit, library, names_of
+
+NAME = "bk_" + KEY
+
+
+def test_pending_keeps_nothing_and_a_yes_runs_what_waited_in_order():
+    visit = Visit()
+    python = library(visit, consent="pending")
+    python.capture("early")
+    python.identify("ada")
+    python.capture("late")
+    visit.settle()
+    assert (visit.sent, visit.cookies, visit.disk) == ([], {}, {})
+    assert (python.consent(), python.get_distinct_id()) == ("pending", "")
+    python.opt_in()
+    visit.settle()
+    assert names_of(visit) == ["$pageview", "early", "$identify", "late"]
+    assert (python.consent(), python.get_distinct_id()) == ("granted", "ada")
+    assert wire.unpack_cookie(visit.cookies[NAME])["asked"] is True
+
+
+def test_a_no_forgets_the_visitor_and_drops_what_happens_from_then_on():
+    visit = Visit(status=0)
+    python = library(visit)
+    python.capture("before")
+    python.opt_out()
+    python.capture("after")
+    python.identify("ada")
+    visit.heard["pagehide"](None)
+    visit.settle()
+    assert (visit.sent, visit.beacons) == ([], [])
+    assert visit.cookies[NAME] == wire.DENIED
+    assert visit.journal() == []
+    again = Visit(visit.disk, visit.cookies)
+    python = library(again)
+    python.capture("never")
+    python.identify("bob")
+    again.settle()
+    assert again.sent == []
+    python.opt_in()
+    again.settle()
+    assert names_of(again) == ["$identify", "$pageview"]
+    assert again.sent[0]["distinct_id"] == "bob"
+
+
+def test_another_tabs_no_is_followed_at_the_next_call():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    visit.cookies[NAME] = wire.DENIED
+    python.capture("never")
+    visit.settle()
+    assert (visit.sent, python.consent()) == ([], "denied")
+
+
+def test_a_signal_of_the_browser_is_counted_without_an_id():
+    class Signalling(Visit):
+        def facts(self):
+            return dict(Visit.facts(self), gpc=True)
+
+    visit = Signalling()
+    python = library(visit, pageviews="off")
+    python.capture("x")
+    visit.settle()
+    assert python.consent() == "cookieless"
+    assert visit.cookies.get(NAME, "") == ""
+    (event,) = visit.sent
+    assert event["distinct_id"] == wire.COOKIELESS
+    assert event["properties"]["$gpc"] is True
+    assert "$session_id" not in event["properties"]
+    heedless = Signalling()
+    assert library(heedless, respect_gpc=False).consent() == "granted"
+
+
+def test_before_send_edits_drops_and_is_not_trusted_to_work():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+
+    def edit(event):
+        if event["event"] == "secret":
+            return None
+        if event["event"] == "broken":
+            raise ValueError("oops")
+        event["uuid"] = "not yours"
+        event["properties"]["title"] = "edited"
+        return event
+
+    told = []
+    python.before_send(edit)
+    for what in ("capture", "identify", "reset", "session", "error"):
+        python.on(what, lambda detail, what=what: told.append((what, detail)))
+    python.on("capture", lambda event: 1 / 0)
+    for name in ("secret", "broken", "fine"):
+        python.capture(name)
+    python.identify("ada")
+    python.reset()
+    visit.settle()
+    assert names_of(visit) == ["fine", "$identify"]
+    assert {event["properties"]["title"] for event in visit.sent} == {"edited"}
+    assert all(len(event["uuid"]) == 36 for event in visit.sent)
+    assert visit.journal() == []
+    assert [detail["event"] for what, detail in told if what == "capture"] == ["fine", "$identify"]
+    assert [detail for what, detail in told if what == "identify"] == ["ada"]
+    assert [detail for what, detail in told if what == "reset"] == [python.get_distinct_id()]
+    assert any("broken" in detail for what, detail in told if what == "error")
+    python.on("click", print)
+    python.before_send("no function")
+    assert "tells of" in visit.said[-2]
+    assert "needs a function" in visit.said[-1]
+
+
+def test_what_before_send_left_is_what_the_next_page_delivers():
+    visit = Visit(status=0)
+    python = library(visit, pageviews="off")
+    python.before_send(lambda event: dict(event, properties=dict(event["properties"], plan="edited")))
+    python.capture("x")
+    visit.settle()
+    after = Visit(visit.disk, visit.cookies, at=visit.at)
+    library(after, pageviews="off")
+    after.settle()
+    assert [event["properties"]["plan"] for event in after.sent] == ["edited"]
+
+
+def test_where_the_visitor_is_kept():
+    for mode, in_cookie, in_disk in (("cookie+localStorage", True, True), ("localStorage", False, True)):
+        visit = Visit()
+        library(visit, pageviews="off", persistence=mode).capture("x")
+        visit.settle()
+        assert (NAME in visit.cookies, NAME in visit.disk) == (in_cookie, in_disk)
