@@ -61,7 +61,7 @@
     });
   const store = (text, local) => {
     const age = text && (mode == "denied" || (area && persistence[0] == "c")) ? 34560000 : 0; // 400 days, browsers' most
-    disk("set", name, local); // first: it has everything in one piece
+    disk(text ? "set" : "remove", name, local); // first: it has everything in one piece
     if (cookie(name) != text) {
       if (domain == null) {
         bake(name, "", 0); // one of this host alone would hide the shared one
@@ -85,6 +85,7 @@
   };
 
   let tab = uuid();
+  const place = name + "~tab"; // where sessionStorage keeps it
 
   // Consent -------------------------------------------------------------------------------------------------------
 
@@ -92,6 +93,7 @@
   const asked = options.consent || "granted";
   const wanted = gpc && asked == "granted" ? "cookieless" : asked;
   let mode; // granted, cookieless, pending or denied, as it was acted upon
+  let missed; // a page view that a no has kept from being counted: a yes on the same page counts it
   let live; // calls run: granted or cookieless
   // Acts upon a choice: one that was said just now, or in another tab or on another subdomain.
   const attend = (said) => {
@@ -106,14 +108,16 @@
     area = lasting;
     if (mode == "denied") drop(unsent.keys()), store(mode, mode);
     if (mode == "cookieless") store("", ""), (area = "");
-    if (mode != "granted") bake(name + ".kept", "", 0, domain);
+    if (mode != "granted") {
+      bake(name + ".kept", "", 0, domain); // the server's copy (cookie.py)
+      attempt(() => sessionStorage.removeItem(place));
+    }
     settle();
     if (!live) return;
     if (said || !identity()) meet(said ? "1y" : "1");
     seen = identity();
     if (area in window)
       attempt(() => {
-        const place = name + "~tab";
         // A window that a page opened inherits the page's sessionStorage, and is a tab of its own.
         attempt(() => opener.sessionStorage[place] == sessionStorage[place] && sessionStorage.removeItem(place));
         tab = sessionStorage[place] ||= tab;
@@ -121,7 +125,7 @@
     unsent.forEach(([text, place]) => disk("set", place, text));
     queue = [...unsent.keys()];
     adoptJournal();
-    if (before == "denied") view();
+    if (missed) missed = view();
     import(base + "__BEKNOWN_VERSION_PATH__/start.js").then(
       ({ default: start }) =>
         live && (python ||= start(options, hooks, queue, calls, visit, changed, adoptJournal, carryOut, done, settle)),
@@ -174,7 +178,7 @@
 
   const call = (what, args, at) => {
     attend();
-    if (mode == "denied" && /^(capture|page)/.test(what)) return;
+    if (mode == "denied" && /^(capture|page)/.test(what)) return (missed ||= what == "pageview");
     try {
       const id = uuid();
       const text = JSON.stringify({

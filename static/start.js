@@ -131,7 +131,7 @@ export default (options, hooks, queue, calls, visit, changed, adoptJournal, carr
   };
   const python = {
     handOver,
-    post,
+    post: (message) => isUp && post(message), // until then Python will find it in storage when it starts
     equip: () => hooks.length && more("hooks", hooks, handOver),
     stop: () => {
       isStopped = true;

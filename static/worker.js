@@ -48,8 +48,12 @@ const send = async (body) => {
 onmessage = async ({ data }) => {
   const setting = JSON.parse(data);
   api = setting.api;
-  onmessage = ({ data }) => answer(data);
-  ononline = () => handle && answer('{"online": 1}');
+  let isStarted;
+  onmessage = ({ data }) => {
+    isStarted = true;
+    answer(data);
+  };
+  ononline = () => isStarted && answer('{"online": 1}');
   let python;
   try {
     python = await startPython(setting.base);
