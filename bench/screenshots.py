@@ -40,6 +40,8 @@ FUNNEL = [
     ("kind", "funnel"),
     *(("event", name) for name in ("$pageview", "Signed up", "Berth booked", "Invoice paid")),
 ]
+# By week: just after midnight, a day that has hardly begun would draw the eye.
+TRENDS = [("event", "$pageview"), ("event", "Berth booked"), ("interval", "week"), ("span", "90d")]
 FORMULA = [
     ("kind", "trends"),
     *(("event", name) for name in ("Berth booked", "$pageview")),
@@ -54,7 +56,7 @@ PAGES = {
     "live": "/live",
     "people": "/people",
     "person": "/people/{person}",
-    "trends": "/insights?" + urlencode([("kind", "trends"), ("event", "$pageview"), ("event", "Berth booked")]),
+    "trends": "/insights?" + urlencode(TRENDS),
     "funnel": "/insights?" + urlencode(FUNNEL),
     "retention": "/insights?kind=retention",
     "lifecycle": "/insights?kind=lifecycle&interval=week&span=90d",
