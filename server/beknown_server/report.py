@@ -183,7 +183,8 @@ class Study:
         yield Finding("id_per_request", count, persons)
         yield Finding("storage_blocked", len(self._inner), self._inner)
         private = [row[0] for row in self._ask("private", self._keys(gpc="$gpc", cookieless="$cookieless_mode"))]
-        yield Finding("gpc_or_opted_out", len(private), private)
+        # Some of these events may be about nobody at all.
+        yield Finding("gpc_or_opted_out", len(private), [person for person in private if person is not None])
 
     def of_persons(self) -> Iterable[Finding]:
         """Give the persons who are several, and those who should be one."""

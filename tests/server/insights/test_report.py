@@ -133,6 +133,9 @@ def test_a_person_of_too_many_ids(clean: History) -> None:
 def test_who_asked_not_to_be_known(clean: History) -> None:
     clean.happens("$pageview", "anon-b", "2026-11-09 01:00", session="s5", **{"$gpc": True})
     assert findings(clean) == {"gpc_or_opted_out": 1}
+    clean.happens("$pageview", "nobody", "2026-11-09 02:00", personal=False, **{"$cookieless_mode": True})
+    found = of(clean)["findings"]
+    assert [(one["code"], one["count"], len(one["examples"])) for one in found] == [("gpc_or_opted_out", 2, 1)]
 
 
 def test_a_gap_in_the_numbers_is_a_loss(clean: History) -> None:
