@@ -68,7 +68,7 @@
         domain = options.cookieDomain = location.hostname
           .split(".")
           .map((_, place, labels) => labels.slice(~place).join("."))
-          .find((each) => (bake(name, text, age, each), cookie(name) == text)) || "";
+          .find((each) => /\.\D/.test(each) && (bake(name, text, age, each), cookie(name) == text)) || ""; // no bare "com", no IP
       }
       bake(name, text, age, domain);
     }

@@ -104,7 +104,7 @@ class Browser:
     def _domains(self) -> "list[str]":
         """Give the domains that this host is in, the widest first."""
         labels = str(self._attempt(lambda: self._window.location.hostname) or "").split(".")
-        return [".".join(labels[-count:]) for count in range(1, len(labels) + 1)]
+        return [".".join(labels[-count:]) for count in range(2, len(labels) + 1) if not labels[-1].isdigit()]
 
     def _bake(self, name: str, text: str, domain: str) -> None:
         where = ("; domain=" + domain if domain else "") + ("; secure" if self._is_secure else "")
