@@ -38,12 +38,15 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--visits", type=int, default=1000)
     options.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    options.add_argument("--gentle", action="store_true", help="visits last longer, and every page may have its worker")
     options.add_argument("--results", type=Path, default=RESULTS)
     chosen = options.parse_args()
     print(f"soak_pages: {chosen.visits} visits, seed {chosen.seed}", flush=True)
     with collector() as server, tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
-        unruly = Unruly(server.port, server.key, chosen.seed)
-        found = soak(playwright, unruly, server, Path(profile), visits=chosen.visits, seed=chosen.seed)
+        unruly = Unruly(server.port, server.key, chosen.seed, forbids_workers=not chosen.gentle)
+        found = soak(
+            playwright, unruly, server, Path(profile), visits=chosen.visits, seed=chosen.seed, gentle=chosen.gentle
+        )
         unruly.close()
     chosen.results.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps({name: value for name, value in found.items() if name != "examples"}, indent=2))
@@ -53,7 +56,7 @@ def main() -> int:
 
 
 def soak(
-    playwright: Playwright, unruly: Unruly, server: Collector, profile: Path, *, visits: int, seed: int
+    playwright: Playwright, unruly: Unruly, server: Collector, profile: Path, *, visits: int, seed: int, gentle: bool
 ) -> dict[str, Any]:
     """Make the visits, deliver what is left, and give what was found."""
     began, dice = time.monotonic(), random.Random(seed)
@@ -66,7 +69,7 @@ def soak(
     for visit in range(visits):
         way = dice.choices(list(WAYS), list(WAYS.values()))[0]
         ways[way] += 1
-        page = leave(context, page, f"{unruly.site}/?{visit}", way, dice)
+        page = leave(context, page, f"{unruly.site}/?{visit}", way, dice, haste=2 if gentle else 4)
         if sys.stdout.isatty() or visit % 100 == 99:
             print(f"\r{visit + 1}/{visits}", end="", flush=True)
     left = deliver(page, unruly, visits)
@@ -84,10 +87,10 @@ def soak(
     }
 
 
-def leave(context: BrowserContext, page: Page, url: str, way: str, dice: random.Random) -> Page:
+def leave(context: BrowserContext, page: Page, url: str, way: str, dice: random.Random, *, haste: int) -> Page:
     """Visit a page and leave it at a random moment; give the page to go on with."""
     page.goto(url, wait_until="commit")
-    page.wait_for_timeout(1000 * LONGEST_VISIT * dice.random() ** 4)
+    page.wait_for_timeout(1000 * LONGEST_VISIT * dice.random() ** haste)
     if way == "reload":
         page.reload(wait_until="commit")
         page.wait_for_timeout(500 * dice.random())
@@ -98,7 +101,7 @@ def leave(context: BrowserContext, page: Page, url: str, way: str, dice: random.
         return context.new_page()
     elif way == "crash":
         gone: list[Page] = []
-        page.on("crash", gone.append)
+        page.on("crash", lambda crashed: gone.append(crashed))
         with suppress(Error):  # that is how it goes
             page.goto("chrome://crash", timeout=10_000)
         if not gone:  # on a busy machine it may come too late

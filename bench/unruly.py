@@ -40,8 +40,9 @@ const begin = () => { step(); beknown.ready.then(() => tell("/up", visit)); };
 class Unruly:
     """Both servers: ``site`` and ``collector`` are their addresses, the rest is what was seen."""
 
-    def __init__(self, port: int, key: str, seed: int) -> None:
+    def __init__(self, port: int, key: str, seed: int, *, forbids_workers: bool) -> None:
         self.behind = port
+        self.forbids_workers = forbids_workers
         self.dice = random.Random(seed)
         self.calm = False  # from now on everything passes
         self.ledger: dict[tuple[int, int], str | None] = {}  # (visit, number) -> user, "" for nobody, None for unknown
@@ -105,7 +106,7 @@ class _Site(_Handler):
         unruly = self.server.unruly
         unruly.pages += self.path != "/favicon.ico"
         headers = [("Content-Type", "text/html"), ("Cache-Control", "no-store")]
-        if self.path[-1] in "38" and not unruly.calm:
+        if unruly.forbids_workers and self.path[-1] in "38" and not unruly.calm:
             unruly.without_worker += 1
             headers.append(("Content-Security-Policy", unruly.policy))
         self.reply(200, unruly.page, headers)

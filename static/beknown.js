@@ -200,7 +200,8 @@
   let settled = []; // flush() promises
 
   const posthog = "ph_" + key + "_posthog";
-  const calls = (ids) => ids.map((id) => [id, unsent.get(id)[0]]);
+  // As they lie there now: a tab that took them for abandoned may have made their events, and gone on to a log-out.
+  const calls = (ids) => ids.map((id) => [id, (!full && disk("get", unsent.get(id)[1])) || unsent.get(id)[0]]);
   // What Python wants to know of page and visitor, with some calls: the body of a request to the server's.
   const visit = (ids) => ({
     options, stored: stored(), calls: calls(ids),

@@ -38,6 +38,7 @@ KEPT: "dict[str, type]" = {
     "ran": list,
 }
 MAX_TABS = 8  # tabs whose last page and count of events are remembered
+MAX_RAN = 20  # calls remembered as run; more if one store forgets more
 
 
 class State:

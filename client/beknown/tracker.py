@@ -203,7 +203,8 @@ class Tracker:
         cookie, local = self.state.cookie(), self.state.local()
         done, self._done = sorted(self._done), []
         if cookie + local != self._written:
-            self.state.ran = done
+            # Not these alone: what another tab named still lies in the journal if it died before it could remove it.
+            self.state.ran = sorted(set(done + self.state.ran))[-max(len(done), state.MAX_RAN) :]
             local = self.state.local()
             self._written = cookie + local
             found.append(["store", cookie, local])

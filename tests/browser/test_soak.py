@@ -16,7 +16,7 @@ SOAK = Path(__file__).parents[2] / "bench/soak_pages.py"
 def test_twenty_visits_left_at_random_moments_lose_nothing(tmp_path: Path) -> None:
     results = tmp_path / "soak.json"
     done = subprocess.run(
-        [sys.executable, SOAK, "--visits", "20", "--results", results], capture_output=True, text=True
+        [sys.executable, SOAK, "--visits", "20", "--gentle", "--results", results], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr  # names the seed to run again
     found = json.loads(results.read_text())

@@ -36,6 +36,8 @@ class Browser:
     def __init__(self) -> None:
         self.clock = START
         self.forbids_worker = False
+        self.alive: set[str] = set()  # tabs with a page
+        self.is_shared = False  # a tab took the calls of one that lives for abandoned: after half a minute unsent
         self.cookie = ""
         self.disk: dict[str, str] = {}
         self.full = False
@@ -168,6 +170,7 @@ class Page:
             id, _, owner = rest.partition("~")
             old = self.browser.clock - ids.time_of(id) > 30000 if id else False
             if prefix == NAME and id and id not in self.unsent and (owner == self.tab or old):
+                self.browser.is_shared |= owner != self.tab and owner in self.browser.alive
                 self.adopt(id, self.browser.disk[place], place)
 
     def call(self, name: str, *args: Any) -> None:
@@ -201,7 +204,11 @@ class Page:
             self.seen = self.identity()
 
     def texts(self, calls: list[str]) -> list[list[str]]:
-        return [[id, self.unsent[id][0]] for id in calls]
+        found = []
+        for id in calls:
+            text, place = self.unsent[id]
+            found.append([id, (not self.full and self.browser.disk.get(place)) or text])
+        return found
 
     def run_body(self, calls: list[str]) -> dict[str, Any]:
         return {"api_key": KEY, "facts": {}, "options": {}, "stored": self.stored(), "calls": self.texts(calls)}
@@ -247,6 +254,11 @@ class Page:
                 self.full |= self.browser.disk.get(place) == raw
         if not self.full or len(self.over) == len(self.unsent):
             self.full = False
+            # Where localStorage is full, the cookie alone takes the state; only their removal tells which calls were
+            # run, next in the same task. That a page is killed between these two is left out.
+            writes = self.writes
+            if self.browser.full:
+                self.writes = None
             if self.kept and self.identity() == self.seen:
                 self.store(*self.kept)
             elif self.kept:
@@ -257,6 +269,8 @@ class Page:
                 self.writing()
                 _, place = self.unsent.pop(self.over.pop(0), (None, ""))
                 self.browser.disk.pop(place, None)
+            if self.browser.full:
+                self.writes = writes
 
     def up(self) -> None:
         """Python is up in the worker; it waits for an answer of the server's."""
@@ -388,6 +402,7 @@ class World:
     def page(self, tab: str) -> Page:
         if tab not in self.pages:
             self.pages[tab] = Page(self.browser, tab)
+        self.browser.alive = set(self.pages)
         return self.pages[tab]
 
     def step(self, what: str, tab: str, detail: Any = None) -> None:
