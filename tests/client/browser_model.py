@@ -259,7 +259,8 @@ class Page:
             writes = self.writes
             if self.browser.full:
                 self.writes = None
-            if self.kept and self.identity() == self.seen:
+            revisions = [int(text.split(".")[1], 16) for text in [self.seen, *self.kept[:1]]]
+            if self.kept and self.identity() == self.seen and revisions[1] >= revisions[0]:
                 self.store(*self.kept)
             elif self.kept:
                 self.seen = self.identity()

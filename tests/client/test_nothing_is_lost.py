@@ -175,6 +175,17 @@ def test_a_tab_whose_calls_another_took_for_abandoned_goes_on_from_what_became_o
     )
 
 
+def test_a_state_that_comes_late_from_the_worker_does_not_undo_another_tabs_log_in() -> None:
+    replay(
+        ("go_on", "w", 2),
+        ("calls", "b", [ADA]),
+        ("go_on", "b", 1),
+        ("calls", "w", [CAPTURE]),
+        ("calls", "w", [CAPTURE]),
+        ("hear", "w"),
+    )
+
+
 def test_a_slow_answer_of_the_servers_python_does_not_undo_another_tabs_log_out() -> None:
     world = replay(
         ("calls", "w", [ADA]),
