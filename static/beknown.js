@@ -119,7 +119,7 @@
     if (area in window)
       attempt(() => {
         // A window that a page opened inherits the page's sessionStorage, and is a tab of its own.
-        attempt(() => opener.sessionStorage[place] == sessionStorage[place] && sessionStorage.removeItem(place));
+        attempt(() => opener.sessionStorage[place] == sessionStorage[place] && delete sessionStorage[place]);
         tab = sessionStorage[place] ||= tab;
       });
     unsent.forEach(([text, place]) => disk("set", place, text));
@@ -239,7 +239,7 @@
     if (!full || over.length == unsent.size) {
       full = 0;
       // A state on its way here while a call told Python of a newer one (revisions follow the format's "1.") is too late.
-      if (kept && identity() == seen && !(parseInt(kept[0].slice(2), 16) < parseInt(seen.slice(2), 16))) store(...kept);
+      if (kept && identity() == seen && !(+("0x" + kept[0].split(".")[1]) < +("0x" + seen.split(".")[1]))) store(...kept);
       else if (kept) python.post({ stored: changed() }); // another tab was faster: Python looks again
       kept = 0;
       drop(over.splice(0));
