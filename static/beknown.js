@@ -119,7 +119,7 @@
     if (area in window)
       attempt(() => {
         // A window that a page opened inherits the page's sessionStorage, and is a tab of its own.
-        attempt(() => opener.sessionStorage[place] == sessionStorage[place] && delete sessionStorage[place]);
+        attempt(() => opener.sessionStorage[place] == sessionStorage[place] && sessionStorage.removeItem(place));
         tab = sessionStorage[place] ||= tab;
       });
     unsent.forEach(([text, place]) => disk("set", place, text));
@@ -201,7 +201,7 @@
 
   const posthog = "ph_" + key + "_posthog";
   // As they lie there now: a tab that took them for abandoned may have made their events, and gone on to a log-out.
-  const calls = (ids) => ids.map((id) => [id, (!full && disk("get", unsent.get(id)[1])) || unsent.get(id)[0]]);
+  const calls = (ids) => ids.map((id) => { const [text, place] = unsent.get(id); return [id, (!full && disk("get", place)) || text]; });
   // What Python wants to know of page and visitor, with some calls: the body of a request to the server's.
   const visit = (ids) => ({
     options, stored: stored(), calls: calls(ids),
@@ -239,7 +239,7 @@
     if (!full || over.length == unsent.size) {
       full = 0;
       // A state on its way here while a call told Python of a newer one (revisions follow the format's "1.") is too late.
-      if (kept && identity() == seen && !(+("0x" + kept[0].split(".")[1]) < +("0x" + seen.split(".")[1]))) store(...kept);
+      if (kept && identity() == seen && !(parseInt(kept[0].slice(2), 16) < parseInt(seen.slice(2), 16))) store(...kept);
       else if (kept) python.post({ stored: changed() }); // another tab was faster: Python looks again
       kept = 0;
       drop(over.splice(0));
