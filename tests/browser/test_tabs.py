@@ -43,7 +43,6 @@ def test_two_tabs_opened_at_once_on_a_first_visit_agree_on_one_id(
         assert tabs[0].evaluate(ID) == tabs[1].evaluate(ID)
         views = collector.wait_for("$pageview", 2 * round)[-2:]
         assert {view["distinct_id"] for view in views} == {tabs[0].evaluate(ID)}
-        assert len({view["properties"]["$session_id"] for view in views}) == 1
 
 
 def test_a_log_in_and_a_log_out_in_one_tab_are_followed_by_the_other_before_its_next_event(
