@@ -6,13 +6,13 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from beknown_server.store import open_store
-from playwright.sync_api import Playwright
+from playwright.sync_api import Browser, Playwright
 from posthog import Posthog
 
 from ..browser.conftest import CHROMIUM, FLAGS
@@ -22,7 +22,7 @@ from .test_js import Shop, Visit
 HERE = Path(__file__).parent
 Step = tuple[Any, ...]
 
-# What happens, in words that every SDK has: see ``python`` and ``node`` for how each says it.
+# What happens, in words that every SDK has: see ``python``, ``node`` and ``Browsers`` for how each says it.
 VISITS: list[Step] = [("anonymous", "anon-1"), ("anonymous", "anon-1")]
 SIGN_UP: list[Step] = [*VISITS, ("identify", "anon-1", "u1"), ("did", "u1")]
 SECOND: list[Step] = [("anonymous", "anon-2"), ("identify", "anon-2", "u1")]
@@ -74,15 +74,83 @@ def node(line: Line, key: str, steps: list[Step]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-SERVERS = pytest.mark.parametrize("say", [python, node], ids=["posthog-python", "posthog-node"])
+class Browsers:
+    """posthog-js says it: every anonymous id is a device, whose page stays open; who signed up there speaks from there.
+
+    The anonymous ids are given to it by its ``bootstrap``, so that the stories can name them.
+    """
+
+    def __init__(self, browser: Browser, shop: Shop, collected: Collected) -> None:
+        self.browser, self.shop, self.collected = browser, shop, collected
+        self.visits: dict[str, Visit] = {}
+
+    def __call__(self, line: Line, key: str, steps: list[Step]) -> None:
+        stored = len(self.collected.events())
+        for number, step in enumerate(steps, stored + 1):
+            match step:
+                case ("anonymous", who):
+                    visit = self.of(line, who)
+                    visit.run("posthog.capture('viewed')")
+                case ("did", who):
+                    visit = self.of(line, who)
+                    visit.run("posthog.capture('paid')")
+                case ("identify", anonymous, user):
+                    visit = self.visits[user] = self.of(line, anonymous)
+                    visit.run(f"posthog.identify({user!r})")
+                case ("alias", event_id, other):
+                    visit = self.of(line, event_id if event_id in self.visits else other)
+                    visit.run(f"posthog.alias({other!r}, {event_id!r})")
+                case ("force", source, into):
+                    visit = self.of(line, into)
+                    visit.run(f"posthog.capture('$merge_dangerously', {{alias: {source!r}}})")
+            visit.until(lambda number=number: len(self.collected.events()) == number, str(step))
+
+    def of(self, line: Line, who: str) -> Visit:
+        """Give the visit of an id; of a new one, on a device of its own."""
+        if who not in self.visits:
+            visit = self.visits[who] = Visit(self.browser.new_context(), self.shop, line, self.collected)
+            visit.open(
+                f"bootstrap: {{distinctID: {who!r}}}, person_profiles: 'identified_only', request_batching: false, "
+                "autocapture: false, capture_pageview: false, capture_pageleave: false"
+            )
+            visit.until(lambda: visit.run("window.posthog && posthog.__loaded"), "posthog-js to load")
+        return self.visits[who]
+
+
 Say = Callable[[Line, str, list[Step]], None]
+SERVERS = pytest.mark.parametrize("say", ["posthog-python", "posthog-node"], indirect=True)
+ALL = pytest.mark.parametrize("say", ["posthog-python", "posthog-node", "posthog-js"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """One browser for all: each device has a profile of its own."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest, collected: Collected) -> Iterator[Say]:
+    """Say the steps through one SDK: the published package."""
+    if request.param != "posthog-js":
+        yield {"posthog-python": python, "posthog-node": node}[request.param]
+        return
+    shop = Shop()
+    browsers = Browsers(request.getfixturevalue("chromium"), shop, collected)
+    yield browsers
+    for visit in browsers.visits.values():
+        visit.page.context.close()
+    shop.shutdown()
+    shop.server_close()
+    assert [visit.noise for visit in browsers.visits.values() if visit.noise] == []
 
 
 def ids(collected: Collected, who: str) -> list[str]:
     return sorted(collected.person(who)["distinct_ids"])
 
 
-@SERVERS
+@ALL
 def test_sign_up_on_two_devices_is_one_person_with_all_they_did_before(
     say: Say, line: Line, collected: Collected
 ) -> None:
@@ -93,19 +161,23 @@ def test_sign_up_on_two_devices_is_one_person_with_all_they_did_before(
     assert ids(collected, "u2") == ["anon-3", "u2"]
 
 
-@SERVERS
+@ALL
 def test_personless_events_count_by_themselves_and_with_the_user_from_the_claim_on(
     say: Say, line: Line, collected: Collected
 ) -> None:
     say(line, collected.key, VISITS)
     person = collected.person("anon-1")
     assert (person["is_identified"], person["event_count"], person["properties"]) == (False, 2, {})
+    before = collected.events()
+    assert [row["properties"]["$process_person_profile"] for row in before] == [False, False]
     say(line, collected.key, [("identify", "anon-1", "u1")])
     person = collected.person("anon-1")
     assert (person["distinct_ids"][0], person["is_identified"], person["event_count"]) == ("u1", True, 3)
+    theirs = {row["uuid"]: row for row in collected.api("events", person="u1")["results"]}
+    assert [theirs[row["uuid"]]["person_id"] for row in before] == [person["person_id"]] * 2
 
 
-@SERVERS
+@ALL
 @pytest.mark.parametrize("alias", [("alias", "u1", "app-7"), ("alias", "app-7", "u1")], ids=["user first", "user last"])
 @pytest.mark.parametrize("known", [[], [("did", "app-7")]], ids=["never seen", "seen before"])
 def test_an_alias_keeps_the_user_in_both_argument_orders(
@@ -125,7 +197,7 @@ def test_two_users_are_joined_by_no_alias_and_no_second_identify(say: Say, line:
     assert collected.warnings() == {"claim refused: already_identified": 2}
 
 
-@SERVERS
+@ALL
 @pytest.mark.parametrize("allowed", [False, True])
 def test_merge_dangerously_needs_the_projects_leave(say: Say, line: Line, collected: Collected, allowed: bool) -> None:
     store = open_store(collected.server.database)
