@@ -166,7 +166,9 @@ def writes(set_: dict[str, Any], set_once: dict[str, Any], unset: Sequence[str],
 def folded(found: Iterable[Write]) -> dict[str, Any]:
     """Give a person's properties: per key the latest $set or $unset, else the earliest $set_once.
 
-    An $unset also ends what was set once before it.
+    An $unset also ends what was set once before it, and for good: where a key was set once, no $set_once after the
+    $unset sets it again (at PostHog the next one does); a $set does. To tell which would be the first after an $unset
+    that may still arrive, for this id or one that is joined later, every $set_once ever said would have to be kept.
     """
     return {key: write.value for key, write in winners(found).items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 
 import pytest
 from beknown_server.identity import Fact, folded, refused_for_good, replay, writes
@@ -13,7 +14,7 @@ from beknown_server.store.arrivals import person_id
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import BOTH_ENGINES, NOW, uuid_of
+from .conftest import BOTH_ENGINES, NOW, event, uuid_of
 from .oracle import Said, persons
 
 IDS = ["anon-1", "anon-2", "anon-3", "ada", "bob", "cy"]
@@ -185,6 +186,27 @@ def test_set_goes_before_set_once_and_unset_ends_what_was_before_it() -> None:
     assert folded([*said, *writes({}, {}, ["plan"], at=9, uuid="c")]) == {}
     later = writes({}, {"plan": "new"}, [], at=10, uuid="d")
     assert folded([*writes({}, {}, ["plan"], at=9, uuid="c"), *later]) == {"plan": "new"}
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("name", ["source", "$initial_utm_source"])  # a row of its own, and in layers
+@pytest.mark.parametrize("unsetting", ["anon", "user"])
+def test_what_was_set_once_and_unset_is_set_by_no_later_set_once_in_any_order(
+    store: Store, project: Project, name: str, unsetting: str
+) -> None:
+    for number, order in enumerate(permutations(range(4))):
+        anon, user = f"anon-{number}", f"user-{number}"
+        said = [
+            event("first", anon, NOW + 1, set_once={name: "ad"}),
+            event("unset", {"anon": anon, "user": user}[unsetting], NOW + 2, unset=[name]),
+            event("second", anon, NOW + 3, set_once={name: "mail"}),
+            event("claim", user, NOW + 4, claim=Claim("claim", anon, user)),
+        ]
+        for index in order:
+            store.append(project.id, [said[index]], NOW)
+        assert store.person(project.id, user).properties == {}
+    store.append(project.id, [event("set", user, NOW + 5, set_={"source": "sales"})], NOW)
+    assert store.person(project.id, user).properties == {"source": "sales"}
 
 
 @BOTH_ENGINES
