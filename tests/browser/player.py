@@ -8,7 +8,7 @@ the next page would. What it answers is compared outside, by pytest.
 import json
 
 from beknown import tracker
-from beknown.hosts import browser
+from beknown.hosts import browser, uncaught
 from beknown.hosts.library import Library
 
 tracker.LINGER = 0  # ms; a case waits for its events, and half a second each would be all that it does
@@ -70,5 +70,5 @@ class Player:
             try:
                 outcomes.append(await self.play(case))
             except Exception as error:
-                outcomes.append({"failed": browser.traceback_of(error)})
+                outcomes.append({"failed": uncaught.traceback_of(error)})
         return json.dumps(outcomes)

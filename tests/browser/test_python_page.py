@@ -80,7 +80,8 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
 FAILING = """
 import asyncio
 import beknown
-from pyscript import document, when
+import js
+from pyscript import document, ffi, when
 
 beknown.init("{key}", api="{api}", bots="count", exceptions=True)
 
@@ -95,26 +96,62 @@ async def later():
 def begun(event):
     asyncio.create_task(later())
 
+def rung():
+    raise IndexError("ada@example.com")
+
+@when("click", "#timer")
+def wound(event):
+    js.setTimeout(ffi.create_proxy(rung), 1)
+
 document.body.setAttribute("data-told", "yes")
 """
 
 
-@pytest.mark.parametrize("setting", ["mpy", "py"])
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_uncaught_exceptions_are_events_without_their_values(
     collector: Collector, site: Site, browser: Browser, setting: str
 ) -> None:
-    buttons = "<button id='handler'>1</button><button id='task'>2</button>"
+    buttons = "".join(f"<button id='{name}'>{name}</button>" for name in ("handler", "task", "timer"))
     code = FAILING.format(key=KEY, api=collector.url)
-    page = opened(browser, site.add("/", script(collector, setting, code) + buttons), "data-told")
+    page = opened(browser, site.add("/", script(collector, setting, code) + buttons, headers=ISOLATED), "data-told")
     page.click("#handler")
     page.click("#task")
-    failures = collector.wait_for("$exception", 2)
+    page.click("#timer")
+    failures = collector.wait_for("$exception", 3)
+    browser.listen()
     browser.errors.clear()  # they are the page's own, and stay visible to it
     told = [event["properties"]["$exception_list"][0] for event in failures]
-    assert sorted(each["type"] for each in told) == ["KeyError", "ValueError"]
+    assert sorted(each["type"] for each in told) == ["IndexError", "KeyError", "ValueError"]
     functions = {frame["function"] for each in told for frame in each["stacktrace"]["frames"]}
-    assert {"clicked", "later"} <= functions
+    assert {"clicked", "later", "rung"} <= functions
     assert "ada@example.com" not in json.dumps(failures)
+
+
+def test_of_two_workers_one_captures_what_a_handler_raised(collector: Collector, site: Site, browser: Browser) -> None:
+    """The page hears of it, and both listen there."""
+    first = FAILING.format(key=KEY, api=collector.url)
+    second = f'''
+import beknown
+from pyscript import document, when
+beknown.init("{KEY}", api="{collector.url}", bots="count", exceptions=True)
+@when("click", "#end")
+async def ended(event):
+    await beknown.flush()
+    beknown.capture("end")
+document.body.setAttribute("data-second", "yes")
+'''
+    tags = script(collector, "mpy worker", first) + script(collector, "mpy worker", second)
+    buttons = "".join(f"<button id='{name}'>{name}</button>" for name in ("handler", "task", "timer", "end"))
+    page = opened(browser, site.add("/", tags + buttons, headers=ISOLATED), "data-told")
+    page.wait_for_selector("body[data-second]", timeout=SLOW)
+    for _ in range(5):
+        page.click("#handler")
+    collector.wait_for("$exception", 5)
+    page.click("#end")
+    collector.wait_for("end")
+    assert len(collector.events("$exception")) == 5
+    browser.listen()
+    browser.errors.clear()
 
 
 def test_a_wrong_key_is_said_in_the_console(collector: Collector, site: Site, browser: Browser) -> None:

@@ -1,9 +1,9 @@
 """The browser as the page's own Python sees it (PyScript, Pyodide, JupyterLite): plain Python in, plain Python out.
 
 Rules:
-- The only file of the library that touches ``js``. Nothing foreign leaves it, and nothing crosses the border but
-  texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every proxy alive until it is
-  destroyed. What is more than a text crosses as JSON, parsed on the other side.
+- The only file of the library that touches ``js``, with uncaught.py. Nothing foreign leaves it, and nothing crosses
+  the border but texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every proxy alive
+  until it is destroyed. What is more than a text crosses as JSON, parsed on the other side.
 - Storage may be blocked, full, or not there at all: every access may raise, and then answers with nothing.
 - In a worker the page is out of reach, unless PyScript lends it (``pyscript.window``, which needs SharedArrayBuffer).
   Without it there is no cookie and no localStorage: memory keeps the visitor until the worker ends.
@@ -11,16 +11,13 @@ Rules:
 """
 
 import asyncio
-import io
 import json
 import sys
 import time
 
 from ..errors import BadValue
+from . import uncaught
 from .objects import plain_form
-
-if sys.implementation.name != "micropython":
-    import traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -235,27 +232,8 @@ class Browser:
         return None if port is None else lambda text: port.postMessage(text)
 
     def on_failure(self, told: "Callable[[str], None]") -> None:
-        """Hand on the traceback of each Python exception that nobody catches: in an event handler, a promise, a task.
-
-        What PyScript or a notebook catches and shows by itself (the top level of a script or cell) is not among them.
-        """
-
-        def failed(event: "Any") -> None:
-            reason = getattr(event, "error", None) or getattr(event, "reason", None)
-            if reason and str(getattr(reason, "name", "")) == "PythonError":
-                told(str(reason.message))
-
-        def in_task(loop: "Any", context: "dict[str, Any]") -> None:
-            if "exception" in context:
-                told(traceback_of(context["exception"]))
-            if IS_MICROPYTHON:  # whose loop is a class
-                loop.default_exception_handler(loop, context)
-            else:
-                loop.default_exception_handler(context)
-
-        self.listen("error", failed)
-        self.listen("unhandledrejection", failed)
-        asyncio.get_event_loop().set_exception_handler(in_task)
+        """Hand on the traceback of each Python exception that nobody catches: in event handlers, promises, tasks."""
+        uncaught.watch(self._window, told)
 
     def tag(self, key: str) -> "Any":
         """Give the page's beknown tag for a project's key, as its script element; None without one."""
@@ -325,16 +303,6 @@ def current_task() -> "Any":
         return asyncio.current_task()
     except RuntimeError:  # no loop, or no task
         return None
-
-
-def traceback_of(error: BaseException) -> str:
-    """Give an exception's traceback as text, as the interpreter prints it."""
-    text = io.StringIO()
-    if hasattr(sys, "print_exception"):  # MicroPython
-        sys.print_exception(error, text)
-    else:
-        traceback.print_exception(error, file=text)
-    return text.getvalue()
 
 
 def from_page(value: "Any", where: str) -> "Any":
