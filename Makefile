@@ -20,7 +20,7 @@ run: .venv/.installed build/bundle/manifest.json
 	@exec beknown demo --port $(PORT)
 
 test: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
-	@exec python -m pytest
+	@exec python -m pytest --numprocesses 3 --dist loadfile
 
 lint: .venv/.installed-dev
 	@ruff check
