@@ -34,7 +34,7 @@ const used = () => {
 
 const say = (message) => JSON.parse(handle(JSON.stringify(message)));
 const first = `1.0.${SEED}.a..0.0.${SEED}`;
-say({ start: { key: "bk_test", facts: {}, options: {}, stored: [first, first + "\n{}"] } });
+say({ start: { facts: {}, options: { key: "bk_test" }, stored: [first, first + "\n{}"] } });
 
 let delivered = 0;
 const capture = (number) => {

@@ -22,6 +22,8 @@ from beknown_server.live import Feed, frames, matches, place_of
 from beknown_server.store import Row
 from beknown_server.store.records import PersonRef
 
+from ...backend.conftest import in_a_loop
+
 SECRET_KEY, WRITE_KEY = "bks_livetests", "bk_livetests"
 VIEWERS = 8  # per process
 KEY = {"Authorization": f"Bearer {SECRET_KEY}"}
@@ -331,7 +333,7 @@ def test_a_server_that_stops_is_not_held_up_by_its_viewers(server: Server) -> No
 def test_two_hundred_viewers_see_every_event_once_and_ingestion_goes_on(tmp_path: Path) -> None:
     server = Server(tmp_path, free_port(), viewers=256)
     try:
-        seen = asyncio.run(watched(server, viewers=200, events=60))
+        seen = in_a_loop(watched(server, viewers=200, events=60))
     finally:
         server.stop()
     assert all(one == [*range(1, 61)] for one in seen)
