@@ -9,7 +9,7 @@ from beknown.values import MAX_STRING, plain_properties
 
 MAX_SHOWN = 80  # characters of a value in an example
 
-_EASY = {bool, int, type(None)}
+_EASY = {str, bool, int, type(None)}
 
 
 def clean(text: str) -> str:
@@ -26,12 +26,21 @@ def shown(value: Any) -> str:
 
 def plain_bag(given: dict[str, Any], what: str) -> tuple[dict[str, Any], list[str]]:
     """Do as values.plain_properties does; quickly, because most of what JSON can say is plain as it is."""
-    hard = {
-        name: value
-        for name, value in given.items()
-        if type(value) not in _EASY and not (type(value) is str and len(value) <= MAX_STRING)
-    }
+    hard = {name: value for name, value in given.items() if type(value) not in _EASY}
+    if _written(given) > MAX_STRING:  # else no text in it can be longer
+        hard |= {name: value for name, value in given.items() if type(value) is str and len(value) > MAX_STRING}
+    kept = dict(given)
     if not hard:
-        return dict(given), []
+        return kept, []
     mended, dropped = plain_properties(hard, what)
-    return {**{name: value for name, value in given.items() if name not in hard}, **mended}, dropped
+    kept.update(mended)
+    for name in hard.keys() - mended.keys():
+        del kept[name]
+    return kept, dropped
+
+
+def _written(given: dict[str, Any]) -> int:
+    try:
+        return len(orjson.dumps(given))
+    except orjson.JSONEncodeError:  # nested deeper, or a number longer, than it writes
+        return MAX_STRING + 1

@@ -80,9 +80,8 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
             rule = learn(db, project_id, event.claim, x=x, y=y, at=event.timestamp, uuid=uuid)
             if rule in REFUSED:
                 refused[batch].append((rule, event.claim))
-    db.many("property.write", _writes(fresh, numbers))
-    _lay(db, fresh, numbers)
-    groups.learn(db, project_id, [(uuid, one.event) for uuid, one in fresh.items()])
+    _write_properties(db, fresh, numbers)
+    groups.learn(db, project_id, [(uuid, one.event) for uuid, one in fresh.items() if one.event.group])
     stored = Counter(one.batch for one in fresh.values())
     lost = Counter(forgotten)
     return [
@@ -135,12 +134,17 @@ def _seen(db: Connection, project_id: int, fresh: Sequence[Event]) -> dict[str, 
             for name in (event.claim.x, event.claim.y):
                 note(name, event.timestamp, 0, event.claim.refused is None)
     # In one order everywhere, so that two processes that touch the same ids do not wait for each other.
-    db.many("distinct_id.seen", [seen[name] for name in sorted(seen)])
-    return {
-        row["name"]: row["id"]
-        for piece in question.pieces(list(seen))
-        for row in db.all("distinct_id.numbers", project_id=project_id, names=piece)
-    }
+    rows = db.many("distinct_id.seen", [seen[name] for name in sorted(seen)])
+    return {row["name"]: row["id"] for row in rows}
+
+
+def _write_properties(db: Connection, fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> None:
+    telling = {
+        uuid: one for uuid, one in fresh.items() if one.event.set_ or one.event.set_once or one.event.unset
+    }  # a visitor who is nobody's user yet tells nothing, and that is most events of most sites
+    if telling:
+        db.many("property.write", _writes(telling, numbers))
+        _lay(db, telling, numbers)
 
 
 def _writes(fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> list[dict[str, Any]]:

@@ -82,17 +82,19 @@ class PostgresConnection:
         sql, flat = question.bound(question.text(name), values)
         return self._guarded(lambda: list(self._execute(question.percent_style(sql), flat)))
 
-    def many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a named statement once for each of the rows."""
+    def many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Run a named statement once for each of the rows; give what it returns, if it does."""
         text = question.text(name)
+        returned: list[Any] = []
         sql = question.percent_style(text).encode()
         if len(rows) >= WORTH_A_COPY and question.copied(text):
             self._guarded(lambda: self._copy(text, rows))
         elif name in ONE_ROW_EACH:
             for start in range(0, len(rows), question.MOST_ROWS):
-                self._guarded(partial(self._insert, text, rows[start : start + question.MOST_ROWS]))
+                returned += self._guarded(partial(self._insert, text, rows[start : start + question.MOST_ROWS]))
         elif rows:
             self._guarded(lambda: self._raw.cursor().executemany(sql, rows))
+        return returned
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -115,9 +117,10 @@ class PostgresConnection:
         """End the connection."""
         self._raw.close()
 
-    def _insert(self, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _insert(self, text: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         sql = question.of_rows(text, len(rows)).replace("?", "%s")
-        self._raw.execute(sql.encode(), [row[column] for row in rows for column in question.columns(text)])
+        done = self._raw.execute(sql.encode(), [row[column] for row in rows for column in question.columns(text)])
+        return done.fetchall() if done.description else []
 
     def _copy(self, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
         columns = question.columns(text)

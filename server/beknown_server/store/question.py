@@ -5,7 +5,7 @@
 Rules:
 - ``room.what.sql``, and every file is used. Values are only ever passed as ``:name``.
 - ``{{:name ...}}`` is left out when ``name`` is not given or None.
-- A list stands for its items: ``in (:ids)``. Callers keep lists below MOST_ITEMS (see ``pieces``).
+- A list stands for its items: ``in (:ids)``, or for rows of one: ``values :ids``. Callers keep lists below MOST_ITEMS (see ``pieces``).
 - Few texts, so that engines find them prepared: lists are filled up to a power of two.
 """
 
@@ -23,6 +23,7 @@ MOST_ROWS = 64  # in one INSERT
 _FOLDER = Path(__file__).parent / "query"
 _OPTIONAL = re.compile(r"\{\{:(\w+) (.*?)\}\}", re.DOTALL)
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+_ROWS = re.compile(r"(?<!\n)values :(\w+)")
 _INSERT = re.compile(r"insert into (\w+) \(([\w, ]+)\)\nvalues \([\w:, ]+\)\s*")
 _ROW = re.compile(r"(?<=\nvalues )\(:\w+(?:, :\w+)*\)")
 
@@ -60,8 +61,11 @@ def _written(sql: str, given: tuple[str, ...], lists: tuple[tuple[str, int], ...
         size = sizes.get(found[1])
         return found[0] if size is None else ", ".join(f":{found[1]}_{index}" for index in range(size)) or "null"
 
+    def in_rows(found: re.Match[str]) -> str:
+        return "values " + ", ".join(f"(:{found[1]}_{index})" for index in range(sizes[found[1]]))
+
     sql = _OPTIONAL.sub(lambda found: found[2] if found[1] in given else "", sql)
-    return _PARAMETER.sub(listed, sql) if sizes else sql
+    return _PARAMETER.sub(listed, _ROWS.sub(in_rows, sql)) if sizes else sql
 
 
 @cache

@@ -130,10 +130,12 @@ class SqliteConnection:
         sql, flat = question.bound(question.text(name), values)
         return self._guarded(lambda: self._raw.execute(sql, flat).fetchall())
 
-    def many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a named statement once for each of the rows; an INSERT of many at once."""
+    def many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Run a named statement once for each of the rows, an INSERT for many at once; give what it returns, if it
+        does."""
         sql = question.text(name)
         columns = question.columns(sql)
+        returned: list[Any] = []
         if rows and not columns:
             self._guarded(lambda: self._raw.executemany(sql, rows))
         # The driver lets go of the interpreter at each step, and threads that compute keep it for 5 ms: many rows in
@@ -141,7 +143,8 @@ class SqliteConnection:
         for start in range(0, len(rows) if columns else 0, question.MOST_ROWS):
             piece = rows[start : start + question.MOST_ROWS]
             values = [row[column] for row in piece for column in columns]
-            self._guarded(partial(self._raw.execute, question.of_rows(sql, len(piece)), values))
+            returned += self._guarded(partial(self._rows, question.of_rows(sql, len(piece)), values))
+        return returned
 
     def begin(self) -> None:
         """Start a transaction that may write."""
@@ -186,6 +189,9 @@ class SqliteConnection:
         """Close the file."""
         self._raw.close()
         self._line.close()
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        return self._raw.execute(sql, values).fetchall()
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:

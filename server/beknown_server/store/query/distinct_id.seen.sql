@@ -6,3 +6,4 @@ on conflict (project_id, name) do update set
   last_seen = case when excluded.last_seen > distinct_id.last_seen then excluded.last_seen else distinct_id.last_seen end,
   event_count = distinct_id.event_count + excluded.event_count,
   personal = case when excluded.personal > distinct_id.personal then excluded.personal else distinct_id.personal end
+returning id, name
