@@ -174,7 +174,7 @@ class Reader:
         event = taken(record, self._terms(record["uuid"])).event
         fact = record.get("fact")
         claim = Claim(fact["kind"], fact["x"], fact["y"], fact["refused"]) if fact else None
-        return replace(event, claim=claim, timestamp=_ms(record["timestamp"]))
+        return event._replace(claim=claim, timestamp=_ms(record["timestamp"]))
 
     def _event(self, item: Record, where: str) -> Event:
         properties = dict(item["properties"]) if isinstance(item.get("properties"), dict) else {}

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from .errors import Stalled, TooLarge
 PIECE = 64 << 10  # bytes that are asked for at a time
 STALL_S = 10.0
 WHOLE_S = 60.0
+LATE = (TimeoutError, BlockingIOError)  # the second is what recv() raises when the socket's own limit is over
 
 
 def body_of(most: int) -> bytes:
@@ -48,12 +50,12 @@ def _patience() -> Iterator[None]:
     """Wait STALL_S for each piece; raise Stalled after that, and listen to this connection no more."""
     line: socket.socket | None = request.environ.get("gunicorn.socket")
     if line is not None:
-        line.settimeout(STALL_S)
+        _limit(line, STALL_S)
     try:
         yield
-    except (TimeoutError, ClientDisconnected) as error:
+    except (*LATE, ClientDisconnected) as error:
         # Werkzeug says of anything that happens to the line that the client is gone.
-        if not isinstance(error, TimeoutError) and not isinstance(error.__context__, TimeoutError):
+        if not isinstance(error, LATE) and not isinstance(error.__context__, LATE):
             raise
         if line is not None:
             with suppress(OSError):
@@ -63,4 +65,12 @@ def _patience() -> Iterator[None]:
         ) from None
     finally:
         if line is not None:
-            line.settimeout(None)
+            _limit(line, 0)
+
+
+def _limit(line: socket.socket, seconds: float) -> None:
+    # Not settimeout(): it lets go of the interpreter, and the thread waits for its turn behind all others, twice per
+    # request; and each recv() would ask poll() first.
+    whole, rest = divmod(seconds, 1)
+    with suppress(OSError):
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(whole), int(rest * 1_000_000)))

@@ -5,7 +5,8 @@
 Rules:
 - ``room.what.sql``, and every file is used. Values are only ever passed as ``:name``.
 - ``{{:name ...}}`` is left out when ``name`` is not given or None.
-- A list stands for its items: ``in (:ids)``, or for rows of one: ``values :ids``. Callers keep lists below MOST_ITEMS (see ``pieces``).
+- A list stands for its items: ``in (:ids)``, or for as many rows: ``values :ids``. Callers keep lists below MOST_ITEMS
+  (see ``pieces``).
 - Few texts, so that engines find them prepared: lists are filled up to a power of two.
 """
 

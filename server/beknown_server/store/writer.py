@@ -6,6 +6,8 @@ Rules:
   of one kind and one project is done by one call: so do a question of the database for one event and for a hundred.
 - If a transaction fails, each piece of work is tried alone, so that one bad piece takes nobody with it.
 - When too much waits, more is refused at once (TooBusy): a queue that only grows helps nobody.
+- Those whose work is done are woken one by one, each by the one before it. All at once, they would stand in line for
+  the interpreter, and whoever stands there wakes up every 5 ms to ask for it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Any, Protocol, TypeVar
 
 from ..errors import Refusal, TooBusy
@@ -48,33 +50,29 @@ class Job:
     their order.
     """
 
-    __slots__ = ("_done", "_error", "_result", "item", "order", "weight", "work")
+    __slots__ = ("_done", "after", "answered", "awaited", "error", "item", "order", "result", "weight", "work")
 
     def __init__(self, work: Callable[[Connection, list[Any]], Sequence[Any]], item: Any, weight: int, order: int):
         self.work, self.item, self.weight, self.order = work, item, weight, order
-        self._result: Any = None
-        self._error: Exception | None = None
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.awaited, self.answered = True, False
+        self.after: Job | None = None  # whom to wake next
         # A bare lock, held until it is done: an Event or a Future costs ten times as much, and this is per request.
         self._done = threading.Lock()
         self._done.acquire()
 
-    def succeeded(self, result: Any) -> None:
-        """Let whoever waits go on with the result."""
-        self._result = result
+    def wake(self) -> None:
+        """Let whoever waits for this go on."""
         self._done.release()
 
-    def failed(self, error: Exception) -> None:
-        """Let whoever waits raise the error."""
-        self._error = error
-        self._done.release()
-
-    def outcome(self, patience: float) -> Any:
-        """Wait for the result. Raises what the work raised, and TimeoutError."""
+    def wait(self, patience: float) -> bool:
+        """Wait until woken, and wake the next; tell whether it came to that within ``patience`` seconds."""
         if not self._done.acquire(timeout=patience):
-            raise TimeoutError
-        if self._error is not None:
-            raise self._error
-        return self._result
+            return False
+        if self.after is not None:
+            self.after.wake()
+        return True
 
 
 class Writer:
@@ -119,17 +117,27 @@ class Writer:
             self._jobs.append(job)
             self._waiting += weight
             self._changed.notify()
-        try:
-            result: T = job.outcome(PATIENCE_S)
-        except TimeoutError:
-            raise TooBusy("store_slow", f"the store did not answer within {PATIENCE_S:.0f} s.") from None
+        if not job.wait(PATIENCE_S):
+            self._give_up(job)
+        if job.error is not None:
+            raise job.error
+        result: T = job.result
         return result
+
+    def _give_up(self, job: Job) -> None:
+        with self._changed:
+            if not job.answered:
+                job.awaited = False
+                raise TooBusy("store_slow", f"the store did not answer within {PATIENCE_S:.0f} s.")
+        job.wait(-1)  # answered in this very moment: the one before it is about to wake it
 
     def later(self, work: Callable[[Connection], Any]) -> None:
         """Have ``work`` done with the next group; nobody waits for it."""
         with self._changed:
             if not self._closing:
-                self._jobs.append(Job(_alone(work), None, 0, 0))
+                job = Job(_alone(work), None, 0, 0)
+                job.awaited = False
+                self._jobs.append(job)
                 self._changed.notify()
 
     def close(self) -> None:
@@ -176,20 +184,30 @@ class Writer:
             self._abandon()
             raise
         for job, result in zip(group, results, strict=True):
-            job.succeeded(result)
+            job.result = result
+        self._answer(group)
 
     def _run_alone(self, group: list[Job], error: Exception) -> None:
         if len(group) == 1 or isinstance(error, TooBusy):
             if not isinstance(error, Refusal):  # those are answers, with their reason
                 log.error("work on the store failed", exc_info=error)
             for job in group:
-                job.failed(error)
+                job.error = error
+            self._answer(group)
             return
         for job in group:
             try:
                 self._run_together([job])
             except Exception as own:
                 self._run_alone([job], own)
+
+    def _answer(self, group: list[Job]) -> None:
+        with self._changed:  # from here on nobody gives up
+            waiting = [job for job in group if job.awaited]
+            for job, after in zip_longest(waiting, waiting[1:]):
+                job.answered, job.after = True, after
+        if waiting:
+            waiting[0].wake()
 
     def _open(self) -> Connection:
         if self._connection is None:
