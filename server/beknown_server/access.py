@@ -33,8 +33,10 @@ WRONG_KEYS_MS = 10 * 60 * 1000
 MOST_ADDRESSES = 10_000  # remembered; a botnet must not fill the memory
 
 # htmx needs neither inline style nor eval for what we use of it (its indicator CSS is an adopted style sheet).
+CSP = "Content-Security-Policy"
+ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"))
 HEADERS = {
-    "Content-Security-Policy": (
+    CSP: (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
@@ -183,10 +185,12 @@ def guarded(response: Response) -> Response:
 def secured(response: Response) -> Response:
     """Add to any answer what keeps browsers from reading more into it than it is."""
     headers = response.headers
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    if response.mimetype == "application/json":  # shown as a page, it does nothing and is in nobody's frame
-        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    present = {name.lower() for name, _ in headers}  # asked of the headers one by one, each is a walk through all
+    for name, value in ALWAYS:
+        if name.lower() not in present:
+            headers.add(name, value)
+    if headers.get("Content-Type", "").startswith("application/json") and CSP.lower() not in present:
+        headers.add(CSP, "default-src 'none'; frame-ancestors 'none'")  # shown as a page, it does nothing
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response

@@ -72,8 +72,10 @@ def _check_form(key: str | None) -> None:
 
 def _check_origin(project: Project) -> None:
     allowed = project.options.get("origins")
+    if not allowed:
+        return
     page = request.headers.get("Origin") or request.headers.get("Referer")
-    if allowed and page and not is_allowed(page, allowed):
+    if page and not is_allowed(page, allowed):
         raise Forbidden(
             "origin_not_allowed",
             f"pages of {_origin(page)} may not send to this project.",

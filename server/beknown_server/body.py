@@ -27,11 +27,12 @@ LATE = (TimeoutError, BlockingIOError)  # the second is what recv() raises when 
 
 def body_of(most: int) -> bytes:
     """Give the request's body. Raises TooLarge if it has over ``most`` bytes, and Stalled."""
-    if (request.content_length or 0) > most:
+    length, stream = request.content_length, request.stream
+    if (length or 0) > most:
         raise too_large(most)
     body, until = bytearray(), time.monotonic() + WHOLE_S
     with _patience():
-        while piece := request.stream.read(PIECE):
+        while len(body) != length and (piece := stream.read(PIECE)):
             body += piece
             if len(body) > most:
                 raise too_large(most)

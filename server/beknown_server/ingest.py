@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,19 +138,23 @@ def _warn(site: Site, project: Project, found: list[tuple[str, str]], fixes: dic
 def _receive(route: str) -> ResponseReturnValue:
     site, now = current_site(), now_ms()
     most, most_inflated = LIMITS[route]
+    query: Mapping[str, str] = (
+        request.args or {}
+    )  # a plain dict if there are none, as nearly always: theirs raises for each that is not
     document = unwrapped(
         body_of(most),
         content_type=request.headers.get("Content-Type", ""),
         encoding=request.headers.get("Content-Encoding", ""),
-        query=request.args,
+        query=query,
         limit=most_inflated,
         legacy=route not in NOT_LEGACY,
     )
-    sent = delivery(document, query=request.args)
+    sent = delivery(document, query=query)
     project = project_of(site, sent.key)
     outcome = accept(site, project, sent.events, sent_at=sent.sent_at, now=now, engage=route == "engage")
     response = answer_to(project, outcome, len(sent.events))
-    keep(response, str(sent.key), arrived(str(sent.key)), {})
+    if identity := arrived(str(sent.key)):
+        keep(response, str(sent.key), identity, {})
     return response
 
 
@@ -160,11 +165,12 @@ def answer_to(project: Project, outcome: Outcome, events: int, **more: Any) -> R
     answer: dict[str, Any] = {"status": 1, **more}
     if outcome.skipped:
         answer["skipped"] = [{"index": index, "reason": why} for index, why in outcome.skipped[:MAX_NAMED]]
-    response = Response(orjson.dumps(answer), mimetype="application/json")
+    response = Response(orjson.dumps(answer), content_type="application/json")
     if outcome.skipped:
         first = outcome.skipped[0][1]
         response.headers["X-Beknown-Refused"] = f"{len(outcome.skipped)} of {events} events; the first: {first}"
-    if request.args.get("beacon") == "1":  # old posthog-js from sendBeacon: nobody reads the answer
+    # Old posthog-js from sendBeacon: nobody reads the answer.
+    if request.query_string and request.args.get("beacon") == "1":
         response.status_code, response.data = 204, b""
     return response
 

@@ -45,7 +45,8 @@ class Metrics:
         """Count the events of one request."""
         self._accepted.inc(accepted)
         self._stored.inc(stored)
-        self._repeated.inc(repeated)
+        if repeated:
+            self._repeated.inc(repeated)
 
     def skipped(self, reason: str, count: int = 1) -> None:
         """Count events that were left out."""
