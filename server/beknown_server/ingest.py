@@ -138,9 +138,8 @@ def _warn(site: Site, project: Project, found: list[tuple[str, str]], fixes: dic
 def _receive(route: str) -> ResponseReturnValue:
     site, now = current_site(), now_ms()
     most, most_inflated = LIMITS[route]
-    query: Mapping[str, str] = (
-        request.args or {}
-    )  # a plain dict if there are none, as nearly always: theirs raises for each that is not
+    # A plain dict if there is nothing, as nearly always: theirs raises an error for each name that is not there.
+    query: Mapping[str, str] = request.args or {}
     document = unwrapped(
         body_of(most),
         content_type=request.headers.get("Content-Type", ""),
