@@ -33,7 +33,6 @@ from .site import Site, current_site, now_ms
 from .store import Claim, Event, Project
 
 MIB = 1 << 20
-MAX_EVENT = MIB  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
 MAX_NAMED = 1000  # skipped events that an answer names; the others are only counted
 SILENT = ("$performance_event",)  # upstream drops these without a word
 
@@ -87,7 +86,6 @@ def accept(
             continue
         try:
             found = taken(raw, terms)
-            _check_size(found.event)
         except Skip as reason:
             skipped.append((index, str(reason)))
             continue
@@ -115,11 +113,6 @@ def leave_out(site: Site, project: Project, left_out: list[tuple[str, Any]], now
         site.metrics.skipped(why, count)
         example = next(described(raw) for reason, raw in left_out if reason == why)
         site.store.warn(project.id, "skipped: " + why, example, SKIPS[why], now, count)
-
-
-def _check_size(event: Event) -> None:
-    if len(orjson.dumps(event.properties)) > MAX_EVENT:
-        raise Skip("event over 1 MiB")
 
 
 def _refused(claim: Claim) -> str:

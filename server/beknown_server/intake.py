@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -28,6 +29,7 @@ from .traits import MAX_SET, traits
 
 SKEW_MS = 60_000
 FUTURE_MS = 23 * 3600 * 1000
+MAX_EVENT = 1 << 20  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
 MAX_SESSION = 100
 MAX_GROUP = 400
 
@@ -90,12 +92,11 @@ class Skip(Exception):
     """This event cannot be used; the message is the reason, one of SKIPS."""
 
 
-@dataclass(slots=True)
-class Taken:
+class Taken(NamedTuple):
     """An event that can be stored, and what was wrong with it."""
 
     event: Event
-    complaints: Complaints = field(default_factory=list)
+    complaints: Complaints
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +134,24 @@ def taken(raw: Any, terms: Terms) -> Taken:
     if claim and terms.demands_signatures:
         properties[VERIFIED] = claim.refused != "unsigned"
     event = Event(
-        uuid=_uuid(raw.get("uuid"), terms),
-        event=name,
-        distinct_id=distinct_id,
-        timestamp=timestamp,
-        properties=properties,
-        set_=set_,
-        set_once=once,
-        unset=unset,
-        session_id=clean(session)[:MAX_SESSION] if isinstance(session, str) else None,
-        claim=claim,
-        personal=name not in NOBODYS,
-        group=_group(name, properties, complaints),
+        _uuid(raw.get("uuid"), terms),
+        name,
+        distinct_id,
+        timestamp,
+        properties,
+        set_,
+        once,
+        unset,
+        clean(session)[:MAX_SESSION] if isinstance(session, str) else None,
+        claim,
+        name not in NOBODYS,
+        _group(name, properties, complaints),
+        _written(properties),
     )
-    sender = origin(raw) if complaints else ""
-    return Taken(event, [(code, text + sender) for code, text in complaints])
+    if complaints:
+        sender = origin(raw)
+        complaints = [(code, text + sender) for code, text in complaints]
+    return Taken(event, complaints)
 
 
 def described(raw: Any) -> str:
@@ -177,6 +181,13 @@ def as_id(value: Any) -> str:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:  # nested deeper than it writes, though not than it reads
         return "[object Object]"
+
+
+def _written(properties: dict[str, Any]) -> str:
+    text = orjson.dumps(properties)
+    if len(text) > MAX_EVENT:
+        raise Skip("event over 1 MiB")
+    return text.decode()
 
 
 def _properties(given: Any, complaints: Complaints) -> dict[str, Any]:
@@ -217,6 +228,8 @@ def _distinct_id(raw: dict[str, Any], properties: Any, complaints: Complaints) -
 
 def _doubts(value: Any, text: str) -> Complaints:
     """Give what is wrong with an id that came as ``value`` and is kept as ``text``."""
+    if value is text and len(text) <= MAX_ID and _is_fine(text):
+        return []
     example = shown(clean(text))
     found = [("id_not_text", example)] if not isinstance(value, str) else []
     if "\0" in text:
@@ -235,6 +248,11 @@ def _uuid(value: Any, terms: Terms) -> str:
         return value if _UUID.fullmatch(value) else str(UUID(value))
     except (ValueError, AttributeError, TypeError):
         raise Skip("uuid is not a UUID") from None
+
+
+@lru_cache(maxsize=10_000)
+def _is_fine(text: str) -> bool:
+    return "\0" not in text and not is_junk(text)  # remembered: a visitor's id comes with each of their events
 
 
 def _timestamp(raw: dict[str, Any], properties: dict[str, Any], terms: Terms, complaints: Complaints) -> int:

@@ -171,9 +171,10 @@ def parsed(payload: bytes) -> Any:
 
     Raises Unusable if it is none, TooLarge if it is made of too many parts.
     """
-    if payload.count(b"{") + payload.count(b"[") > MAX_CONTAINERS:
+    large = len(payload) > MAX_CONTAINERS
+    if large and payload.count(b"{") + payload.count(b"[") > MAX_CONTAINERS:
         raise TooLarge("too_nested", f"the body holds over {MAX_CONTAINERS} objects and lists.", fix=SMALLER)
-    if payload.count(b",") > MAX_COMMAS:
+    if large and payload.count(b",") > MAX_COMMAS:
         raise TooLarge("too_many_values", f"the body holds over {MAX_COMMAS} values.", fix=SMALLER)
     try:
         return orjson.loads(payload)

@@ -87,7 +87,7 @@ WHOLE = {"api_key": KEY, "sent_at": "2026-11-23T22:00:00Z", "created_at": "2026-
 SENT = json.dumps(WHOLE).encode()
 BODIES = {
     "json": SENT,
-    "gzip": gzip.compress(SENT),
+    "gzip": gzip.compress(SENT, mtime=0),
     "base64": base64.b64encode(SENT),
     "form": b"data=" + base64.b64encode(SENT) + b"&compression=base64",
     "zstd": bytes.fromhex("28b52ffd"),

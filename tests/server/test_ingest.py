@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from beknown_server import site as site_module
 from beknown_server.errors import TooBusy
-from beknown_server.ingest import LIMITS, MAX_EVENT, MAX_NAMED
-from beknown_server.intake import SKIPS
+from beknown_server.ingest import LIMITS, MAX_NAMED
+from beknown_server.intake import MAX_EVENT, SKIPS
 from beknown_server.store import Project, Store
 from flask import Flask
 from flask.testing import FlaskClient

@@ -68,7 +68,7 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
                 "timestamp": event.timestamp,
                 "received": batches[batch].received,
                 "session_id": event.session_id,
-                "properties": orjson.dumps(event.properties).decode(),
+                "properties": event.text or orjson.dumps(event.properties).decode(),
             }
             for uuid, (event, batch) in fresh.items()
         ],

@@ -64,6 +64,7 @@ class Event(NamedTuple):
     claim: Claim | None = None
     personal: bool = True
     group: Group | None = None
+    text: str = ""  # the properties as JSON, where they were written already
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,16 +64,30 @@ class Sqlite:
                 cached_statements=STATEMENTS,
             )
             raw.row_factory = sqlite3.Row
-            raw.execute("pragma journal_mode = wal")
+            self._in_wal_mode(raw)
             raw.execute("pragma synchronous = full")
             raw.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
             raw.execute(f"pragma cache_size = -{CACHE_KIB}")
             raw.execute("pragma foreign_keys = on")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if any(word in str(error) for word in _WAITING):
                 raise TooBusy("store_busy", f"another process holds the database: {error}.") from error
             raise Misconfigured(f"the database file {self.path} cannot be opened: {error}.") from error
-        return SqliteConnection(raw, Line(self.path.with_name(self.path.name + "-line")))
+        return SqliteConnection(raw, self._line())
+
+    def _line(self) -> Line:
+        return Line(self.path.with_name(self.path.name + "-line"))
+
+    def _in_wal_mode(self, raw: sqlite3.Connection) -> None:
+        """Change a new file's mode, one process after the other: SQLite does not wait where two do so at once."""
+        if raw.execute("pragma journal_mode").fetchone()[0] == "wal":
+            return
+        line = self._line()
+        line.enter()
+        try:
+            raw.execute("pragma journal_mode = wal")
+        finally:
+            line.close()
 
     def backup(self, path: Path, told: Callable[[float], None]) -> None:
         """Copy the database as it is at one moment to a new file, while others write. ``told`` how much is done.
