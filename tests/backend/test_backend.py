@@ -268,7 +268,7 @@ def test_in_sync_mode_a_hanging_collector_costs_no_more_than_the_timeout(make: M
     client = make(sync_mode=True, timeout=0.3)
     began = time.monotonic()
     assert client.capture("u", "x")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # seconds; it hangs for 20
     recorder.hangs.clear()
     recorder.goes_on.set()
     assert client.capture("u", "y")
@@ -282,7 +282,7 @@ def test_close_gives_up_within_its_bound_and_says_what_was_lost(make: Make, reco
     client.capture("u", "x")
     began = time.monotonic()
     client.close(timeout=0.3)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10  # seconds; it hangs for 20
     assert "could not be delivered" in str(heard[0][0])
     assert [event["event"] for event in heard[0][1]] == ["x"]
     assert client.capture("u", "late") is None
@@ -317,7 +317,7 @@ def test_the_async_client_gives_up_within_its_bound(recorder: Recorder) -> None:
 
     began = time.monotonic()
     in_a_loop(run())
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10  # seconds; it hangs for 20
     assert "could not be delivered" in str(heard[0][0])
 
 

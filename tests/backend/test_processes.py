@@ -51,7 +51,7 @@ def test_a_program_ends_in_bounded_time_however_the_collector_hangs(recorder: Re
     done = run('client.capture("u", "x")', recorder)
     assert done.returncode == 0
     assert "1 event(s) could not be delivered" in done.stderr
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 15  # seconds; it hangs for 20
 
 
 def test_children_of_a_fork_send_their_own_and_the_parent_sends_its_own(recorder: Recorder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-PATIENCE = 15.0  # seconds; these machines are shared, and slow is not wrong
+PATIENCE = 60.0  # seconds; these machines are shared, and slow is not wrong
 
 
 def until(question: Any, what: str, patience: float = PATIENCE) -> Any:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from .conftest import Browser, Collector
 
-SLOW = 60_000  # ms; Pyodide is up after 3 s on a quiet machine
+SLOW = 120_000  # ms; Pyodide is up after 3 s on a quiet machine
 ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 SETTINGS = ["mpy", "py", "mpy worker", "py worker"]
 LOADERS = {"mpy": "micropython.mjs", "py": "pyodide.mjs"}

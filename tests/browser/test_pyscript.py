@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import Browser, Collector
 
-SLOW = 60_000  # ms; Pyodide is up after 3 s on a quiet machine
+SLOW = 120_000  # ms; Pyodide is up after 3 s on a quiet machine
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from beknown_server.store import open_store
 from ..server.conftest import Server
 
 NUMBERS = itertools.count()
-PATIENCE = 30.0  # seconds; these machines are shared, and slow is not wrong
+PATIENCE = 60.0  # seconds; these machines are shared, and slow is not wrong
 
 
 NOBODYS = ("unknown_key", "secret_key")

@@ -67,7 +67,7 @@ def test_who_stalls_is_given_up_with_408(
     answer = client.post("/e/", environ_overrides=environ)
     assert (answer.status_code, answer.json["code"]) == (408, "body_stalled")
     assert answer.json["detail"].endswith("Send it again; a proxy in front may buffer it.")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert near.recv(1) == b""  # what would still come is not waited for
     near.close()
     far.close()

@@ -183,7 +183,7 @@ def test_a_new_project_is_told_how_to_begin(dashboard):
 
 def test_warnings_say_how_often_and_what_to_do(dashboard):
     dashboard.store.warn(dashboard.project.id, "junk_id", "undefined", "Call identify after log-in.", NOW, 37)
-    client, patience = dashboard.signed_in(), time.monotonic() + 5
+    client, patience = dashboard.signed_in(), time.monotonic() + 30
     while "37" not in (page := client.get("/warnings").text):  # written with the next group
         assert time.monotonic() < patience
         time.sleep(0.01)
