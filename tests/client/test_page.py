@@ -67,7 +67,10 @@ class Visit:
         return {"status": self.status, "retry_after": 0, "detail": ""}
 
     def beacon(self, url, body):
+        if len(body) > 65536:
+            return False
         self.beacons.append([url, json.loads(body)])
+        return True
 
     def spawn(self, work):
         self.work.append(work)
@@ -193,6 +196,26 @@ def test_a_page_that_is_left_hands_what_waits_to_the_server():
     assert url == "https://t.example.com/run"
     assert body["api_key"] == KEY
     assert len(body["calls"]) == 3  # the page view, the event, the leaving
+
+
+def test_what_is_too_much_for_a_beacon_goes_in_part_the_oldest_first():
+    visit = Visit(status=0)
+    python = library(visit, pageviews="off")
+    for number in range(8):
+        python.capture("x", {"number": number, "text": "long " * 3000})
+    visit.heard["pagehide"](None)
+    ((_, body),) = visit.beacons
+    assert [json.loads(text)["args"][1]["number"] for _, text in body["calls"]] == [0, 1, 2, 3]
+    assert len(visit.journal()) == 8
+
+
+def test_a_browser_that_takes_no_beacon_is_not_asked_for_ever():
+    visit = Visit(status=0)
+    python = library(visit, pageviews="off")
+    python.capture("x")
+    visit.beacon = lambda url, body: False
+    visit.heard["pagehide"](None)
+    assert len(visit.journal()) == 1
 
 
 def test_an_outage_is_waited_out():

@@ -193,9 +193,12 @@ class Browser:
             pass
         return result
 
-    def beacon(self, url: str, body: str) -> None:
-        """Post a text that need not be answered, while the page is being left."""
-        self._attempt(lambda: self._window.navigator.sendBeacon(url, body))
+    def beacon(self, url: str, body: str) -> bool:
+        """Post a text that need not be answered, while the page is being left; say whether the browser took it.
+
+        It takes 64 KiB, all of a page's unanswered ones together (Fetch standard, "keepalive").
+        """
+        return bool(self._attempt(lambda: self._window.navigator.sendBeacon(url, body)))
 
     def spawn(self, work: "Callable[[], Coroutine[Any, Any, None]]") -> None:
         """Run an ``async`` function beside the page's own work."""

@@ -287,16 +287,22 @@ class Page:
         """The page is being left: what the server does not have yet goes by a request that outlives the page."""
         if self._counts:
             self.take("pageleave", [])
-        if self.unsent and self.tracker is not None:
-            body = {
-                "api_key": self.key,
-                "facts": self.tracker.facts,
-                "options": self.options,
-                "stored": self._stored(),
-                "calls": [[id, self.unsent[id][0]] for id in sorted(self.unsent)],
-                "sent_at": int(self.browser.now()),
-            }
-            self.browser.beacon(self.api + "/run", json.dumps(body))
+        if self.tracker is not None:
+            calls = sorted(self.unsent)
+            while calls and not self.browser.beacon(self.api + "/run", self._visit(calls, self.tracker)):
+                calls = calls[: len(calls) // 2]  # the oldest go; the journal keeps the rest for the next page
+
+    def _visit(self, calls: "list[str]", tracker: Tracker) -> str:
+        """Give the body of ``POST /run`` for these calls."""
+        body = {
+            "api_key": self.key,
+            "facts": tracker.facts,
+            "options": self.options,
+            "stored": self._stored(),
+            "calls": [[id, self.unsent[id][0]] for id in calls],
+            "sent_at": int(self.browser.now()),
+        }
+        return json.dumps(body)
 
     def _online(self, event: "Any" = None) -> None:
         self.stopped = False
