@@ -205,8 +205,9 @@ def test_what_is_too_much_for_a_beacon_goes_in_part_the_oldest_first():
         python.capture("x", {"number": number, "text": "long " * 3000})
     visit.heard["pagehide"](None)
     ((_, body),) = visit.beacons
-    assert [json.loads(text)["args"][1]["number"] for _, text in body["calls"]] == [0, 1, 2, 3]
-    assert len(visit.journal()) == 8
+    calls = sorted(name.split("~")[1] for name in visit.journal())
+    assert len(calls) == 8
+    assert [id for id, _ in body["calls"]] == calls[:2]
 
 
 def test_a_browser_that_takes_no_beacon_is_not_asked_for_ever():
