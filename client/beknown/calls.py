@@ -8,7 +8,7 @@ Rules:
 - Whatever is minted here is derived from the call's id: run again anywhere, a call makes the same events.
 """
 
-from . import click, event, guard, identity, values, wire
+from . import click, event, guard, identity, past, values, wire
 from .errors import BadCall
 from .state import newest
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .identity import Identity
     from .state import State
 
     Properties = dict[str, Any]
@@ -35,6 +36,8 @@ class Call:
         self.facts = facts
         self.options = options
         self.tab: str = entry.get("window", "")
+        self.is_late = past.is_late(state.past, id, facts.get("now", 0))
+        self.identity = past.was(state.past, id) if self.is_late else state.identity  # whose call it is
         self.said: "list[tuple[str, str]]" = []
 
     def event(self, name: str, properties: "Any" = None, top: "Properties | None" = None) -> "Properties":
@@ -44,11 +47,17 @@ class Call:
             call=self.id,
             entry=self.entry,
             state=self.state,
+            identity=self.identity,
             facts=self.facts,
             options=self.options,
             properties=self.plain(properties, "properties"),
             top=top,
         )
+
+    def becomes(self, identity: "Identity") -> bool:
+        """Make the visitor somebody else from this call on; tell whether that is who they are now."""
+        self.identity = identity
+        return self.state.changed(self.id, identity, self.is_late)
 
     def plain(self, properties: "Any", what: str) -> "Properties":
         """Give the usable part of a property bag; complain about the rest."""
@@ -143,14 +152,15 @@ def identify(
 ) -> "Events":
     """identify(id, set, set_once, {signature}): this visitor is that user of yours; your backend signs the id."""
     state = call.state
-    after, how, link = identity.identify(state.identity, wire.checked_id(user), call.id)
+    after, how, link = identity.identify(call.identity, wire.checked_id(user), call.id)
     top = call.person(set, set_once)
     if how == "repeat":
         return _person_event(call, top)
-    state.become(after)
-    state.sent = values.fingerprint(top)
+    is_now = call.becomes(after)
+    if is_now:
+        state.sent = values.fingerprint(top)
     if how == "claim":
-        first = dict(state.first)
+        first = dict(state.first if is_now else {})  # what is known of the first touch is the present visitor's
         first.update(top.get("$set_once", {}))
         if first:
             top["$set_once"] = first
@@ -163,7 +173,7 @@ def identify(
 def alias(call: Call, other: "Any" = None, proof: "Any" = None) -> "Events":
     """alias(id, {signature}): that id is another name of this visitor, used where this one is not at hand."""
     other = wire.checked_id(other)
-    if other == call.state.identity.distinct_id:
+    if other == call.identity.distinct_id:
         raise BadCall(
             f"alias({other!r}) names the visitor's own id; there is nothing to link. Did you mean identify()?"
         )
@@ -183,9 +193,8 @@ def reset(call: Call, options: "Any" = None) -> "Events":
     wanted = options if isinstance(options, dict) else {}
     keep = wanted.get("keep")
     keep = keep if isinstance(keep, list) else [keep]
-    state = call.state
-    state.become(identity.reset(state.identity, call.id, device=wanted.get("device") is True))
-    state.forget_user([name for name in keep if isinstance(name, str)])
+    if call.becomes(identity.reset(call.identity, call.id, device=wanted.get("device") is True)):
+        call.state.forget_user([name for name in keep if isinstance(name, str)])
     return []
 
 

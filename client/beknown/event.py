@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .identity import Identity
     from .state import State
 
 # Marketing parameters kept from the page's address (posthog-js §5.3)
@@ -103,6 +104,7 @@ def build(
     call: str,
     entry: "dict[str, Any]",
     state: "State",
+    identity: "Identity",
     facts: "dict[str, Any]",
     properties: "dict[str, Any]",
     options: "dict[str, Any] | None" = None,
@@ -132,11 +134,11 @@ def build(
         top = None
         found.update(_nobodys(permission.is_signalled(facts, options or {})))
     else:
-        found.update(_whose(state, tab, top is not None))
+        found.update(_whose(state, identity, tab, top is not None))
     event: "dict[str, Any]" = {
         "uuid": call if number == 0 else derived(call, f"event {number}"),
         "event": name,
-        "distinct_id": wire.COOKIELESS if nobodys else state.identity.distinct_id,
+        "distinct_id": wire.COOKIELESS if nobodys else identity.distinct_id,
         "timestamp": wire.iso(entry["at"]),
         "properties": found,
     }
@@ -144,12 +146,12 @@ def build(
     return event
 
 
-def _whose(state: "State", tab: str, about_person: bool) -> "dict[str, Any]":
+def _whose(state: "State", identity: "Identity", tab: str, about_person: bool) -> "dict[str, Any]":
     """Give what only we may say of the visitor: device, session, tab, and the event's place in the tab's line."""
     return {
-        "$device_id": state.identity.device,
-        "$is_identified": state.identity.identified,
-        "$process_person_profile": state.identity.identified or about_person or bool(state.groups),
+        "$device_id": identity.device,
+        "$is_identified": identity.identified,
+        "$process_person_profile": identity.identified or about_person or bool(state.groups),
         "$session_id": state.session.id,
         "$window_id": tab,
         "$sequence": state.count(tab),

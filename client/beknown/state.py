@@ -14,7 +14,7 @@ Rules:
 
 import json
 
-from . import wire
+from . import past, wire
 from .errors import BadState
 from .identity import Identity
 from .session import Session, touched
@@ -36,6 +36,7 @@ KEPT: "dict[str, type]" = {
     "counts": dict,
     "bucket": list,
     "ran": list,
+    "past": list,
 }
 MAX_TABS = 8  # tabs whose last page and count of events are remembered
 MAX_RAN = 20  # calls remembered as run; more if one store forgets more
@@ -58,12 +59,23 @@ class State:
         self.counts: "dict[str, int]" = {}  # tab -> events made so far: gaps in $sequence are losses
         self.bucket: "list[float]" = []  # guard.py's; empty until the first capture
         self.ran: "list[str]" = []  # calls forgotten after this state was stored: found again, they are not run again
+        self.past: "past.Past" = []  # who the visitor was (past.py); empty as long as they were nobody else
         self.sent = ""  # fingerprint of the person properties sent last, so that repeats stay silent
 
     def become(self, identity: Identity) -> None:
         """Take over a new identity: a new revision."""
         self.identity = identity
         self.revision += 1
+
+    def changed(self, call: str, identity: Identity, is_late: bool) -> bool:
+        """Take note of whom a call made of the visitor; tell whether that is who they are now."""
+        known = self.past or [past.entry("", self.identity)]
+        at = call if is_late else max(call, known[-1][0])  # a clock that was set back: it still is the newest
+        self.past = past.joined(known, [past.entry(at, identity)])
+        if is_late:
+            return False
+        self.become(identity)
+        return True
 
     def forget_user(self, keep: "list[str]") -> None:
         """Forget what was the last user's; registered properties named in ``keep`` stay, and the session ends."""
@@ -126,6 +138,11 @@ class State:
         self.session = Session(fields["session"], fields["started"], fields["active"])
         return True
 
+    def resume(self, cookie: str, theirs: "past.Past") -> None:
+        """Take over the state that a page had not lived to store: its cookie's text, and its past."""
+        self.follow(cookie)
+        self._join(wire.unpack_cookie(cookie), theirs)
+
     def follow_local(self, local: str) -> None:
         """Take the properties from localStorage's text, and the identity too where it is newer than ours.
 
@@ -133,6 +150,7 @@ class State:
         higher revision that was left there long ago belongs to a visitor whose cookies have been cleared since.
         """
         cookie, _, rest = local.partition("\n")
+        ours = self.past
         try:
             kept = json.loads(rest)
             for name, kind in KEPT.items():
@@ -140,9 +158,29 @@ class State:
                 setattr(self, name, value if isinstance(value, kind) else kind())
         except (ValueError, AttributeError, RuntimeError):  # RuntimeError: nested too deeply for the parser
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None
+        theirs, self.past = past.whole(self.past), ours
         fields = wire.unpack_cookie(cookie)
-        if fields["revision"] > self.revision and fields["active"] >= self.session.active:
+        is_half_written = past.is_shared([past.entry("", self.identity)], theirs, "")  # the cookie comes after it
+        if fields["revision"] > self.revision and (fields["active"] >= self.session.active or is_half_written):
             self.follow(cookie)
+        now = self.identity.distinct_id
+        if fields["distinct_id"] == now or (ours and ours[-1][2] == now):
+            self._join(fields, theirs)
+        else:  # another subdomain's doing: nobody here knows by which call
+            self.past = []
+
+    def _join(self, fields: "dict[str, Any]", theirs: "past.Past") -> None:
+        """Put the past of somebody with these fields of the cookie together with ours; the newest call decides."""
+        if not (self.past or theirs):
+            return
+        ours = self.past or [past.entry("", self.identity)]
+        if past.is_shared(ours, theirs, fields["distinct_id"]):
+            is_newer = fields["revision"] >= self.revision
+            self.past = past.joined(ours, theirs) if is_newer else past.joined(theirs, ours)
+        elif fields["distinct_id"] == self.identity.distinct_id:
+            self.past = theirs
+        if self.past and self.past[-1][2] != self.identity.distinct_id:
+            self.become(past.identity_of(self.past[-1]))
 
 
 def newest(by_tab: "dict[str, Any]") -> None:

@@ -18,7 +18,8 @@ The effects, each a list with its name first:
 
 Rules:
 - Pure: ``now`` and ``chance`` are arguments, effects and the time to wake up are answers.
-- A call's outcome depends on the stored state and its journal entry alone. Whoever runs it again (the next page,
+- A call's outcome depends on the stored state and its journal entry alone: it is filed under whom the visitor was when
+  it was made (past.py), also where it is run later. Whoever runs it again (the next page,
   another tab, the server) makes the same events with the same ids; the server keeps one.
 - Effects come in this order, so that a crash between any two of them loses nothing and repeats nothing: events are
   journalled before the state that follows from them is stored; the state is stored before a call that made no
@@ -28,7 +29,7 @@ Rules:
 
 import json
 
-from . import calls, event, outbox, permission, retry, state, wire
+from . import calls, event, outbox, past, permission, retry, state, wire
 from .errors import BadCall, BadState
 from .filter import ignores
 from .inherited import inherited
@@ -48,9 +49,9 @@ LINGER = 500  # ms between two requests: the first event leaves at once, what fo
 class Tracker:
     """One visitor on one page.
 
-    ``facts`` are the host's: agent, language, timezone, screen, viewport, driven (by a program), now (ms), consent (the
-    mode; granted if it is missing), gpc, hooked, posthog (inherited.py). ``options`` are the tag's data- attributes as
-    texts. ``seed`` is the id of a visitor who is in no store yet.
+    ``facts`` are the host's: agent, language, timezone, screen, viewport, driven (by a program), now (ms; the host
+    keeps it right), consent (the mode; granted if it is missing), gpc, hooked, posthog (inherited.py). ``options`` are
+    the tag's data- attributes as texts. ``seed`` is the id of a visitor who is in no store yet.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class Tracker:
 
     def _take_over(self, call: str, entry: "Entry") -> None:
         """Queue what an earlier page had made of a call, and the state it had not lived to store."""
-        self.state.follow(entry["stored"])
+        self.state.resume(entry["stored"], past.whole(entry.get("past")))
         for each in entry["events"]:
             self.state.counted(each["properties"].get("$window_id", ""), each["properties"].get("$sequence", 0))
         if not entry["events"]:  # before_send() has dropped them
@@ -146,8 +147,8 @@ class Tracker:
             self._done.append(call)
             return
         texts = [json.dumps(each) for each in events]
-        after = json.dumps(self.state.cookie())
-        journalled = f'{{"events": [{",".join(texts)}], "stored": {after}}}'
+        after = json.dumps({"stored": self.state.cookie(), "past": self.state.past})
+        journalled = f'{{"events": [{",".join(texts)}], {after[1:]}'
         if self.hooked:
             self._effects.append(["edit", call, journalled])
             return

@@ -273,7 +273,7 @@ def test_in_sync_mode_a_hanging_collector_costs_no_more_than_the_timeout(make: M
     recorder.goes_on.set()
     assert client.capture("u", "y")
     assert client.flush()
-    assert [event["event"] for event in recorder.events][-2:] == ["x", "y"]
+    assert {event["event"] for event in recorder.events} == {"x", "y"}  # the one that hung may be told of last
 
 
 def test_close_gives_up_within_its_bound_and_says_what_was_lost(make: Make, recorder: Recorder, heard: Heard) -> None:

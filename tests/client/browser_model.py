@@ -62,17 +62,14 @@ class Browser:
 
     def allow(self, call: Call) -> None:
         """Say whom a capture may be filed under: what its tab said last, or else who was stored last when made;
-        another tab's log-in or log-out may come first while it is not stored yet."""
+        another tab's log-in or log-out may have come before it while it is not stored yet, never one that comes later.
+        """
         if call.name == "capture":
             own = [each.identity for each in self.calls if each.tab == call.tab and not each.settled]
             call.allowed = {own[-1] if own else self.who}
             if any(each.tab != call.tab for each in self.calls):
                 call.allowed.add(self.who)
             call.allowed |= {each.identity for each in self.calls if each.tab != call.tab and not each.settled}
-        elif call.name != "register":
-            for each in self.calls:
-                if each.tab != call.tab:
-                    each.allowed.add(call.identity)
         self.calls.append(call)
 
     def arrive(self, events: list[dict[str, Any]]) -> None:
@@ -210,8 +207,17 @@ class Page:
             found.append([id, (not self.full and self.browser.disk.get(place)) or text])
         return found
 
+    def facts(self) -> dict[str, Any]:
+        return {"now": self.browser.clock}
+
     def run_body(self, calls: list[str]) -> dict[str, Any]:
-        return {"api_key": KEY, "facts": {}, "options": {}, "stored": self.stored(), "calls": self.texts(calls)}
+        return {
+            "api_key": KEY,
+            "facts": self.facts(),
+            "options": {},
+            "stored": self.stored(),
+            "calls": self.texts(calls),
+        }
 
     def ran(self, how: str) -> None:
         """An answer to /run: a status, of which 200 is the server's Python; or lost (it ran the calls), or 0 (none)."""
@@ -280,7 +286,7 @@ class Page:
         self.worker = worker.Worker()
         self.seen = self.identity()
         self.adopt_journal()
-        start = {"facts": {}, "options": {"key": KEY}, "stored": self.stored()}
+        start = {"facts": self.facts(), "options": {"key": KEY}, "stored": self.stored()}
         self.to_worker.append({"start": start, "calls": self.texts(self.queue)})
         self.queue = []
 

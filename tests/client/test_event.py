@@ -15,6 +15,7 @@ ENTRY = {
 def made(**changes):
     wanted = {"call": CALL, "entry": ENTRY, "state": state.fresh("d1"), "facts": {}, "properties": {}}
     wanted.update(changes)
+    wanted.setdefault("identity", wanted["state"].identity)
     return event.build("opened", **wanted)
 
 

@@ -200,6 +200,33 @@ def test_a_slow_answer_of_the_servers_python_does_not_undo_another_tabs_log_out(
     assert world.browser.events[2]["distinct_id"] != "ada"
 
 
+def test_a_log_in_that_a_dead_tab_left_does_not_take_the_visitor_from_who_came_after_it() -> None:
+    replay(
+        ("calls", "w", [CAPTURE, ADA, CAPTURE]),
+        ("leave", "w", ""),
+        ("turn", "b"),
+        ("calls", "b", [("identify", "bob"), CAPTURE]),
+        ("turn", "b"),
+        ("answer", "b", "200"),
+        ("leave", "b", ""),
+        ("wait", "b", 40000),
+        ("turn", "b"),
+        ("calls", "b", [CAPTURE]),
+        ("turn", "b"),
+    )
+
+
+def test_a_state_of_which_only_the_half_was_written_is_whole_on_the_next_page() -> None:
+    replay(
+        ("calls", "w", [CAPTURE]),
+        ("go_on", "w", 2),
+        ("calls", "w", [RESET]),
+        ("calls", "w", [CAPTURE]),
+        ("dies after", "w", 1),
+        ("go_on", "w", 1),
+    )
+
+
 @settings(max_examples=400, deadline=None)
 @given(histories("w"))
 def test_nothing_is_lost_in_one_tab(steps: list[tuple[Any, ...]]) -> None:

@@ -93,6 +93,7 @@ class Page:
         if self._identity() != self._seen:
             self.tracker.follow(self._stored())
         self.tracker.hooked = len(self.hooks) > 0
+        self.tracker.facts["now"] = int(self.browser.now())
         self.tracker.take(id, text)
         self._carry_out()
 

@@ -52,6 +52,7 @@ class Worker:
         tracker = self.tracker
         if tracker is None:
             raise RuntimeError('the first message must be {"start": ...}')
+        tracker.facts["now"] = int(now)
         if message.get("stored"):
             tracker.follow(message["stored"])
         if "hooked" in message:

@@ -1,0 +1,69 @@
+"""Who the visitor was, call by call: whom a call that is found late is filed under.
+
+    [[call id, device, distinct id, identified], ...]    newest last: whom each identify() and reset() made of them
+
+A call may be found late: Python was not up yet, and another tab's was; or its tab died, and another takes over what it
+left. The visitor may be somebody else by then. It is not filed under that one, nor does it undo what was said since.
+
+Rules:
+- Pure, and made of JSON's values: the past is kept beside the state and travels with it (state.py).
+- Call ids sort by time, in all tabs (ids.py). The oldest entry stands for everything before it.
+- Two tabs may add to it at once: together they have both entries, and the visitor is whom the newest one made of them.
+- A change that is still to come is one from before the clock was set back: no call is late because of that.
+"""
+
+from . import ids
+from .identity import Identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Past = list[list[Any]]
+
+MOST = 6  # entries that are remembered
+
+
+def is_late(past: "Past", call: str, now: float) -> bool:
+    """Tell whether a call that is run ``now`` (ms) was made before the newest change of identity."""
+    return bool(past) and call < past[-1][0] and ids.time_of(past[-1][0]) <= now
+
+
+def was(past: "Past", call: str) -> Identity:
+    """Give who the visitor was when a call was made; ``past`` must not be empty."""
+    earlier = [each for each in past if each[0] < call]
+    return identity_of(earlier[-1] if earlier else past[0])
+
+
+def entry(call: str, identity: Identity) -> "list[Any]":
+    """Give the entry for whom a call made of the visitor; of no call: who they were before all."""
+    return [call, identity.device, identity.distinct_id, identity.identified]
+
+
+def identity_of(each: "list[Any]") -> Identity:
+    """Give who the visitor was after an entry."""
+    return Identity(each[1], each[2], each[3])
+
+
+def joined(ours: "Past", theirs: "Past") -> "Past":
+    """Give the past that both tell of; where they disagree about a call, theirs is right."""
+    found = {each[0]: each for each in ours}
+    found.update({each[0]: each for each in theirs})
+    return [found[call] for call in sorted(found)][-MOST:]
+
+
+def is_shared(ours: "Past", theirs: "Past", distinct_id: str) -> bool:
+    """Tell whether ``theirs``, of somebody who is ``distinct_id`` now, is the past of a visitor whom ours knows."""
+    known = [each[2] for each in ours]
+    return distinct_id in known or any(each[2] in known for each in theirs)
+
+
+def whole(kept: "Any") -> "Past":
+    """Give the entries of a past from storage that are what they should be."""
+    return [each for each in kept if _is_entry(each)] if isinstance(kept, list) else []
+
+
+def _is_entry(each: "Any") -> bool:
+    if not isinstance(each, list) or len(each) != 4 or not isinstance(each[3], bool):
+        return False
+    return all(isinstance(text, str) for text in each[:3]) and (not each[0] or ids.is_uuid(each[0]))
