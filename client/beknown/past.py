@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     Past = list[list[Any]]
 
-MOST = 6  # entries that are remembered
+MOST = 100  # entries that a page remembers: as many calls as /run is given at once may each add one
+KEPT = 12  # of them, in storage: a visitor who logs in and out every day should not carry a year of it
+CARRIED = 3  # of them, beside the events of a call: what its page may not have lived to store
 
 
 def is_late(past: "Past", call: str, now: float) -> bool:

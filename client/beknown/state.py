@@ -120,7 +120,9 @@ class State:
 
     def local(self) -> str:
         """Give the text for localStorage."""
-        return self.cookie() + "\n" + json.dumps({name: getattr(self, name) for name in KEPT})
+        kept = {name: getattr(self, name) for name in KEPT}
+        kept["past"] = self.past[-past.KEPT :]
+        return self.cookie() + "\n" + json.dumps(kept)
 
     def follow(self, cookie: str) -> bool:
         """Take identity and session from a cookie's text if it is as new as ours or newer; tell whether it was.

@@ -216,6 +216,20 @@ def test_a_log_in_that_a_dead_tab_left_does_not_take_the_visitor_from_who_came_a
     )
 
 
+def test_what_a_tab_left_is_its_own_however_often_the_visitor_has_changed_since() -> None:
+    replay(
+        ("turn", "b"),
+        ("calls", "w", [CAPTURE, ADA, CAPTURE, RESET, CAPTURE]),
+        ("leave", "w", ""),
+        *[("calls", "b", [("identify", "bob"), CAPTURE, RESET, CAPTURE]), ("turn", "b"), ("answer", "b", "200")] * 10,
+        ("leave", "b", "request, beacon"),
+        ("wait", "b", 40000),
+        ("turn", "b"),
+        ("calls", "b", [CAPTURE]),
+        ("turn", "b"),
+    )
+
+
 def test_a_state_of_which_only_the_half_was_written_is_whole_on_the_next_page() -> None:
     replay(
         ("calls", "w", [CAPTURE]),
