@@ -152,7 +152,10 @@ def identify(
 ) -> "Events":
     """identify(id, set, set_once, {signature}): this visitor is that user of yours; your backend signs the id."""
     state = call.state
-    after, how, link = identity.identify(call.identity, wire.checked_id(user), call.id)
+    before = call.identity
+    if call.is_late and past.is_forgotten(state.past, call.id):  # claims nobody
+        before = identity.Identity(before.device, before.distinct_id, identity.IDENTIFIED)
+    after, how, link = identity.identify(before, wire.checked_id(user), call.id)
     top = call.person(set, set_once)
     if how == "repeat":
         return _person_event(call, top)

@@ -7,7 +7,8 @@ left. The visitor may be somebody else by then. It is not filed under that one, 
 
 Rules:
 - Pure, and made of JSON's values: the past is kept beside the state and travels with it (state.py).
-- Call ids sort by time, in all tabs (ids.py). The oldest entry stands for everything before it.
+- Call ids sort by time, in all tabs (ids.py). The oldest entry stands for everything before it,
+  but lends nobody its anonymous id.
 - Two tabs may add to it at once: together they have both entries, and the visitor is whom the newest one made of them.
 - A change that is still to come is one from before the clock was set back: no call is late because of that.
 """
@@ -40,6 +41,11 @@ def was(past: "Past", call: str) -> Identity:
 def entry(call: str, identity: Identity) -> "list[Any]":
     """Give the entry for whom a call made of the visitor; of no call: who they were before all."""
     return [call, identity.device, identity.distinct_id, identity.identified]
+
+
+def is_forgotten(past: "Past", call: str) -> bool:
+    """Tell whether a call was made before all that is remembered: an id that it would claim may be a stranger's."""
+    return bool(call < past[0][0])
 
 
 def identity_of(each: "list[Any]") -> Identity:

@@ -178,7 +178,7 @@ class State:
         ours = self.past or [past.entry("", self.identity)]
         if past.is_shared(ours, theirs, fields["distinct_id"]):
             is_newer = fields["revision"] >= self.revision
-            self.past = past.joined(ours, theirs) if is_newer else past.joined(theirs, ours)
+            self.past = past.joined(self.past, theirs) if is_newer else past.joined(theirs, self.past)
         elif fields["distinct_id"] == self.identity.distinct_id:
             self.past = theirs
         if self.past and self.past[-1][2] != self.identity.distinct_id:

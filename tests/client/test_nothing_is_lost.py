@@ -217,9 +217,9 @@ def test_a_log_in_that_a_dead_tab_left_does_not_take_the_visitor_from_who_came_a
 
 
 def test_what_a_tab_left_is_its_own_however_often_the_visitor_has_changed_since() -> None:
-    replay(
+    world = replay(
         ("turn", "b"),
-        ("calls", "w", [CAPTURE, ADA, CAPTURE, RESET, CAPTURE]),
+        ("calls", "w", [ADA, CAPTURE, RESET, CAPTURE]),
         ("leave", "w", ""),
         *[("calls", "b", [("identify", "bob"), CAPTURE, RESET, CAPTURE]), ("turn", "b"), ("answer", "b", "200")] * 10,
         ("leave", "b", "request, beacon"),
@@ -228,6 +228,10 @@ def test_what_a_tab_left_is_its_own_however_often_the_visitor_has_changed_since(
         ("calls", "b", [CAPTURE]),
         ("turn", "b"),
     )
+    (late,) = [
+        event for event in world.browser.events if event["distinct_id"] == "ada" and event["event"] == "$identify"
+    ]
+    assert "$anon_distinct_id" not in late["properties"], "whom it would claim is forgotten"
 
 
 def test_a_state_of_which_only_the_half_was_written_is_whole_on_the_next_page() -> None:
