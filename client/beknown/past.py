@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 100  # entries that a page remembers: as many calls as /run is given at once may each add one
 KEPT = 12  # of them, in storage: a visitor who logs in and out every day should not carry a year of it
-CARRIED = 3  # of them, beside the events of a call: what its page may not have lived to store
+CARRIED = 3  # of them, beside the events of a call: what its page may not live to store
 
 
 def is_late(past: "Past", call: str, now: float) -> bool:
@@ -51,6 +51,11 @@ def is_forgotten(past: "Past", call: str) -> bool:
 def identity_of(each: "list[Any]") -> Identity:
     """Give who the visitor was after an entry."""
     return Identity(each[1], each[2], each[3])
+
+
+def until(past: "Past", call: str) -> "Past":
+    """Give what a call carries: who it made of the visitor, and who they were before."""
+    return [each for each in past if each[0] <= call][-CARRIED:]
 
 
 def joined(ours: "Past", theirs: "Past") -> "Past":

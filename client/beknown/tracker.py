@@ -147,7 +147,7 @@ class Tracker:
             self._done.append(call)
             return
         texts = [json.dumps(each) for each in events]
-        after = json.dumps({"stored": self.state.cookie(), "past": self.state.past[-past.CARRIED :]})
+        after = json.dumps({"stored": self.state.cookie(), "past": past.until(self.state.past, call)})
         journalled = f'{{"events": [{",".join(texts)}], {after[1:]}'
         if self.hooked:
             self._effects.append(["edit", call, journalled])
