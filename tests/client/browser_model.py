@@ -38,9 +38,11 @@ class Browser:
         self.forbids_worker = False
         self.alive: set[str] = set()  # tabs with a page
         self.is_shared = False  # a tab took the calls of one that lives for abandoned: after half a minute unsent
+        self.is_torn = False  # a page died while its state, and what followed from it, waited for a second try
         self.cookie = ""
         self.disk: dict[str, str] = {}
         self.full = False
+        self.was_full = False
         self.events: list[dict[str, Any]] = []  # the server's, each once, in the order of arrival
         self.calls: list[Call] = []
         self.random = 0
@@ -71,6 +73,10 @@ class Browser:
                 call.allowed.add(self.who)
             call.allowed |= {each.identity for each in self.calls if each.tab != call.tab and not each.settled}
         self.calls.append(call)
+
+    def others(self, call: Call) -> set[str]:
+        """Give whom other tabs made of the visitor at any time: all that can be said where no past could be kept."""
+        return {each.identity for each in self.calls if each.tab != call.tab and each.name in ("identify", "reset")}
 
     def arrive(self, events: list[dict[str, Any]]) -> None:
         known = {event["uuid"] for event in self.events}
@@ -121,6 +127,7 @@ class Page:
         self.kept: list[str] = []  # the newest state, to be stored
         self.over: list[str] = []  # calls to be forgotten
         self.full = False  # some call's events found no room: state and removals wait until the server has everything
+        self.waits = False  # another tab was faster: calls are forgotten, and the state waits for Python to look again
         self.seen = self.identity()
         if not self.seen:
             first = f"1.0.{SEED}.a..0.0.{SEED}"
@@ -268,9 +275,11 @@ class Page:
             revisions = [int(text.split(".")[1], 16) for text in [self.seen, *self.kept[:1]]]
             if self.kept and self.identity() == self.seen and revisions[1] >= revisions[0]:
                 self.store(*self.kept)
+                self.waits = False
             elif self.kept:
                 self.seen = self.identity()
                 self.to_worker.append({"stored": self.stored()})
+                self.waits = True
             self.kept = []
             while self.over:
                 self.writing()
@@ -367,6 +376,7 @@ class Page:
 
     def gone(self) -> None:
         """The page is no more; calls that it had no room to journal go with it."""
+        self.browser.is_torn |= self.waits
         for call in self.browser.calls:
             if call.tab == self.tab and not call.journalled:
                 call.owed = False
@@ -426,6 +436,7 @@ class World:
                 page.writes = detail
             elif what in ("full", "forbids_worker"):
                 setattr(self.browser, what, detail)
+                self.browser.was_full |= self.browser.full
             elif what == "wait":
                 self.browser.clock += detail
             else:
