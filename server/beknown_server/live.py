@@ -138,10 +138,10 @@ class Feed:
     def _poll(self) -> None:
         try:
             while self._goes_on():
-                rows = self._recent(after=self._head, limit=PAGE)
+                rows = self._news()
                 if rows:
                     self._add(rows)
-                if len(rows) < PAGE:
+                if len(rows) < KEPT:
                     time.sleep(max(POLL_SECONDS, POLL_PER_VIEWER * self._viewers))
         except Exception:  # the threshold of this thread: what the store may raise is the store's affair
             log.exception("The live view could not read the store. Viewers come back and start it anew.")
@@ -150,6 +150,14 @@ class Feed:
                 if self._poller is threading.current_thread():
                     self._poller = None
                 self._changed.notify_all()
+
+    def _news(self) -> list[Row]:
+        """Give what is new, page by page: viewers wake once for all of it, however fast it comes."""
+        rows = page = self._recent(after=self._head, limit=PAGE)
+        while len(page) == PAGE and len(rows) < KEPT:
+            page = self._recent(after=rows[-1].seq, limit=PAGE)
+            rows = rows + page
+        return rows
 
     def _goes_on(self) -> bool:
         with self._changed:
@@ -193,13 +201,13 @@ def frames(feed: Feed, after: int, query: str, *, form: str, draw: Callable[[Row
             yield b": still here\n\n"
             continue
         after = rows[-1].seq
+        rows = [row for row in rows if matches(row, query)]
         if form == "html":
             rows = rows[-ON_PAGE:]
         if not query:
             yield feed.text(rows, form, draw)
         else:
-            shown = [feed.frame(row, form, draw) for row in rows if matches(row, query)]
-            yield b"".join(shown) or b"id: %d\n\n" % after
+            yield b"".join([feed.frame(row, form, draw) for row in rows]) or b"id: %d\n\n" % after
 
 
 def _frame(seq: int, text: str) -> str:

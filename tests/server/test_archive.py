@@ -75,8 +75,8 @@ def picture(store: Store, project: Project) -> dict[str, Any]:
 class Command:
     """The command line on one database."""
 
-    def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder}/beknown.db"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.store = open_store(self.url)
         self.store.migrate()
 
@@ -91,9 +91,12 @@ class Command:
         return done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    made = Command(tmp_path_factory.mktemp("archive"))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    if request.param == "sqlite":
+        made = Command(f"sqlite:///{tmp_path_factory.mktemp('archive')}/beknown.db")
+    else:
+        made = Command(request.getfixturevalue("postgres").new_database())
     yield made
     made.store.close()
 
@@ -166,6 +169,17 @@ def test_an_export_that_broke_off_goes_on_where_it_stopped(
         command.run("export", "--output", file, project=mine)
         assert file.read_bytes() == (tmp_path / "whole").read_bytes()
         assert not file.with_name(file.name + ".progress").exists()
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_a_site_moves_from_one_database_to_the_other(command: Command, tmp_path: Path, form: str) -> None:
+    small, theirs = Command(f"sqlite:///{tmp_path}/small.db"), command.project()
+    mine = small.project()
+    tell(small.store, mine, [*visit(), raw("$groupidentify", "acme", "ada", 6, {"seats": 5}, "$set")])
+    small.run("export", "--format", form, "--output", tmp_path / "all", project=mine)
+    command.run("import", tmp_path / "all", project=theirs)
+    assert picture(command.store, theirs) == picture(small.store, mine)
+    small.store.close()
 
 
 def test_an_export_overwrites_nothing(command: Command, tmp_path: Path) -> None:

@@ -106,6 +106,29 @@ def test_many_viewers_ask_the_store_no_oftener_than_one() -> None:
         feed.leave()
 
 
+def test_however_fast_rows_come_viewers_wake_once_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PAGE", 10)
+    rows = Rows(3)
+    feed = feed_of(rows)
+    with watching(feed):
+        rows.rows += [row(seq) for seq in range(4, 60)]
+        found = feed.after(3, wait_seconds=5)
+    assert found is not None
+    assert [one.seq for one in found] == list(range(4, 60))
+
+
+def test_what_a_page_searches_is_searched_in_all_that_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "ON_PAGE", 2)
+    rows = Rows(6)
+    rows.rows[1] = row(2, event="signed up")
+    feed = feed_of(rows)
+    with watching(feed):
+        stream = frames(feed, 0, "signed", form="html", draw=lambda one: one.event)
+        next(stream)
+        found = next(stream)
+    assert found.startswith(b"id: 2\n")
+
+
 def test_a_row_is_drawn_once_for_all_who_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "KEPT", 2)
     feed, drawn = feed_of(Rows()), []
