@@ -11,10 +11,11 @@ import itertools
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,11 @@ class Chromium:
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(replies, "rb", buffering=0)
         )
         browser = cls(pid, reader, commands)
-        await browser._attach()
+        try:
+            await browser._attach()
+        except BaseException:
+            await browser.close()
+            raise
         return browser
 
     async def call(self, method: str, *, session: str = "", **parameters: Any) -> dict[str, Any]:
@@ -65,10 +70,9 @@ class Chromium:
         if session:
             message["sessionId"] = session
         os.write(self._commands, json.dumps(message).encode() + b"\0")
-        while True:
-            reply = json.loads((await asyncio.wait_for(self._replies.readuntil(b"\0"), PATIENCE))[:-1])
-            if reply.get("id") == number:
-                break
+        async with asyncio.timeout(PATIENCE):
+            while (reply := json.loads((await self._replies.readuntil(b"\0"))[:-1])).get("id") != number:
+                pass  # an event, or the answer to a command that was given up
         if "error" in reply:
             raise RuntimeError(f"{method}: {reply['error']['message']}")
         result: dict[str, Any] = reply["result"]
@@ -91,18 +95,36 @@ class Chromium:
         return [process["id"] for process in processes if process["type"] == "renderer"]
 
     async def close(self) -> None:
-        """End the browser and wait until it is gone."""
-        await self.call("Browser.close")
-        await asyncio.to_thread(os.waitpid, self._pid, 0)
+        """End the browser and wait until it is gone; one that does not go is killed."""
+        with suppress(TimeoutError, RuntimeError, OSError, EOFError):
+            await self.call("Browser.close")
+        until = time.monotonic() + 10
+        while not os.waitpid(self._pid, os.WNOHANG)[0]:
+            if time.monotonic() > until:
+                os.kill(self._pid, signal.SIGKILL)
+            await asyncio.sleep(0.05)
         os.close(self._commands)
 
     async def _attach(self) -> None:
-        while True:
-            targets = (await self.call("Target.getTargets"))["targetInfos"]
-            if pages := [target["targetId"] for target in targets if target["type"] == "page"]:
-                break
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE):
+            while not (pages := await self._pages()):
+                await asyncio.sleep(0.05)
         self._session = (await self.call("Target.attachToTarget", targetId=pages[0], flatten=True))["sessionId"]
+
+    async def _pages(self) -> list[str]:
+        targets = (await self.call("Target.getTargets"))["targetInfos"]
+        return [target["targetId"] for target in targets if target["type"] == "page"]
+
+
+@asynccontextmanager
+async def fresh(program: str) -> AsyncIterator[Chromium]:
+    """Start ``program`` on a new profile; both are gone afterwards, however that ends."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = await Chromium.start(Path(profile), program=program)
+        try:
+            yield browser
+        finally:
+            await browser.close()
 
 
 @contextmanager

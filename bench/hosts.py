@@ -14,11 +14,10 @@ import os
 import shutil
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from chromium import Chromium, slowed
+from chromium import Chromium, fresh, slowed
 from collector import collector
 from host import Host, answer
 from line import Line
@@ -130,17 +129,14 @@ async def measure(line: Line, shop: str, variants: list[Variant], *, runs: int, 
         for condition in CONDITIONS:
             for variant in variants:
                 print(f"{run + 1}/{runs} {condition.name} {variant.name}", file=sys.stderr)
-                profile = Path(tempfile.mkdtemp())
-                chromium = await Chromium.start(profile, program=program)
-                for state in ("cold", "warm"):
-                    kind = f"{condition.name} {state}"
-                    if kind in KINDS:
-                        await leave(chromium, line, shop)
-                        url = f"{shop}/{variant.name}/isolated"
-                        measures = await visit(chromium, line, url, variant=variant, condition=condition)
-                        found[kind].setdefault(variant.name, []).append(measures)
-                await chromium.close()
-                shutil.rmtree(profile, ignore_errors=True)
+                async with fresh(program) as chromium:
+                    for state in ("cold", "warm"):
+                        kind = f"{condition.name} {state}"
+                        if kind in KINDS:
+                            await leave(chromium, line, shop)
+                            url = f"{shop}/{variant.name}/isolated"
+                            measures = await visit(chromium, line, url, variant=variant, condition=condition)
+                            found[kind].setdefault(variant.name, []).append(measures)
     return found
 
 

@@ -49,6 +49,8 @@ def main() -> None:
     chosen = options.parse_args()
     persons, sizes = ([int(one) for one in text.split(",")] for text in (chosen.persons, chosen.sizes))
     found: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(), "stores": {}}
+    if chosen.only and (chosen.results / "identity.json").exists():  # the other one's figures stay
+        found["stores"] = json.loads((chosen.results / "identity.json").read_text())["stores"]
     with tempfile.TemporaryDirectory() as folder:
         server = Postgres()
         try:

@@ -12,10 +12,9 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from chromium import Chromium
+from chromium import Chromium, fresh
 from collector import collector
 from host import Host
 from line import Line
@@ -23,6 +22,7 @@ from report import markdown, summary
 from visit import CONDITIONS, TIMED, Condition, Variant, timed_calls, visit
 
 HERE = Path(__file__).parent
+LONGEST = 300.0  # s; three visits of one profile over slow 4G take 60
 POSTHOG = HERE.parent / "static/node_modules/posthog-js/dist/array.js"
 # posthog-js as its documentation tells to load it, with everything off that is not capturing. Its own rate limit
 # would refuse most of the thousand timed calls (100 at once); its robot filter would refuse a headless browser,
@@ -96,9 +96,22 @@ async def measure(line: Line, shop: str, variants: list[Variant], *, runs: int, 
         for run in range(runs):
             for variant in variants:
                 print(f"{condition.name} {run + 1}/{runs} {variant.name}", file=sys.stderr)
-                for state, measures in (await one_profile(line, shop, variant, condition, program=program)).items():
+                for state, measures in (await patiently(line, shop, variant, condition, program=program)).items():
                     found.setdefault(f"{condition.name} {state}", {}).setdefault(variant.name, []).append(measures)
     return found
+
+
+async def patiently(
+    line: Line, shop: str, variant: Variant, condition: Condition, *, program: str
+) -> dict[str, Measures]:
+    """Give one profile's measures; once more where a browser stopped answering, which headless ones do now and then."""
+    for _ in range(2):
+        try:
+            async with asyncio.timeout(LONGEST):
+                return await one_profile(line, shop, variant, condition, program=program)
+        except (TimeoutError, EOFError) as failure:
+            print(f"{condition.name} {variant.name}: {failure!r}, once more", file=sys.stderr)
+    return await one_profile(line, shop, variant, condition, program=program)
 
 
 async def one_profile(
@@ -106,18 +119,15 @@ async def one_profile(
 ) -> dict[str, Measures]:
     """Give the measures ``cold``, ``warm`` and (if there is a client) ``calls`` of one new profile."""
     found: dict[str, Measures] = {}
-    profile = Path(tempfile.mkdtemp())
-    chromium = await Chromium.start(profile, program=program)
-    for state in ("cold", "warm"):
-        await leave(chromium, line, shop)
-        url = f"{shop}/{variant.name}"
-        found[state] = await visit(chromium, line, url, variant=variant, condition=condition)
-    if variant.client:
-        await leave(chromium, line, shop)
-        url = f"{shop}/{variant.name}/isolated"
-        found["calls"] = await timed_calls(chromium, line, url, variant=variant, condition=condition)
-    await chromium.close()
-    shutil.rmtree(profile, ignore_errors=True)
+    async with fresh(program) as chromium:
+        for state in ("cold", "warm"):
+            await leave(chromium, line, shop)
+            url = f"{shop}/{variant.name}"
+            found[state] = await visit(chromium, line, url, variant=variant, condition=condition)
+        if variant.client:
+            await leave(chromium, line, shop)
+            url = f"{shop}/{variant.name}/isolated"
+            found["calls"] = await timed_calls(chromium, line, url, variant=variant, condition=condition)
     return found
 
 
