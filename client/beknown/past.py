@@ -65,6 +65,15 @@ def joined(ours: "Past", theirs: "Past") -> "Past":
     return [found[call] for call in sorted(found)][-MOST:]
 
 
+def overtaken(past: "Past", identity: Identity, active: int) -> "Past":
+    """Give the past of somebody who is ``identity`` by a call that it does not hold, made until ``active`` (ms).
+
+    Another subdomain has done that, or a page whose localStorage is still on its way here: cookies travel faster.
+    """
+    at = max(ids.uuid7(active, bytes(ids.RANDOM_BYTES)), str(past[-1][0]))
+    return joined(past, [entry(at, identity)])
+
+
 def is_shared(ours: "Past", theirs: "Past", distinct_id: str) -> bool:
     """Tell whether ``theirs``, of somebody who is ``distinct_id`` now, is the past of a visitor whom ours knows."""
     known = [each[2] for each in ours]

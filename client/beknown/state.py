@@ -168,7 +168,10 @@ class State:
         now = self.identity.distinct_id
         if fields["distinct_id"] == now or (ours and ours[-1][2] == now):
             self._join(fields, theirs)
-        else:  # another subdomain's doing: nobody here knows by which call
+        elif fields["device"] == self.identity.device:
+            before = Identity(fields["device"], fields["distinct_id"], fields["identified"])
+            self.past = past.overtaken(theirs or [past.entry("", before)], self.identity, self.session.active)
+        else:  # cookies were cleared: this is somebody else's
             self.past = []
 
     def _join(self, fields: "dict[str, Any]", theirs: "past.Past") -> None:

@@ -57,6 +57,14 @@ def test_of_a_long_past_the_newest_is_remembered():
     assert long[-1][2] == str(past.MOST + 4)
 
 
+def test_a_past_that_the_cookie_has_overtaken_holds_until_then():
+    known = past.overtaken([FIRST, named(10, "ada")], Identity("d", "bob", True), now(20))
+    assert users(known) == ["anonymous", "ada", "bob"]
+    assert past.was(known, call(15)).distinct_id == "ada"
+    known = past.overtaken([FIRST, named(10, "ada")], Identity("d", "bob", True), now(5))
+    assert users(known) == ["anonymous", "bob"]
+
+
 def test_strangers_share_no_past():
     ours = [FIRST, named(10, "ada")]
     assert past.is_shared(ours, [], "ada")
