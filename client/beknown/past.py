@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Past = list[list[Any]]
 
 MOST = 100  # entries that a page remembers: as many calls as /run is given at once may each add one
-KEPT = 12  # of them, in storage: a visitor who logs in and out every day should not carry a year of it
+KEPT = 12  # of them, in storage: a visitor who logs in and out every day should not carry a year of it;
+RECENT = 600_000  # ms: but these all, for what closed tabs have left is mostly found within minutes
 CARRIED = 3  # of them, beside the events of a call: what its page may not live to store
 
 
@@ -53,6 +54,14 @@ def identity_of(each: "list[Any]") -> Identity:
     return Identity(each[1], each[2], each[3])
 
 
+def kept(past: "Past") -> "Past":
+    """Give what of a past is worth storing."""
+    first = len(past) - KEPT
+    while first > 0 and ids.time_of(past[-1][0]) - ids.time_of(past[first][0]) < RECENT:
+        first -= 1
+    return past[max(first, 0) :]
+
+
 def until(past: "Past", call: str) -> "Past":
     """Give what a call carries: who it made of the visitor, and who they were before."""
     return [each for each in past if each[0] <= call][-CARRIED:]
@@ -65,7 +74,7 @@ def joined(ours: "Past", theirs: "Past") -> "Past":
     return [found[call] for call in sorted(found)][-MOST:]
 
 
-def overtaken(past: "Past", identity: Identity, active: int) -> "Past":
+def overtaken(past: "Past", identity: Identity, active: float) -> "Past":
     """Give the past of somebody who is ``identity`` by a call that it does not hold, made until ``active`` (ms).
 
     Another subdomain has done that, or a page whose localStorage is still on its way here: cookies travel faster.

@@ -121,7 +121,7 @@ class State:
     def local(self) -> str:
         """Give the text for localStorage."""
         kept = {name: getattr(self, name) for name in KEPT}
-        kept["past"] = self.past[-past.KEPT :]
+        kept["past"] = past.kept(self.past)
         return self.cookie() + "\n" + json.dumps(kept)
 
     def follow(self, cookie: str) -> bool:

@@ -65,6 +65,20 @@ def test_a_past_that_the_cookie_has_overtaken_holds_until_then():
     assert users(known) == ["anonymous", "bob"]
 
 
+def busy_after(known):
+    last = past.ids.time_of(known[-1][0])
+    return [past.entry(ids.uuid7(last + 3600000 + each, bytes(10)), Identity("d", "x")) for each in range(20)]
+
+
+def test_what_is_long_ago_is_stored_in_part_only():
+    daily = [FIRST] + [named(86400 * day, str(day)) for day in range(40)]
+    assert past.kept(daily) == daily[-past.KEPT :]
+    busy = [FIRST] + [named(10 * each, str(each)) for each in range(40)]
+    assert past.kept(busy) == busy
+    assert past.kept(daily + busy_after(daily)) == daily[-1:] + busy_after(daily)
+    assert past.kept([]) == []
+
+
 def test_strangers_share_no_past():
     ours = [FIRST, named(10, "ada")]
     assert past.is_shared(ours, [], "ada")
