@@ -105,13 +105,13 @@ async def patiently(
     line: Line, shop: str, variant: Variant, condition: Condition, *, program: str
 ) -> dict[str, Measures]:
     """Give one profile's measures; once more where a browser stopped answering, which headless ones do now and then."""
-    for _ in range(2):
-        try:
-            async with asyncio.timeout(LONGEST):
-                return await one_profile(line, shop, variant, condition, program=program)
-        except (TimeoutError, EOFError) as failure:
-            print(f"{condition.name} {variant.name}: {failure!r}, once more", file=sys.stderr)
-    return await one_profile(line, shop, variant, condition, program=program)
+    try:
+        async with asyncio.timeout(LONGEST):
+            return await one_profile(line, shop, variant, condition, program=program)
+    except (TimeoutError, EOFError) as failure:
+        print(f"{condition.name} {variant.name}: {failure!r}, once more", file=sys.stderr)
+    async with asyncio.timeout(LONGEST):
+        return await one_profile(line, shop, variant, condition, program=program)
 
 
 async def one_profile(

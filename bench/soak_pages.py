@@ -92,9 +92,7 @@ def leave(context: BrowserContext, page: Page, url: str, way: str, dice: random.
     page.goto(url, wait_until="commit")
     page.wait_for_timeout(1000 * LONGEST_VISIT * dice.random() ** haste)
     if way == "reload":
-        with suppress(
-            Error
-        ):  # the page that answers may not be the one that was asked: "Not attached to an active page"
+        with suppress(Error):  # "Not attached to an active page": another one answered
             page.reload(wait_until="commit")
         page.wait_for_timeout(500 * dice.random())
     elif way == "closed tab":

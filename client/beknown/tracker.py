@@ -19,8 +19,8 @@ The effects, each a list with its name first:
 Rules:
 - Pure: ``now`` and ``chance`` are arguments, effects and the time to wake up are answers.
 - A call's outcome depends on the stored state and its journal entry alone: it is filed under whom the visitor was when
-  it was made (past.py), also where it is run later. Whoever runs it again (the next page,
-  another tab, the server) makes the same events with the same ids; the server keeps one.
+  it was made (past.py), also where it is run later. Whoever runs it again (the next page, another tab, the server)
+  makes the same events with the same ids; the server keeps one.
 - Effects come in this order, so that a crash between any two of them loses nothing and repeats nothing: events are
   journalled before the state that follows from them is stored; the state is stored before a call that made no
   events is forgotten, and names it: found again, it is not run again. Calls are forgotten oldest first.

@@ -201,7 +201,8 @@ def frames(feed: Feed, after: int, query: str, *, form: str, draw: Callable[[Row
             yield b": still here\n\n"
             continue
         after = rows[-1].seq
-        rows = [row for row in rows if matches(row, query)]
+        if query:
+            rows = [row for row in rows if matches(row, query)]
         if form == "html":
             rows = rows[-ON_PAGE:]
         if not query:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Browser, Collector
-
-SLOW = 120_000  # ms; Pyodide is up after 3 s on a quiet machine
+from .pyscript import SLOW
 
 
 @pytest.fixture

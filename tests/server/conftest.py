@@ -48,6 +48,15 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def either_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a database that a file's tests share: once SQLite's, once PostgreSQL's."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('shared')}/beknown.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
 @pytest.fixture
 def store(database: str) -> Iterator[Store]:
     store = open_store(database)

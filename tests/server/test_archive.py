@@ -91,12 +91,9 @@ class Command:
         return done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    if request.param == "sqlite":
-        made = Command(f"sqlite:///{tmp_path_factory.mktemp('archive')}/beknown.db")
-    else:
-        made = Command(request.getfixturevalue("postgres").new_database())
+@pytest.fixture(scope="module")
+def command(either_database: str) -> Iterator[Command]:
+    made = Command(either_database)
     yield made
     made.store.close()
 

@@ -128,12 +128,9 @@ def test_replay_says_what_the_oracle_says(facts: list[tuple[int, str, str, str]]
     assert found == persons(said)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    if request.param == "sqlite":
-        store = open_store(f"sqlite:///{tmp_path_factory.mktemp('identity')}/beknown.db")
-    else:
-        store = open_store(request.getfixturevalue("postgres").new_database())
+@pytest.fixture(scope="module")
+def shared_store(either_database: str) -> Iterator[Store]:
+    store = open_store(either_database)
     store.migrate()
     yield store
     store.close()
