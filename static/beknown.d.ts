@@ -72,6 +72,8 @@ declare global {
       alias(id: string | number, options?: Signed): void;
       /** This visitor acts for a company, a team or the like from now on. */
       group(type: string, key: string | number, properties?: Properties): void;
+      /** This visitor acts for nobody but themselves from now on. */
+      reset_groups(): void;
       /** The user has gone (at log-out): whoever comes next is somebody else. */
       reset(options?: ResetOptions): void;
       /** Put these on every event from now on, until `reset()`. */
@@ -84,6 +86,8 @@ declare global {
       unregister(name: string): void;
       /** Something about the person, whoever they are. */
       set_person_properties(set?: Properties, set_once?: Properties): void;
+      /** This visitor is a person of their own, with a first touch, before anybody names them. */
+      create_person_profile(): void;
       /** Forget these about the person. */
       unset_person_properties(names: string | readonly string[]): void;
       /** The visitor says yes: from now on they may be known. What waited is run. */
@@ -92,6 +96,14 @@ declare global {
       opt_out(): void;
       /** Let a function see each event before it leaves: what it gives is sent; null, or an exception, drops the event. */
       before_send(edit: (event: Event) => Partial<Event> | null | undefined): void;
+    }
+
+    /** posthog-js's older way to say something about the person. */
+    interface People {
+      set(properties: Properties): void;
+      set(name: string, value: any): void;
+      set_once(properties: Properties): void;
+      set_once(name: string, value: any): void;
     }
 
     /** The tag, once its script has loaded. */
@@ -108,6 +120,12 @@ declare global {
       get_device_id(): string;
       /** The id of this visit; empty before its first event. */
       get_session_id(): string;
+      /** posthog-js's names, so that a page can move without being rewritten; the others are calls like any. */
+      readonly people: People;
+      get_explicit_consent_status(): "granted" | "pending" | "denied";
+      has_opted_in_capturing(): boolean;
+      has_opted_out_capturing(): boolean;
+      is_capturing(): boolean;
       /** Fulfilled when everything so far is delivered, or has failed for good. */
       flush(): Promise<void>;
       /** Fulfilled when Python is up in this browser; never, where the page's policy forbids it. */

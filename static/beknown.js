@@ -1,11 +1,11 @@
 // beknown.js: the stub. What must happen on the page's own thread, and nothing else.
 //
 //   page call -> journal (localStorage) -> start.js -> Python (a worker's; until that is up, the server's)
-//                                                    -> effects -> storage
+//                                         start.js <- effects: store, journal, done, say
 //
 // Rules:
 // - No tracking logic: every decision is Python's (client/beknown). The stub takes calls, keeps them, hands them to
-//   whichever Python is there, and carries out what it answers: store, journal, done, say.
+//   whichever Python is there, and lends start.js its storage, which carries out what Python answers.
 // - A call is in the journal before it returns, and leaves it when the server has its events. A page may vanish at any
 //   moment: what is in the journal leaves by a beacon, or with the next page.
 // - Nothing here throws into the page, blocks it, or runs before it is needed. Storage may be blocked (private mode,
@@ -95,11 +95,11 @@
   let mode; // granted, cookieless, pending or denied, as it was acted upon
   let missed; // a page view that a no has kept from being counted: a yes on the same page counts it
   let live; // calls run: granted or cookieless
+  const choice = () => ({ y: "granted", e: "denied" })[identity()[1]]; // stored: "1y." is a yes, "denied" a no
   // Acts upon a choice: one that was said just now, or in another tab or on another subdomain.
   const attend = (said) => {
     const before = mode;
-    const choice = said || { y: "granted", e: "denied" }[identity()[1]]; // "1y.": a yes; "denied"
-    mode = document.prerendering ? "pending" : choice || wanted;
+    mode = document.prerendering ? "pending" : said || choice() || wanted;
     if (mode == before && !said) return;
     python?.stop?.();
     python = 0;
@@ -123,12 +123,11 @@
         tab = sessionStorage[place] ||= tab;
       });
     unsent.forEach(([text, place]) => disk("set", place, text));
-    queue = [...unsent.keys()];
+    queue.splice(0, 1e9, ...unsent.keys());
     adoptJournal();
     if (missed) missed = view();
     import(base + "__BEKNOWN_VERSION_PATH__/start.js").then(
-      ({ default: start }) =>
-        live && (python ||= start(options, hooks, queue, calls, visit, changed, adoptJournal, carryOut, done, settle)),
+      ({ default: start }) => live && (python ||= start(page)),
       () => settle((python = { over: 1 })), // blocked: the calls leave by beacon
     );
   };
@@ -143,7 +142,7 @@
   // The journal ---------------------------------------------------------------------------------------------------
 
   const unsent = new Map(); // call id -> [text, its key in storage], for every call the server does not have yet
-  let queue = []; // ids in `unsent` that no Python has been handed yet
+  const queue = []; // ids in `unsent` that no Python has been handed yet
 
   const adopt = (id, text, place) => {
     unsent.set(id, [text, place]);
@@ -197,11 +196,10 @@
 
   let python; // what start.js made of the Python that there is
   const hooks = []; // what on() and before_send() were called with; hooks.js adds `edit`: shown every effect, it edits events
-  let settled = []; // flush() promises
 
   const posthog = "ph_" + key + "_posthog";
   // As they lie there now: a tab that took them for abandoned may have made their events, and gone on to a log-out.
-  const calls = (ids) => ids.map((id) => { const [text, place] = unsent.get(id); return [id, (!full && disk("get", place)) || text]; });
+  const calls = (ids) => ids.map((id) => { const [text, place] = unsent.get(id); return [id, (!page.full && disk("get", place)) || text]; });
   // What Python wants to know of page and visitor, with some calls: the body of a request to the server's.
   const visit = (ids) => ({
     options, stored: stored(), calls: calls(ids),
@@ -219,39 +217,17 @@
   };
   const handOver = () => live && python?.handOver?.();
 
-  let kept; // the newest state, to be stored
-  let over = []; // calls to be forgotten
-  let full; // some call's events found no room in storage: state and removals wait until the server has everything
-  const carryOut = (effects) => {
-    for (const [effect, one, two] of effects) {
-      const edited = hooks.edit?.(effect, one, two);
-      const call = unsent.get(one);
-      if (effect == "store") kept = [one, two];
-      else if (effect == "done") over.push(...one);
-      else if (call) {
-        const raw = call[0];
-        disk("set", call[1], (call[0] = edited || two));
-        full ||= disk("get", call[1]) == raw;
-        if (edited) queue.push(one);
-      } else if (effect == "say") say(one, two);
-      else if (effect == "stopped") python.over = 1;
-    }
-    if (!full || over.length == unsent.size) {
-      full = 0;
-      // A state on its way here while a call told Python of a newer one (revisions follow the format's "1.") is too late.
-      if (kept && identity() == seen && !(parseInt(kept[0].slice(2), 16) < parseInt(seen.slice(2), 16))) store(...kept);
-      else if (kept) python.post({ stored: changed() }); // another tab was faster: Python looks again
-      kept = 0;
-      drop(over.splice(0));
-    }
-    settle();
-    handOver();
-  };
+  let settled = []; // flush() promises
   const settle = () => {
     if (!unsent.size || !live || python?.over) settled.splice(0).forEach((resolve) => resolve());
   };
-  let done;
-  const ready = new Promise((resolve) => (done = resolve));
+  let isReady;
+  const ready = new Promise((resolve) => (isReady = resolve));
+  // What start.js is given, which brings Python and carries out what that answers.
+  const page = {
+    options, hooks, unsent, queue, say, calls, visit, identity, changed, adoptJournal, disk, store, drop, isReady, settle,
+    full: 0, // some call's events found no room in storage
+  };
 
   // The page ------------------------------------------------------------------------------------------------------
 
@@ -263,6 +239,11 @@
     opt_in: () => attend("granted"),
     opt_out: () => attend("denied"),
     consent: () => (attend(), mode),
+    // What posthog-js answers at once; the rest of its names are Python's (calls.py).
+    get_explicit_consent_status: () => choice() || "pending",
+    has_opted_in: () => known.consent() != "denied",
+    has_opted_out: () => known.consent() == "denied",
+    is: () => (attend(), live),
     on: (...given) => (hooks.push(given), python?.equip?.(), () => (given.length = 0)),
     before_send: (edit) => known.on("before_send", edit),
     flush: () => new Promise((resolve) => (settled.push(resolve), settle())),
@@ -270,9 +251,10 @@
     then: 0, // or `await beknown` would take it for a promise
   };
   // Every other name is a call: Python knows it, or explains in the console. A misspelt one cannot break the page.
-  window[globalName] = new Proxy(known, {
+  // posthog-js has people.set(), and ..._capturing() for what is about consent: is_capturing(), too.
+  known.people = window[globalName] = new Proxy(known, {
     get: (_, name) => {
-      name = name.replace?.("_capturing", ""); // as posthog-js spells opt_in and opt_out
+      name = name.replace?.("_capturing", "");
       return name in known ? known[name] : (...args) => call(name, args);
     },
   });

@@ -17,14 +17,19 @@ const trusted = (url) =>
 let isListening; // once in a page, however often consent is given and taken back
 
 /**
- * Begins; gives {handOver(), post(message), equip(), stop(), over}.
+ * Begins; gives {handOver(), post(message), equip(), stop(), over}. It is given the stub's:
  *
  * options   the tag's; hooks: the on() and before_send() calls, equip() is called when one was added
- * queue     ids of calls that no Python has been handed yet; calls(ids) gives their texts, visit(ids) all of /run's body
- * changed   gives what another tab has stored since it was last asked, or false
+ * unsent    call id -> [text, its key in storage]; queue: ids of those that no Python has been handed yet
+ * calls     (ids) gives their texts; visit(ids) all of /run's body; say(level, text) tells the page's author
+ * identity  () gives the cookie's text; changed() what another tab has stored since it was last asked, or false
+ * disk      (action, name, text) reaches storage; store(cookie, local) keeps the state; drop(ids) forgets calls
+ * full      some call's events found no room in storage: state and removals wait until the server has everything
+ * isReady   is told which Python is up; settle() resolves what flush() promised, where that is due
  * over      nothing more leaves this page, or nothing until the browser is online again
  */
-export default (options, hooks, queue, calls, visit, changed, adoptJournal, carryOut, ready, settle) => {
+export default (page) => {
+  const { options, hooks, unsent, queue, say, calls, visit, identity, changed, adoptJournal, disk, store, drop } = page;
   const base = import.meta.url.replace(/\/[^/]*$/, "");
   const api = options.api || base.replace(/\/v\/[^/]*$/, "");
   const client = window[options.global || "beknown"];
@@ -76,15 +81,21 @@ export default (options, hooks, queue, calls, visit, changed, adoptJournal, carr
   // Refused, blocked or offline: the worker takes them, and says what is wrong. Until it is up, or where none can start,
   // the server is asked again, as client/beknown/retry.py has it: not for ever if it was never heard of.
   const refused = (ids, answer) => {
+    most = Math.min(most, ids.length) >> 1 || 1;
+    if (answer?.status == 413 && ids.length < 2 && tries > 3) {
+      // No worker has come for it, which sends it packed; what was called after it must not wait for ever.
+      say("error", "A call is larger than the collector takes; it was dropped.");
+      drop(ids);
+      return page.settle();
+    }
     queue.unshift(...ids);
     runs = false;
-    most = most >> 1 || 1;
     const wait = Math.min(1e3 * 2 ** ++tries, LONGEST) * (0.75 + Math.random() / 2);
     if (answer ? /^(4(08|13|29)|5)/.test(answer.status) : isHeard || tries < 4)
       return setTimeout(again, Math.max(wait, answer?.headers.get("Retry-After") * 1e3 || 0));
     isParked = python.over = true;
     addEventListener("online", again);
-    settle();
+    page.settle();
   };
   const again = () => {
     if (isParked) isParked = python.over = false;
@@ -98,7 +109,7 @@ export default (options, hooks, queue, calls, visit, changed, adoptJournal, carr
     if (isStopped) return;
     if (!message.ready) return carryOut(message);
     while (running) await running; // the server's Python answers first, then this one goes on from what it stored
-    ready(message.ready);
+    page.isReady(message.ready);
     if (isStopped || (python.over && !isParked)) return;
     python.over = false;
     isUp = true;
@@ -122,6 +133,45 @@ export default (options, hooks, queue, calls, visit, changed, adoptJournal, carr
     }
   };
   const idle = () => (window.requestIdleCallback || setTimeout)(start);
+
+  // What Python answers -----------------------------------------------------------------------------------------------
+
+  let kept; // the newest state, to be stored
+  let over = []; // calls to be forgotten
+  const carryOut = (effects) => {
+    for (const [effect, one, two] of effects) {
+      const edited = hooks.edit?.(effect, one, two);
+      const call = unsent.get(one);
+      if (effect == "store") kept = [one, two];
+      else if (effect == "done") over.push(...one);
+      else if (call) {
+        const raw = call[0];
+        disk("set", call[1], (call[0] = edited || two));
+        page.full ||= disk("get", call[1]) == raw;
+        if (edited) queue.push(one);
+      } else if (effect == "say") say(one, two);
+      else if (effect == "stopped") python.over = 1;
+    }
+    if (!page.full || over.length == unsent.size) conclude();
+    page.settle();
+    handOver();
+  };
+  // The state comes before what follows from it. Where another tab was faster Python looks again, and says both anew.
+  const conclude = () => {
+    const theirs = kept && changed();
+    page.full = 0;
+    // A state on its way here while a call told Python of a newer one is too late.
+    if (theirs || (kept && revision(kept[0]) < revision(identity()))) {
+      if (isUp) post({ stored: theirs, done: over });
+      else queue.unshift(...over);
+    } else {
+      if (kept) store(...kept);
+      drop(over);
+    }
+    kept = 0;
+    over = [];
+  };
+  const revision = (cookie) => parseInt(cookie.split(".")[1], 16);
 
   // What a page rarely needs --------------------------------------------------------------------------------------------
 

@@ -70,6 +70,14 @@ class Call:
         found = {"$set": self.plain(set, "set"), "$set_once": self.plain(set_once, "set_once")}
         return {name: bag for name, bag in found.items() if bag}
 
+    def with_first_touch(self, top: "Properties") -> "Properties":
+        """Add to what is said of a person how they first came, where no identify() has told or will tell it."""
+        if self.identity.identified or self.is_late:  # what is known of the first touch is the present visitor's
+            return top
+        first = dict(self.state.first)
+        first.update(top.get("$set_once", {}))
+        return dict(top, **{"$set_once": first}) if first else top
+
 
 # Events -----------------------------------------------------------------------------------------------------------
 
@@ -84,7 +92,7 @@ def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "
         return _runaway(call) if state.bucket[2] == 1 else []
     wanted = options if isinstance(options, dict) else {}
     top = call.person(wanted.get("$set"), wanted.get("$set_once"))
-    return [call.event(name[: wire.MAX_NAME], properties, top or None)]
+    return [call.event(name[: wire.MAX_NAME], properties, call.with_first_touch(top) if top else None)]
 
 
 def _runaway(call: Call) -> "Events":
@@ -217,6 +225,12 @@ def group(call: Call, kind: "Any" = None, key: "Any" = None, properties: "Any" =
     return [call.event("$groupidentify", about)]
 
 
+def reset_groups(call: Call) -> "Events":
+    """reset_groups(): from now on this visitor acts for nobody but themselves."""
+    call.state.groups = {}
+    return []
+
+
 def set_person_properties(call: Call, set: "Any" = None, set_once: "Any" = None) -> "Events":
     """set_person_properties(set, set_once): something about the person, whoever they are."""
     return _person_event(call, call.person(set, set_once))
@@ -231,12 +245,30 @@ def unset_person_properties(call: Call, names: "Any" = None) -> "Events":
     return [call.event("$set", {"$unset": wanted}, {})]
 
 
+def create_person_profile(call: Call) -> "Events":
+    """create_person_profile(): this visitor is a person of their own, with a first touch, before anybody names them."""
+    state = call.state
+    return [] if call.identity.identified or state.groups or state.sent else _about(call, {})
+
+
+def people_set(call: Call, what: "Any" = None, value: "Any" = None) -> "Events":
+    """people.set(properties), people.set(name, value): posthog-js's older way to say set_person_properties()."""
+    return set_person_properties(call, {what: value} if isinstance(what, str) else what)
+
+
+def people_set_once(call: Call, what: "Any" = None, value: "Any" = None) -> "Events":
+    """people.set_once(properties), people.set_once(name, value): the same, unless it is set already."""
+    return set_person_properties(call, None, {what: value} if isinstance(what, str) else what)
+
+
 def _person_event(call: Call, top: "Properties") -> "Events":
-    fingerprint = values.fingerprint(top)
-    if not top or fingerprint == call.state.sent:
-        return []
-    call.state.sent = fingerprint
-    return [call.event("$set", None, top)]
+    return [] if not top or values.fingerprint(top) == call.state.sent else _about(call, top)
+
+
+def _about(call: Call, top: "Properties") -> "Events":
+    """Give the event that says something of the person, and remember it as said."""
+    call.state.sent = values.fingerprint(top)
+    return [call.event("$set", None, call.with_first_touch(top))]
 
 
 # What rides on every event ----------------------------------------------------------------------------------------
@@ -274,6 +306,7 @@ def unregister(call: Call, name: "Any" = None) -> "Events":
 CALLS: "dict[str, tuple[Callable[..., Events], int]]" = {
     "alias": (alias, 2),
     "capture": (capture, 3),
+    "create_person_profile": (create_person_profile, 0),
     "group": (group, 3),
     "identify": (identify, 4),
     "pageclick": (pageclick, 1),
@@ -284,6 +317,9 @@ CALLS: "dict[str, tuple[Callable[..., Events], int]]" = {
     "register_for_session": (register_for_session, 1),
     "register_once": (register_once, 1),
     "reset": (reset, 1),
+    "reset_groups": (reset_groups, 0),
+    "set": (people_set, 2),
+    "set_once": (people_set_once, 2),
     "set_person_properties": (set_person_properties, 2),
     "unregister": (unregister, 1),
     "unset_person_properties": (unset_person_properties, 1),
@@ -291,6 +327,8 @@ CALLS: "dict[str, tuple[Callable[..., Events], int]]" = {
 
 # posthog-js's names for the same things, so that a page can move without being rewritten
 ALIASES = {
+    "createPersonProfile": "create_person_profile",
+    "resetGroups": "reset_groups",
     "setPersonProperties": "set_person_properties",
     "unsetPersonProperties": "unset_person_properties",
     "unregister_for_session": "unregister",

@@ -40,7 +40,16 @@ WAIT = "wait"
 DROP = "drop"
 
 # Calls that are about somebody: where nobody may be known they cannot be done.
-PERSONAL = ("identify", "alias", "group", "set_person_properties", "unset_person_properties")
+PERSONAL = (
+    "identify",
+    "alias",
+    "group",
+    "set_person_properties",
+    "unset_person_properties",
+    "create_person_profile",
+    "set",
+    "set_once",
+)
 
 
 def mode(stored: str, facts: "dict[str, Any]", options: "dict[str, Any]") -> str:

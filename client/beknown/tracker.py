@@ -198,6 +198,10 @@ class Tracker:
                 self._say("warn", str(damage))
         self._written = "".join(stored)
 
+    def remind(self, done: "list[str]") -> None:
+        """Say once more, behind the state that is to be stored first, that these calls can be forgotten."""
+        self._done += done
+
     def effects(self) -> "list[Effect]":
         """Give what the host must do now, in this order, and forget it."""
         found, self._effects = self._effects, []

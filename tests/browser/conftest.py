@@ -106,10 +106,12 @@ class Site:
 
     def __init__(self) -> None:
         self.pages: dict[str, tuple[str, dict[str, str]]] = {}
+        self.asked: list[str] = []  # paths, in the order of arrival
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                site.asked.append(self.path)
                 body, headers = site.pages.get(self.path.split("?")[0], ("", {}))
                 content = body.encode()
                 self.send_response(200 if body else 404)

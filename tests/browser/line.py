@@ -30,6 +30,7 @@ class Line:
         self.released = Event()
         self.requests: list[tuple[str, str]] = []  # (method, path), in the order of arrival
         self.bodies: list[tuple[str, Any]] = []  # (path, JSON) of what was posted and not preflight
+        self.shares: list[float] = []  # of each of these bodies, the bytes that travelled
         line = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -78,8 +79,9 @@ class Line:
         body = asked.rfile.read(int(asked.headers.get("Content-Length", 0)))
         self.requests.append((asked.command, asked.path))
         if asked.command == "POST":
-            packed = body[:2] == b"\x1f\x8b"
-            self.bodies.append((asked.path, json.loads(zlib.decompress(body, 31) if packed else body)))
+            plain = zlib.decompress(body, 31) if body[:2] == b"\x1f\x8b" else body
+            self.bodies.append((asked.path, json.loads(plain)))
+            self.shares.append(len(body) / len(plain))
         if any(part in asked.path for part in self.held):
             self.released.wait(60)
         fault = next((self.faults[part] for part in self.faults if part in asked.path), None)

@@ -132,3 +132,54 @@ def test_a_site_may_choose_not_to_listen_to_the_signal(collector: Collector, sit
     page.evaluate("beknown.flush()")
     (view,) = collector.wait_for("$pageview")
     assert view["distinct_id"] == page.evaluate("beknown.get_distinct_id()")
+
+
+ASKED = """[posthog.has_opted_in_capturing(), posthog.has_opted_out_capturing(), posthog.is_capturing(),
+  posthog.get_explicit_consent_status()]"""
+
+
+def test_a_page_that_speaks_posthog_js_is_answered(collector: Collector, site: Site, browser: Browser) -> None:
+    page = browser.page()
+    page.goto(site.add("/", tag(collector, consent="pending", **{"global": "posthog"})))
+    page.wait_for_function("window.posthog")
+    assert page.evaluate(ASKED) == [True, False, False, "pending"]
+    page.evaluate("posthog.opt_in_capturing()")
+    assert page.evaluate(ASKED) == [True, False, True, "granted"]
+    page.evaluate("posthog.group('company', 'acme'); posthog.resetGroups(); posthog.createPersonProfile()")
+    page.evaluate("posthog.people.set({plan: 'pro'}); posthog.people.set_once('source', 'ad')")
+    page.evaluate("posthog.setPersonProperties({seats: 3}); posthog.capture('last'); posthog.flush()")
+    last = collector.wait_for("last")[0]
+    names = ["$pageview", "$groupidentify", "$set", "$set", "$set", "$set", "last"]
+    assert [event["event"] for event in collector.events()] == names
+    assert "$groups" not in last["properties"]
+    known = collector.person(last["distinct_id"])["properties"]
+    assert {name: known[name] for name in ("plan", "source", "seats", "$initial_pathname")} == {
+        "plan": "pro",
+        "source": "ad",
+        "seats": 3,
+        "$initial_pathname": "/",
+    }
+    page.evaluate("posthog.opt_out_capturing()")
+    assert page.evaluate(ASKED) == [False, True, False, "denied"]
+    assert browser.listen() == []
+
+
+PRERENDER = """<script type=speculationrules>{"prerender": [{"urls": ["/next"], "eagerness": "immediate"}]}</script>"""
+
+
+def test_a_page_that_is_only_prerendered_is_not_counted_until_it_is_shown(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    site.add("/next", tag(collector), script="window.beknown?.capture('early')")
+    page = browser.page()
+    page.goto(site.add("/", PRERENDER + tag(collector) + "<a href=/next>Next</a>"))
+    collector.wait_for("$pageview")
+    until(lambda: "/next" in site.asked, "the browser to prerender the next page")
+    page.wait_for_timeout(1500)
+    assert [event["properties"]["$pathname"] for event in collector.events("$pageview")] == ["/"]
+    page.click("a")
+    page.wait_for_url("**/next")
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].activationStart") > 0, "it was prerendered"
+    views = collector.wait_for("$pageview", 2)
+    assert [event["properties"]["$pathname"] for event in views] == ["/", "/next"]
+    assert len({event["distinct_id"] for event in views}) == 1

@@ -77,6 +77,34 @@ def test_a_refused_key_is_said_once_and_nothing_is_asked_again(
     assert len(browser.listen()) == 1
 
 
+def test_a_call_larger_than_the_collector_takes_is_dropped_aloud_and_what_follows_arrives(
+    collector: Collector, line: Line, site: Site, browser: Browser
+) -> None:
+    page = browser.page()
+    page.add_init_script(HASTE)
+    page.goto(site.add("/", tag(line), headers=without_worker(line)))
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('huge', {text: 'x'.repeat(2.5e6)}); beknown.capture('after')")
+    page.evaluate("beknown.flush()")
+    collector.wait_for("after")
+    assert [event["event"] for event in collector.events()] == ["$pageview", "after"]
+    assert len([text for text in browser.listen() if "larger than the collector takes" in text]) == 1
+    assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('~')).length") == 0
+
+
+def test_the_worker_packs_what_is_worth_it(collector: Collector, line: Line, site: Site, browser: Browser) -> None:
+    page = browser.page()
+    page.goto(site.add("/", tag(line, first="page")))
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('small'); beknown.flush()")
+    page.evaluate("for (let n = 0; n < 30; n++) beknown.capture('one of many', {n, text: 'ab'.repeat(200)})")
+    page.evaluate("beknown.flush()")
+    assert [each["properties"]["n"] for each in collector.wait_for("one of many", 30)] == list(range(30))
+    sizes = {len(body["batch"]): share for (path, body), share in zip(line.bodies, line.shares, strict=True)}
+    assert min(sizes.values()) < 0.2, "a batch travels packed"
+    assert sizes[max(sizes)] == min(sizes.values())
+
+
 def test_more_than_one_request_may_carry_is_sent_in_pieces(
     collector: Collector, line: Line, site: Site, browser: Browser
 ) -> None:

@@ -52,6 +52,26 @@ def test_the_pages_functions_edit_drop_and_hear_every_event(
     until(lambda: any('"broken" was dropped' in line for line in browser.listen()), str(browser.said))
 
 
+def test_the_pages_functions_work_where_storage_is_full(collector: Collector, site: Site, browser: Browser) -> None:
+    fill = """
+      for (let size = 1 << 22; size >= 1; size >>= 1)
+        try { for (let n = 0; ; n++) localStorage.setItem("fill" + size + n, "x".repeat(size)) } catch {}
+    """
+    edit = "beknown.before_send((event) => ({...event, properties: {...event.properties, edited: true}}))"
+    url = site.add("/", f"<script>{fill}</script>{INLINE}<script>{edit}</script>" + tag(collector))
+    page = browser.page()
+    for visit in ("first", "second"):
+        page.goto(url)
+        page.wait_for_function("window.beknown.consent")
+        page.evaluate(f"beknown.capture('{visit}', {{text: 'y'.repeat(500)}}); beknown.flush()")
+        collector.wait_for(visit)
+    page.evaluate("beknown.flush()")
+    events = [event for event in collector.events() if event["event"] != "$pageleave"]
+    assert [event["event"] for event in events] == ["$pageview", "first", "$pageview", "second"]
+    assert {event["properties"].get("edited") for event in events} == {True}
+    assert len({event["distinct_id"] for event in events}) == 1
+
+
 def test_elements_and_links_are_captured_without_code(collector: Collector, site: Site, browser: Browser) -> None:
     html = (
         "<script>document.addEventListener('DOMContentLoaded', () => { document.body.innerHTML = `"

@@ -38,7 +38,6 @@ class Browser:
         self.forbids_worker = False
         self.alive: set[str] = set()  # tabs with a page
         self.is_shared = False  # a tab took the calls of one that lives for abandoned: after half a minute unsent
-        self.is_torn = False  # a page died while its state, and what followed from it, waited for a second try
         self.cookie = ""
         self.disk: dict[str, str] = {}
         self.full = False
@@ -127,7 +126,6 @@ class Page:
         self.kept: list[str] = []  # the newest state, to be stored
         self.over: list[str] = []  # calls to be forgotten
         self.full = False  # some call's events found no room: state and removals wait until the server has everything
-        self.waits = False  # another tab was faster: calls are forgotten, and the state waits for Python to look again
         self.seen = self.identity()
         if not self.seen:
             first = f"1.0.{SEED}.a..0.0.{SEED}"
@@ -272,14 +270,17 @@ class Page:
             writes = self.writes
             if self.browser.full:
                 self.writes = None
+            is_news = bool(self.kept) and self.identity() != self.seen
+            self.seen = self.identity() if self.kept else self.seen
             revisions = [int(text.split(".")[1], 16) for text in [self.seen, *self.kept[:1]]]
-            if self.kept and self.identity() == self.seen and revisions[1] >= revisions[0]:
-                self.store(*self.kept)
-                self.waits = False
+            if self.kept and (is_news or revisions[1] < revisions[0]):
+                if self.worker is not None:
+                    self.to_worker.append({"stored": is_news and self.stored(), "done": self.over})
+                else:
+                    self.queue = self.over + self.queue
+                self.over = []
             elif self.kept:
-                self.seen = self.identity()
-                self.to_worker.append({"stored": self.stored()})
-                self.waits = True
+                self.store(*self.kept)
             self.kept = []
             while self.over:
                 self.writing()
@@ -376,7 +377,6 @@ class Page:
 
     def gone(self) -> None:
         """The page is no more; calls that it had no room to journal go with it."""
-        self.browser.is_torn |= self.waits
         for call in self.browser.calls:
             if call.tab == self.tab and not call.journalled:
                 call.owed = False

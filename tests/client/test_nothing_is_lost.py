@@ -39,7 +39,7 @@ def replay(*steps: tuple[Any, ...]) -> World:
         ]
         assert order == sorted(order), f"out of order: {order}"
     # Otherwise a log-in or log-out may be lost with its page: one that never returned, or that two tabs raced about.
-    told = all(call.owed for call in world.browser.calls) and not world.browser.is_torn
+    told = all(call.owed for call in world.browser.calls)
     for call in captured:
         if told:
             who = events[call.id]["distinct_id"]

@@ -35,6 +35,12 @@ beknown.ready.then(({ runtime, version }) => console.log(runtime === "micropytho
 async function leave(): Promise<void> { await window.beknown?.flush(); }
 const later: Beknown.Calls = beknown;
 leave().then(() => later.capture("left"));
+beknown.reset_groups();
+beknown.create_person_profile();
+beknown.people.set({ plan: "pro" });
+beknown.people.set_once("source", "ad");
+const posthogs: boolean[] = [beknown.is_capturing(), beknown.has_opted_in_capturing(), beknown.has_opted_out_capturing()];
+if (beknown.get_explicit_consent_status() === "denied") console.log(posthogs);
 beknown.opt_in();
 beknown.opt_out();
 const mode: "granted" | "pending" | "cookieless" | "denied" = beknown.consent();
@@ -57,6 +63,7 @@ WRONG = [
     "beknown.reset({keep: 5});",
     "beknown.group('company');",
     "beknown.opt_off();",
+    "beknown.people.set(5);",
     "beknown.opt_in(5);",
     "beknown.on('click', () => {});",
     "beknown.on('session', (id: number) => {});",

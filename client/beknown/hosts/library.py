@@ -120,6 +120,10 @@ class Library:
         """From now on this visitor acts for that company, team or the like."""
         self._call("group", type, key, properties)
 
+    def reset_groups(self) -> None:
+        """From now on this visitor acts for nobody but themselves."""
+        self._call("reset_groups")
+
     def register(self, properties: "Bag") -> None:
         """Put these on every event from now on, until ``reset``."""
         self._call("register", properties)
@@ -139,6 +143,10 @@ class Library:
     def set_person_properties(self, set: "Bag | None" = None, set_once: "Bag | None" = None) -> None:
         """Something about the person, whoever they are."""
         self._call("set_person_properties", set, set_once)
+
+    def create_person_profile(self) -> None:
+        """This visitor is a person of their own, with a first touch, before anybody names them."""
+        self._call("create_person_profile")
 
     def unset_person_properties(self, names: "list[str]") -> None:
         """Forget these about the person."""
@@ -267,6 +275,7 @@ before_send = _library.before_send
 capture = _library.capture
 captured = _library.captured
 consent = _library.consent
+create_person_profile = _library.create_person_profile
 flush = _library.flush
 get_device_id = _library.get_device_id
 get_distinct_id = _library.get_distinct_id
@@ -283,6 +292,7 @@ register = _library.register
 register_for_session = _library.register_for_session
 register_once = _library.register_once
 reset = _library.reset
+reset_groups = _library.reset_groups
 set_person_properties = _library.set_person_properties
 unregister = _library.unregister
 unset_person_properties = _library.unset_person_properties

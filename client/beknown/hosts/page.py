@@ -206,12 +206,12 @@ class Page:
         return [self.browser.cookie(self.name), self.browser.get(self.name)]
 
     def _store(self, cookie: str, local: str) -> None:
+        self.browser.put(self.name, local)  # first: it has everything in one piece
         in_cookie = self.mode != permission.COOKIELESS and self.options.get("persistence", "cookie").startswith(
             "cookie"
         )
         if in_cookie:
             self.browser.set_cookie(self.name, cookie, self.options.get("cookieDomain", ""))
-        self.browser.put(self.name, local)
         self._seen = self._identity()
 
     def _say(self, level: str, text: str) -> None:
