@@ -168,8 +168,9 @@
 
   // For JSON.stringify: what it would make an empty object of, as something like it; or marked: Python leaves it out and
   // says so (values.py).
+  const shows = (object) => Object.keys(object)[0] || (object.constructor || Object).name == "Object"; // a class may hide all
   const plain = (_, value, kind = {}.toString.call(value)) =>
-    /ct (Arr|B[io]|Nu|Ob|St|Un)/.test(kind) ? value
+    /ct (Arr|B[io]|Nu|St|Un)/.test(kind) || (/ct Ob/.test(kind) && shows(value)) ? value
     : value instanceof Map ? Object.fromEntries(value)
     : value instanceof Set ? [...value]
     : value instanceof Error ? "" + value

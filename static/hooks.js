@@ -16,7 +16,7 @@ export default (hooks, edits) => {
   const complain = (what, error) => console.error(`[beknown] the page's ${what} function failed:`, error);
   const tell = (what, ...details) => {
     for (const [wanted, listener] of hooks)
-      if (wanted == what)
+      if (wanted == what || (wanted == "eventCaptured" && what == "capture")) // posthog-js's word for it
         try {
           listener(...details);
         } catch (error) {

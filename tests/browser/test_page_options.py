@@ -101,6 +101,7 @@ def test_values_arrive_as_something_sensible_or_are_named_in_the_console(
         """beknown.capture("values", {date: new Date(0), map: new Map([["a", 1]]), set: new Set([1, 2]),
            error: TypeError("no"), nan: NaN, infinite: Infinity, missing: undefined,
            url: new URL("https://a.example/"), deep: {a: [{b: new Set()}]},
+           point: new (class { x = 1 })(), empty: {}, bare: Object.create(null), hidden: new (class { #x = 1 })(),
            element: document.body, call: () => 1, promise: Promise.resolve(), text: "x".repeat(70000)})"""
     )
     page.evaluate("beknown.flush()")
@@ -114,12 +115,15 @@ def test_values_arrive_as_something_sensible_or_are_named_in_the_console(
         "infinite": None,
         "url": "https://a.example/",
         "deep": {"a": [{"b": []}]},
+        "point": {"x": 1},
+        "empty": {},
+        "bare": {},
     }
     properties = event["properties"]
     assert {name: properties[name] for name in expected} == expected
-    assert not {"missing", "element", "call", "promise"} & set(properties)
+    assert not {"missing", "element", "call", "promise", "hidden"} & set(properties)
     assert len(properties["text"]) == 65535
-    for named in ("properties.element", "properties.call", "properties.promise"):
+    for named in ("properties.element", "properties.call", "properties.promise", "properties.hidden"):
         until(lambda named=named: any(named in line for line in browser.listen()), f"{named} in {browser.said}")
 
 
