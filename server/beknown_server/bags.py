@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from beknown.values import MAX_STRING, plain_properties
+from beknown.values import MAX_DEPTH, MAX_ITEMS, MAX_STRING, REFUSED, plain_properties
 
 MAX_SHOWN = 80  # characters of a value in an example
 
 _EASY = {str, bool, int, type(None)}
+_REFUSED = orjson.dumps(REFUSED)
 
 
 def clean(text: str) -> str:
@@ -25,13 +26,15 @@ def shown(value: Any) -> str:
 
 
 def plain_bag(given: dict[str, Any], what: str) -> tuple[dict[str, Any], list[str]]:
-    """Do as values.plain_properties does; quickly, because most of what JSON can say is plain as it is."""
-    hard = {name: value for name, value in given.items() if type(value) not in _EASY}
-    if _written(given) > MAX_STRING:  # else no text in it can be longer
-        hard |= {name: value for name, value in given.items() if type(value) is str and len(value) > MAX_STRING}
+    """Do as values.plain_properties does with what was JSON; quickly, because most of it is plain as it is."""
     kept = dict(given)
-    if not hard:
+    if _is_plain(given):
         return kept, []
+    hard = {
+        name: value
+        for name, value in given.items()
+        if type(value) not in _EASY or (type(value) is str and len(value) > MAX_STRING)
+    }
     mended, dropped = plain_properties(hard, what)
     kept.update(mended)
     for name in hard.keys() - mended.keys():
@@ -39,8 +42,15 @@ def plain_bag(given: dict[str, Any], what: str) -> tuple[dict[str, Any], list[st
     return kept, dropped
 
 
-def _written(given: dict[str, Any]) -> int:
+def _is_plain(given: dict[str, Any]) -> bool:
+    """Tell whether it is so small, with so few brackets and commas, that nothing in it can be too much."""
     try:
-        return len(orjson.dumps(given))
+        text = orjson.dumps(given)
     except orjson.JSONEncodeError:  # nested deeper, or a number longer, than it writes
-        return MAX_STRING + 1
+        return False
+    return (
+        len(text) <= MAX_STRING
+        and text.count(b"[") + text.count(b"{") <= MAX_DEPTH
+        and text.count(b",") < MAX_ITEMS - MAX_DEPTH  # a list is a value, too
+        and _REFUSED not in text
+    )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 _DIGITS = re.compile(r"\d{10}|\d{13}")
-_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = 253_402_300_799_999  # the end of year 9999
 
 
@@ -60,6 +60,8 @@ def _rfc2822(text: str) -> datetime | None:
 def _ms(parsed: datetime) -> int | None:
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     try:
-        return (aware - _EPOCH) // _MS
+        since = aware - _EPOCH
     except OverflowError:
         return None
+    # Dividing it takes twice as long.
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000

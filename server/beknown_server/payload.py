@@ -19,6 +19,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -193,6 +194,8 @@ def _mended(value: Any) -> Any:
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
         return [_mended(inner) for inner in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None  # 1e999
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
         return str(value)  # beyond what the store's JSON can hold
     if isinstance(value, dict):
