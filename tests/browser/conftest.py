@@ -6,7 +6,9 @@ everything started here is stopped here, by its process id.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -57,7 +59,12 @@ class Collector:
         environment = {"BEKNOWN_KEY": KEY, "BEKNOWN_SECRET_KEY": SECRET, "PATH": "/usr/bin:/bin"}
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*arguments, "--database", database], env=environment, cwd=self.folder, stdout=log, stderr=log
+                [*arguments, "--database", database],
+                env=environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         until(self.is_ready, f"the collector to start; it says: {self.log()[-2000:]}")
 
@@ -76,6 +83,12 @@ class Collector:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(timeout=20)
+
+    def end(self) -> None:
+        """End it and its workers at once: a graceful stop takes most of a second, and is tested elsewhere."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def api(self, path: str, **query: Any) -> Any:
         answer = httpx.get(
@@ -107,11 +120,13 @@ class Site:
     def __init__(self) -> None:
         self.pages: dict[str, tuple[str, dict[str, str]]] = {}
         self.asked: list[str] = []  # paths, in the order of arrival
+        self.told: list[dict[str, str]] = []  # the headers of each, their names in lower case
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 site.asked.append(self.path)
+                site.told.append({name.lower(): value for name, value in self.headers.items()})
                 body, headers = site.pages.get(self.path.split("?")[0], ("", {}))
                 content = body.encode()
                 self.send_response(200 if body else 404)
@@ -175,6 +190,11 @@ class Browser:
         self.context.pages[-1].wait_for_timeout(20)
         return self.said
 
+    def cookies(self) -> list[dict[str, str]]:
+        """Give each cookie's name, value and domain."""
+        assert self.context is not None
+        return [{name: str(each[name]) for name in ("name", "value", "domain")} for each in self.context.cookies()]
+
     def close(self) -> None:
         if self.context is not None:
             self.context.close()
@@ -195,7 +215,7 @@ def tag(collector: Collector | Line, **attributes: str) -> str:
 def collector(tmp_path: Path) -> Iterator[Collector]:
     running = Collector(tmp_path)
     yield running
-    running.stop()
+    running.end()
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ PREFERENCES = {
     "extensions.update.enabled": False,
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
+    "network.dns.forceResolve": "127.0.0.1",  # every name is this machine's
     "services.settings.server": "data:,",
     "toolkit.telemetry.server": "",
 }
@@ -132,6 +133,12 @@ class FirefoxBrowser:
     def open(self) -> None:
         self.firefox.open()
 
+    def cookies(self) -> list[dict[str, str]]:
+        """Give each cookie's name, value and domain."""
+        mine = {"type": "storageKey", "userContext": self.user}
+        found = self.firefox.call("storage.getCookies", partition=mine)["cookies"]
+        return [{**each, "value": each["value"]["value"]} for each in found]
+
     def close(self) -> None:
         """End this person's session: the whole browser, or their container."""
         mine = {name: page for name, page in self.firefox.pages.items() if page.browser is self}
@@ -181,6 +188,18 @@ class Page:
 
     def wait_for_timeout(self, milliseconds: float) -> None:
         self.evaluate(f"new Promise((resolve) => setTimeout(resolve, {milliseconds}))")
+
+    def click(self, selector: str) -> None:
+        """Click into the middle of an element, as with a mouse."""
+        where = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        x, y = self.evaluate(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({where})")
+        moves = [
+            {"type": "pointerMove", "x": round(x), "y": round(y)},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerUp", "button": 0},
+        ]
+        mouse = {"type": "pointer", "id": "mouse", "actions": moves}
+        self.call("input.performActions", context=self.context, actions=[mouse])
 
     def add_init_script(self, script: str) -> None:
         """Run this in every page of the tab before its own scripts."""

@@ -198,5 +198,5 @@ def staged(kind: Any, playwright: Playwright, folder: Path) -> Iterator[Any]:
     yield kind(collector, site, browser)
     browser.close()
     site.close()
-    collector.stop()
+    collector.end()
     assert browser.errors == []

@@ -21,7 +21,7 @@ SEQS = "[...document.querySelectorAll('.event')].map(row => Number(row.dataset.s
 def demo(tmp_path: Path) -> Iterator[Collector]:
     running = Collector(tmp_path, command="demo")
     yield running
-    running.stop()
+    running.end()
 
 
 def follow(page: Page) -> None:

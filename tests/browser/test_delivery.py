@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import AnyBrowser, Browser, Collector, Line, Site, tag, until
+from .conftest import AnyBrowser, Collector, Line, Site, tag, until
 from .line import DROPPED
 
 # The time between two tries is two seconds and more: timers run four times as fast.
@@ -42,10 +42,10 @@ def test_where_no_worker_can_start_a_failed_run_is_asked_again_while_the_page_li
 
 
 def test_a_collector_that_is_blocked_is_not_asked_for_ever_and_flush_ends(
-    line: Line, site: Site, browser: Browser
+    line: Line, site: Site, any_browser: AnyBrowser
 ) -> None:
     line.faults |= {"/run": DROPPED, "/e/": DROPPED}
-    page = browser.page()
+    page = any_browser.page()
     page.add_init_script(HASTE)
     page.goto(site.add("/", tag(line), headers=without_worker(line)))
     page.wait_for_function("window.beknown")
@@ -55,7 +55,7 @@ def test_a_collector_that_is_blocked_is_not_asked_for_ever_and_flush_ends(
     page.evaluate("beknown.capture('y')")
     page.wait_for_timeout(1500)
     assert line.asked("/run") == asked
-    assert browser.listen() == []
+    assert any_browser.listen() == []
     line.faults.clear()
     page.evaluate("dispatchEvent(new Event('online')); 0")
     until(lambda: line.asked("/run") > asked, "another try once the browser is online again")
@@ -63,24 +63,24 @@ def test_a_collector_that_is_blocked_is_not_asked_for_ever_and_flush_ends(
 
 @pytest.mark.parametrize("worker", [True, False], ids=["worker", "no-worker"])
 def test_a_refused_key_is_said_once_and_nothing_is_asked_again(
-    line: Line, site: Site, browser: Browser, worker: bool
+    line: Line, site: Site, any_browser: AnyBrowser, worker: bool
 ) -> None:
-    page = browser.page()
+    page = any_browser.page()
     page.goto(site.add("/", tag(line, key="bk_unknown"), headers={} if worker else without_worker(line)))
-    until(lambda: any("data-key" in text for text in browser.listen()), "a message")
+    until(lambda: any("data-key" in text for text in any_browser.listen()), "a message")
     page.evaluate("beknown.capture('x')")
     page.evaluate("beknown.flush()")
     asked = line.asked("/run") + line.asked("/e/")
     page.evaluate("beknown.capture('y')")
     page.wait_for_timeout(1000)
     assert line.asked("/run") + line.asked("/e/") == asked
-    assert len(browser.listen()) == 1
+    assert len(any_browser.listen()) == 1
 
 
 def test_a_call_larger_than_the_collector_takes_is_dropped_aloud_and_what_follows_arrives(
-    collector: Collector, line: Line, site: Site, browser: Browser
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
 ) -> None:
-    page = browser.page()
+    page = any_browser.page()
     page.add_init_script(HASTE)
     page.goto(site.add("/", tag(line), headers=without_worker(line)))
     page.wait_for_function("window.beknown")
@@ -88,12 +88,14 @@ def test_a_call_larger_than_the_collector_takes_is_dropped_aloud_and_what_follow
     page.evaluate("beknown.flush()")
     collector.wait_for("after")
     assert [event["event"] for event in collector.events()] == ["$pageview", "after"]
-    assert len([text for text in browser.listen() if "larger than the collector takes" in text]) == 1
+    assert len([text for text in any_browser.listen() if "larger than the collector takes" in text]) == 1
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('~')).length") == 0
 
 
-def test_the_worker_packs_what_is_worth_it(collector: Collector, line: Line, site: Site, browser: Browser) -> None:
-    page = browser.page()
+def test_the_worker_packs_what_is_worth_it(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
+) -> None:
+    page = any_browser.page()
     page.goto(site.add("/", tag(line, first="page")))
     page.wait_for_function("window.beknown")
     page.evaluate("beknown.capture('small'); beknown.flush()")
@@ -106,9 +108,9 @@ def test_the_worker_packs_what_is_worth_it(collector: Collector, line: Line, sit
 
 
 def test_more_than_one_request_may_carry_is_sent_in_pieces(
-    collector: Collector, line: Line, site: Site, browser: Browser
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
 ) -> None:
-    page = browser.page()
+    page = any_browser.page()
     page.goto(site.add("/", tag(line), headers=without_worker(line)))
     page.wait_for_function("window.beknown")
     # Two hundred kilobytes: over what fetch(keepalive) and sendBeacon allow together.

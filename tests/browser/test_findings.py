@@ -84,7 +84,7 @@ class Stage:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     running = Collector(tmp_path_factory.mktemp("findings"))
     yield running
-    running.stop()
+    running.end()
 
 
 @pytest.fixture(scope="module")

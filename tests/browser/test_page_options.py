@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Playwright
 
-from .conftest import KEY, Browser, Collector, Site, tag, until
+from .conftest import KEY, AnyBrowser, Browser, Collector, Site, tag, until
+from .firefox import FirefoxBrowser
 from .test_consent import kept, opened
 
 NAME = f"bk_{KEY}"
@@ -18,7 +18,7 @@ INLINE = "<script>window.beknown=new Proxy([],{get:(q,n)=>q[n]||((...a)=>{q.push
 
 @pytest.mark.parametrize("first", ["server", "page"])
 def test_the_pages_functions_edit_drop_and_hear_every_event(
-    collector: Collector, site: Site, browser: Browser, first: str
+    collector: Collector, site: Site, any_browser: AnyBrowser, first: str
 ) -> None:
     script = """
       window.told = [];
@@ -31,7 +31,7 @@ def test_the_pages_functions_edit_drop_and_hear_every_event(
         return event;
       });
     """
-    page = browser.page()
+    page = any_browser.page()
     page.goto(site.add("/", INLINE + f"<script>{script}</script>" + tag(collector, first=first)))
     page.wait_for_function("window.beknown.consent")
     page.evaluate(
@@ -49,17 +49,19 @@ def test_the_pages_functions_edit_drop_and_hear_every_event(
     assert [detail for what, detail in told if what == "identify"] == ["ada"]
     assert [detail for what, detail in told if what == "reset"] == [page.evaluate("beknown.get_distinct_id()")]
     assert "session" in [what for what, _ in told]
-    until(lambda: any('"broken" was dropped' in line for line in browser.listen()), str(browser.said))
+    until(lambda: any('"broken" was dropped' in line for line in any_browser.listen()), str(any_browser.said))
 
 
-def test_the_pages_functions_work_where_storage_is_full(collector: Collector, site: Site, browser: Browser) -> None:
+def test_the_pages_functions_work_where_storage_is_full(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
     fill = """
       for (let size = 1 << 22; size >= 1; size >>= 1)
         try { for (let n = 0; ; n++) localStorage.setItem("fill" + size + n, "x".repeat(size)) } catch {}
     """
     edit = "beknown.before_send((event) => ({...event, properties: {...event.properties, edited: true}}))"
     url = site.add("/", f"<script>{fill}</script>{INLINE}<script>{edit}</script>" + tag(collector))
-    page = browser.page()
+    page = any_browser.page()
     for visit in ("first", "second"):
         page.goto(url)
         page.wait_for_function("window.beknown.consent")
@@ -72,7 +74,9 @@ def test_the_pages_functions_work_where_storage_is_full(collector: Collector, si
     assert len({event["distinct_id"] for event in events}) == 1
 
 
-def test_elements_and_links_are_captured_without_code(collector: Collector, site: Site, browser: Browser) -> None:
+def test_elements_and_links_are_captured_without_code(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
     html = (
         "<script>document.addEventListener('DOMContentLoaded', () => { document.body.innerHTML = `"
         "<button data-beknown-event=signup_clicked data-beknown-prop-plan-name=pro><b>Sign up</b></button>"
@@ -80,7 +84,7 @@ def test_elements_and_links_are_captured_without_code(collector: Collector, site
         "<a id=out href=https://elsewhere.invalid/x>Out</a><a id=file href=/price.pdf>File</a><a id=in href=#x>In</a>`;"
         "document.addEventListener('click', (event) => event.target.closest('a') && event.preventDefault()) })</script>"
     )
-    page = opened(browser, site.add("/", html + tag(collector, links="outbound,downloads")))
+    page = opened(any_browser, site.add("/", html + tag(collector, links="outbound,downloads")))
     page.evaluate("beknown.ready")
     for what in ("b", "input", "#send", "#out", "#file", "#in"):
         page.click(what)
@@ -94,9 +98,9 @@ def test_elements_and_links_are_captured_without_code(collector: Collector, site
 
 
 def test_values_arrive_as_something_sensible_or_are_named_in_the_console(
-    collector: Collector, site: Site, browser: Browser
+    collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
-    page = opened(browser, site.add("/", tag(collector)))
+    page = opened(any_browser, site.add("/", tag(collector)))
     page.evaluate(
         """beknown.capture("values", {date: new Date(0), map: new Map([["a", 1]]), set: new Set([1, 2]),
            error: TypeError("no"), nan: NaN, infinite: Infinity, missing: undefined,
@@ -124,20 +128,19 @@ def test_values_arrive_as_something_sensible_or_are_named_in_the_console(
     assert not {"missing", "element", "call", "promise", "hidden"} & set(properties)
     assert len(properties["text"]) == 65535
     for named in ("properties.element", "properties.call", "properties.promise", "properties.hidden"):
-        until(lambda named=named: any(named in line for line in browser.listen()), f"{named} in {browser.said}")
+        until(lambda named=named: any(named in line for line in any_browser.listen()), f"{named} in {any_browser.said}")
 
 
 @pytest.mark.parametrize("where", ["cookie", "localStorage"])
 def test_a_visitor_whom_posthog_js_knew_keeps_their_ids(
-    collector: Collector, site: Site, browser: Browser, where: str
+    collector: Collector, site: Site, any_browser: AnyBrowser, where: str
 ) -> None:
     left = {"distinct_id": "ada", "$device_id": "0199e1a0-0000-7000-8000-000000000001", "$user_state": "identified"}
-    page = browser.page()
+    page = any_browser.page()
     page.goto(site.add("/before", "<!-- no tag yet -->"))
     page.evaluate(
-        "([where, name, text]) => { where == 'cookie' ? document.cookie = name + '=' + encodeURIComponent(text)"
-        " : localStorage.setItem(name, text) }",
-        [where, f"ph_{KEY}_posthog", json.dumps(left)],
+        "(([where, name, text]) => { where == 'cookie' ? document.cookie = name + '=' + encodeURIComponent(text)"
+        f" : localStorage.setItem(name, text) }})({json.dumps([where, f'ph_{KEY}_posthog', json.dumps(left)])})"
     )
     page.goto(site.add("/", tag(collector)))
     page.wait_for_function("window.beknown")
@@ -158,14 +161,14 @@ def test_a_visitor_whom_posthog_js_knew_keeps_their_ids(
     ],
 )
 def test_the_visitor_is_kept_where_the_tag_says(
-    collector: Collector, site: Site, browser: Browser, mode: str, stores: set[str], lasts: bool
+    collector: Collector, site: Site, any_browser: AnyBrowser, mode: str, stores: set[str], lasts: bool
 ) -> None:
     # Before Python is up in the page nobody else may keep the visitor: the server's own copy is not the subject.
-    page = opened(browser, site.add("/", tag(collector, persistence=mode, first="page")))
+    page = opened(any_browser, site.add("/", tag(collector, persistence=mode, first="page")))
     page.evaluate("beknown.identify('ada'); beknown.flush()")
     page.wait_for_function("beknown.get_distinct_id() == 'ada'")
     found = {
-        "cookie": any(each["name"] == NAME for each in browser.context.cookies()),
+        "cookie": any(each["name"] == NAME for each in any_browser.cookies()),
         "local": page.evaluate("Object.keys(localStorage).some((name) => name.startsWith('bk_'))"),
         "session": page.evaluate("Object.keys(sessionStorage).some((name) => name.startsWith('bk_'))"),
     }
@@ -175,10 +178,16 @@ def test_the_visitor_is_kept_where_the_tag_says(
     assert (page.evaluate("beknown.get_distinct_id()") == "ada") is lasts
 
 
+@pytest.mark.parametrize("where", ["chromium", "firefox"])
 def test_subdomains_share_the_visitor_and_open_tabs_follow(
-    collector: Collector, site: Site, playwright: Playwright, tmp_path: Path
+    collector: Collector, site: Site, request: pytest.FixtureRequest, tmp_path: Path, where: str
 ) -> None:
-    browser = Browser(playwright, tmp_path / "subdomains", "--host-resolver-rules=MAP *.example.test 127.0.0.1")
+    browser: AnyBrowser
+    if where == "chromium":
+        rules = "--host-resolver-rules=MAP *.example.test 127.0.0.1"
+        browser = Browser(request.getfixturevalue("playwright"), tmp_path / "subdomains", rules)
+    else:
+        browser = FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True)  # it resolves all names so
     try:
         site.add("/", tag(collector, first="page"))
         port = site.url.rpartition(":")[2]
@@ -186,7 +195,7 @@ def test_subdomains_share_the_visitor_and_open_tabs_follow(
         visitor = a.evaluate("beknown.ready.then(beknown.flush).then(beknown.get_distinct_id)")
         b = opened(browser, f"http://b.example.test:{port}/")
         assert b.evaluate("beknown.ready.then(beknown.flush).then(beknown.get_distinct_id)") == visitor
-        domains = {cookie["domain"] for cookie in browser.context.cookies() if cookie["name"] == NAME}
+        domains = {cookie["domain"] for cookie in browser.cookies() if cookie["name"] == NAME}
         assert domains == {".example.test"}
         a.evaluate("beknown.identify('ada'); beknown.flush()")
         a.wait_for_function("beknown.get_distinct_id() == 'ada'")
@@ -198,20 +207,18 @@ def test_subdomains_share_the_visitor_and_open_tabs_follow(
         a.evaluate("beknown.capture('in_a'); beknown.flush()")
         (event,) = collector.wait_for("in_a")
         assert event["distinct_id"] == b.evaluate("beknown.get_distinct_id()")
-        assert len(unquote(next(c["value"] for c in browser.context.cookies() if c["name"] == NAME))) < 170
+        assert len(unquote(next(c["value"] for c in browser.cookies() if c["name"] == NAME))) < 170
         assert browser.errors == []
     finally:
         browser.close()
 
 
 def test_requests_to_the_hosts_that_the_tag_names_say_whose_they_are(
-    collector: Collector, site: Site, browser: Browser
+    collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
     host = site.url.rpartition("/")[2]
-    page = opened(browser, site.add("/", tag(collector, tracing_hosts=host)))
+    page = opened(any_browser, site.add("/", tag(collector, tracing_hosts=host)))
     page.evaluate("beknown.ready.then(beknown.flush)")
-    asked: list[dict[str, str]] = []
-    page.on("request", lambda request: asked.append({"url": request.url, **request.headers}))
     page.wait_for_function("fetch.toString().indexOf('native') < 0")
     page.evaluate("fetch('/api/one').catch(() => 0)")
     page.evaluate(
@@ -219,13 +226,13 @@ def test_requests_to_the_hosts_that_the_tag_names_say_whose_they_are(
         "r.open('GET', '/api/two'); r.send() })"
     )
     visitor = page.evaluate("beknown.get_distinct_id()")
-    found = [each for each in asked if "/api/" in each["url"]]
+    found = [told for path, told in zip(site.asked, site.told, strict=True) if "/api/" in path]
     assert [each.get("x-beknown-distinct-id") for each in found] == [visitor, visitor]
     assert all(each.get("x-beknown-session-id") for each in found)
 
 
-def test_nothing_is_kept_without_a_name_of_ours(collector: Collector, site: Site, browser: Browser) -> None:
-    page = opened(browser, site.add("/", tag(collector)))
+def test_nothing_is_kept_without_a_name_of_ours(collector: Collector, site: Site, any_browser: AnyBrowser) -> None:
+    page = opened(any_browser, site.add("/", tag(collector)))
     page.evaluate("beknown.capture('x'); beknown.flush()")
     collector.wait_for("x")
-    assert all(name.startswith(NAME) for name in kept(page, browser))
+    assert all(name.startswith(NAME) for name in kept(page, any_browser))

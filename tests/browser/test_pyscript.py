@@ -15,7 +15,7 @@ from .pyscript import SLOW
 def demo(tmp_path: Path) -> Iterator[Collector]:
     running = Collector(tmp_path, "demo")
     yield running
-    running.stop()
+    running.end()
 
 
 def opened(browser: Browser, url: str):
