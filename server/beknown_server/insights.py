@@ -32,6 +32,7 @@ AGGREGATES = {
 }
 PER_PERSON = "_per_person"
 TRAILING = {"wau": 7, "mau": 30}  # calendar days that end with the bucket's last day
+STRETCH = 96  # days and a month before them: what fits into 127 bits (questions/trends.trailing.sql)
 FIRST_TIME = {"first_time": "plain", "first_time_matching": "matching"}
 COUNTS = {"total": "count(*)", "dau": "count(distinct person)", "sessions": "count(distinct session)"}
 GROUPS = "groups"  # different groups of a type that have the event; events with an empty key are nobody's
@@ -220,6 +221,8 @@ class _Chart:
     def _trailing(self, length: int, fragments: dict[str, str], values: Values) -> list[tuple[Any, ...]]:
         first = self.days.first - timedelta(days=length - 1)
         read = buckets(first, self.days.last, "day", self.desk.zone)
+        ends_of_days = len(read.labels) - length + 1
+        stretch = min(ends_of_days, STRETCH)
         rows = self.desk.ask(
             "trends.trailing",
             fragments | {"day": read.sql()},
@@ -227,16 +230,8 @@ class _Chart:
             start=read.edges[0],
             stop=read.edges[-1],
             length=length,
+            stretch=stretch,
+            stretches=-(-ends_of_days // stretch),
         )
-        changes: dict[int, dict[int, int]] = {}
-        for series, day, number in rows:
-            changes.setdefault(series, {})[day] = number
         ends = {read.index(min(edge, read.edges[-1]) - 1): index for index, edge in enumerate(self.buckets.edges[1:])}
-        found = []
-        for series, steps in changes.items():
-            running = 0
-            for day in range(len(read.labels)):
-                running += steps.get(day, 0)
-                if day in ends:
-                    found.append((series, ends[day], running))
-        return found
+        return [(series, ends[day], number) for series, day, number in rows if day in ends]

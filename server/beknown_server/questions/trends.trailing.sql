@@ -1,16 +1,20 @@
--- Persons active in the $length days that end with each day. A person's day counts for the days from it to the one
--- before that person's next day, at most $length of them: so each is counted once, and no day is looked at $length
--- times. ``series`` as in trends; ``day`` is counted from the first day that is read.
-with active as (
-  select distinct {series} as series, person, {day} as day
-  from event
-  where timestamp >= $start and timestamp < $stop and ({match}) and person is not null
-), span as (
-  select series, day, least(day + $length, coalesce(lead(day) over (partition by series, person order by day), day + $length)) as ends
-  from active
-), change as (
-  select series, day, count(*) as number from span group by all
-  union all
-  select series, ends, -count(*) from span group by all
+-- Persons active in the $length days that end with each day. A person's days are the bits of one number, put together
+-- once; each window of days is a mask over them. A number has 127 bits: longer ranges are done in stretches of
+-- $stretch ends, each with the days before its first end. ``series`` as in trends; ``day`` counts from the first read.
+with stretch as (
+  select range::integer as n from range($stretches::integer)
+), active as (
+  select series, n, person, bit_or(1::hugeint << (day - n * $stretch::integer)::integer) as days
+  from (
+    select {series} as series, person, {day} as day
+    from event
+    where timestamp >= $start and timestamp < $stop and ({match}) and person is not null
+  )
+  join stretch on day >= n * $stretch::integer and day < (n + 1) * $stretch::integer + $length::integer - 1
+  group by all
+), ending as (
+  select range::integer as begins, ((1::hugeint << $length::integer) - 1) << range::integer as mask from range($stretch::integer)
 )
-select series, day, sum(number)::bigint as number from change group by all order by series, day
+select series, n * $stretch::integer + begins + $length::integer - 1 as day, count(*) as number
+from active join ending on days & mask <> 0
+group by all

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,9 +11,12 @@ import pytest
 from beknown_server.errors import Unusable
 from beknown_server.insights import trends, unique, zone_of
 from beknown_server.spans import Zone
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from .conftest import History
 
+_numbers = itertools.count()
 WEEK = {"date_from": "2026-11-02", "date_to": "2026-11-04"}
 
 
@@ -90,6 +95,20 @@ def test_wau_and_mau_count_calendar_days_that_end_with_the_day(history: History)
     history.happens("view", "bob", "2026-10-04 23:59")
     assert data(history, math="wau") == [1, 0, 0]
     assert data(history, math="mau") == [2, 1, 1]  # the 4th of October to the 2nd of November are 30 days
+
+
+@given(st.sets(st.tuples(st.sampled_from("abc"), st.integers(-31, 250)), max_size=12))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example({("a", day) for day in (-30, -29, -7, -6, 66, 95, 96, 97, 102, 191, 192, 249)})
+def test_wau_and_mau_of_many_months_are_what_they_are_day_by_day(history: History, active: Any) -> None:
+    name, first = f"view {next(_numbers)}", date(2026, 2, 1)  # an event of its own for each example
+    for who, day in active:
+        history.happens(name, who, f"{first + timedelta(days=day)} 12:00")
+    days = [first + timedelta(days=number) for number in range(250)]
+    for math, length in (("wau", 7), ("mau", 30)):
+        windows = [{who for who, day in active if number - length < day <= number} for number in range(250)]
+        found = data(history, math=math, event=name, date_from=str(days[0]), date_to=str(days[-1]))
+        assert found == [len(each) for each in windows]
 
 
 def test_first_time_is_the_earliest_ever(visits: History) -> None:
