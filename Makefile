@@ -19,8 +19,9 @@ quietly = mkdir -p build; printf '%s\n' '$(1)'; \
 run: .venv/.installed build/bundle/manifest.json
 	@exec beknown demo --port $(PORT)
 
+# In the order of their names, so that the browser's files, which take longest, are not the last ones.
 test: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
-	@exec python -m pytest --numprocesses 3 --dist loadfile
+	@exec python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.installed-dev
 	@ruff check

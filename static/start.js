@@ -17,7 +17,7 @@ const trusted = (url) =>
 let isListening; // once in a page, however often consent is given and taken back
 
 /**
- * Begins; gives {handOver(), post(message), equip(), stop(), over}. It is given the stub's:
+ * Begins; gives {handOver(), equip(), stop(), over}. It is given the stub's:
  *
  * options   the tag's; hooks: the on() and before_send() calls, equip() is called when one was added
  * unsent    call id -> [text, its key in storage]; queue: ids of those that no Python has been handed yet
@@ -181,7 +181,6 @@ export default (page) => {
   };
   const python = {
     handOver,
-    post: (message) => isUp && post(message), // until then Python will find it in storage when it starts
     equip: () => hooks.length && more("hooks", hooks, handOver),
     stop: () => {
       isStopped = true;
