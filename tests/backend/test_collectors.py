@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from beknown.backend import AsyncClient, Client, NotSent, identify_context
 from posthog import Posthog
 
 from ..server.conftest import SECRET, Server
-from .conftest import KEY, in_a_loop, until
+from .conftest import KEY, Recorder, in_a_loop, until
 
 ANON = "01a20ac2-f41d-71cf-917a-c081a3fe8768"
 
@@ -66,6 +67,52 @@ def test_a_wrong_key_is_told_in_the_servers_words(beknown: Server) -> None:
         client.capture("u", "x")
     client.close(timeout=1)
     assert refusal.value.status == 401
+
+
+def read(event: dict[str, Any]) -> dict[str, Any]:
+    """Give what a collector of PostHog's reads of an event (posthog-server §1.4, §1.5); libraries name themselves."""
+    inner = event["properties"]
+    bags = {name: event.get(name) or inner.get(name) for name in ("$set", "$set_once")}
+    own = {
+        name: value
+        for name, value in inner.items()
+        if name in ("total", "$groups", "alias", "$group_type", "$group_key", "$group_set")
+    }
+    at = datetime.fromisoformat(event["timestamp"])
+    assert at.tzinfo, "a time has its zone"
+    assert UUID(event["uuid"])
+    assert inner["$lib"]
+    assert abs(at - datetime.now(UTC)) < timedelta(minutes=5) or event["event"] == "paid"
+    name = "$set" if event["event"] == "$set_once" else event["event"]  # any event's bags are read, whatever its name
+    return {"event": name, "of": event["distinct_id"], "own": own, **bags}
+
+
+def test_a_posthog_instance_reads_the_same_of_our_client_as_of_its_own(recorder: Recorder) -> None:
+    at = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+    same = {"timestamp": at, "uuid": "01a20ac2-f41d-71cf-917a-c081a3fe8768"}
+    theirs = Posthog(KEY, host=recorder.url, gzip=True)
+    theirs.capture("paid", distinct_id="u", properties={"total": 42}, groups={"company": "acme"}, **same)
+    theirs.set(distinct_id="u", properties={"name": "Ada"})
+    theirs.set_once(distinct_id="u", properties={"source": "ad"})
+    theirs.alias("u", "old")
+    theirs.group_identify("company", "acme", {"size": 7}, distinct_id="$company_acme")
+    theirs.shutdown()
+    requests = len(recorder.bodies)
+    with Client(KEY, recorder.url) as ours:
+        ours.capture("u", "paid", {"total": 42}, groups={"company": "acme"}, **same)
+        ours.set("u", {"name": "Ada"})
+        ours.set_once("u", {"source": "ad"})
+        ours.alias("u", "old")
+        ours.group_identify("company", "acme", {"size": 7})
+    his = [read(event) for body in recorder.bodies[:requests] for event in body["batch"]]
+    mine = [read(event) for body in recorder.bodies[requests:] for event in body["batch"]]
+    assert mine == his
+    paid = [datetime.fromisoformat(each["timestamp"]) for each in recorder.events if each["event"] == "paid"]
+    assert paid == [at, at]
+    assert set(recorder.paths) == {"/batch/"}
+    assert {body["api_key"] for body in recorder.bodies} == {KEY}
+    assert {headers["Content-Type"] for headers in recorder.headers} == {"application/json"}
+    assert {headers.get("Content-Encoding", "gzip") for headers in recorder.headers} == {"gzip"}
 
 
 @pytest.mark.parametrize("zipped", [False, True])
