@@ -24,14 +24,15 @@ const visit = location.search.slice(1) + "@" + performance.timeOrigin; // a relo
 let number = 0;
 let user = null; // unknown: as the last visit left it
 const tell = (where, what) => navigator.sendBeacon(where, JSON.stringify(what));
-let step = () => {
+const step = () => {
+  if (localStorage.over) return; // also in a tab that should have crashed and goes on
   const dice = Math.random();
   if (dice < 0.15) beknown.identify((user = "user-" + visit.split("@")[0]));
   else if (dice < 0.25) { user = ""; beknown.reset(); }
   number += 1;
   beknown.capture("step", { visit, number });
   tell("/ledger", [visit, number, user]);
-  setTimeout(() => step(), Math.random() * 400);
+  setTimeout(step, Math.random() * 400);
 };
 const begin = () => { step(); beknown.ready.then(() => tell("/up", visit)); };
 </script><script async src="COLLECTOR/beknown.js" data-key="KEY" data-bots="count" onload="begin()"></script>"""
