@@ -26,8 +26,8 @@ from .display import label, place
 from .store import Row
 
 POLL_SECONDS = 0.2  # well inside "within a second"; five cheap indexed reads a second
-POLL_PER_VIEWER = 0.004  # but with many viewers no oftener than this for each: 200 of them wake every 0.8 s
-FLOCK, FLOCK_SECONDS = 8, 0.002  # so many viewers wake at a time: between them, ingestion gets its turn
+POLL_PER_VIEWER = 0.0035  # but with many viewers no oftener than this for each: 200 of them wake every 0.7 s
+FLOCK, FLOCK_SECONDS = 2, 0.003  # so many viewers wake at a time: an event that comes in never waits for more of them
 PAGE = 500  # rows per question, when there are many
 KEPT = 2000  # rows that late viewers get without asking the store
 KEPT_TEXTS = 32  # batches of frames, as bytes, that viewers in step with each other share
@@ -138,11 +138,13 @@ class Feed:
     def _poll(self) -> None:
         try:
             while self._goes_on():
+                began = time.monotonic()
                 rows = self._news()
                 if rows:
                     self._add(rows)
                 if len(rows) < KEPT:
-                    time.sleep(max(POLL_SECONDS, POLL_PER_VIEWER * self._viewers))
+                    spent = time.monotonic() - began  # waking them takes its time
+                    time.sleep(max(POLL_SECONDS, POLL_PER_VIEWER * self._viewers - spent))
         except Exception:  # the threshold of this thread: what the store may raise is the store's affair
             log.exception("The live view could not read the store. Viewers come back and start it anew.")
         finally:  # whatever ended it, no viewer may wait for ever
