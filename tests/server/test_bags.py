@@ -20,7 +20,11 @@ def nested(depth: int, how: bool) -> Any:
 
 VALUES = st.one_of(
     st.recursive(
-        st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats(allow_nan=False) | st.text(),
+        st.none()
+        | st.booleans()
+        | st.integers(-(1 << 63), (1 << 64) - 1)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
         lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5),
     ),
     st.builds(nested, st.integers(MAX_DEPTH - 2, MAX_DEPTH + 2), st.booleans()),
