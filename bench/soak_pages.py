@@ -119,7 +119,7 @@ def deliver(page: Page, unruly: Unruly, visit: int) -> int:
     page.wait_for_function("window.beknown")
     page.evaluate("beknown.ready")
     until = time.monotonic() + PATIENCE
-    page.evaluate("localStorage.over = 1")  # no more of them
+    page.evaluate("localStorage.turn = Infinity")  # no more of them
     while (left := int(page.evaluate(LEFT))) and time.monotonic() < until:
         page.wait_for_timeout(200)
     return left

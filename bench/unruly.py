@@ -20,14 +20,16 @@ LONGEST_SILENCE = 4.0  # seconds until a swallowed request's connection is close
 LATEST_FILE = 1.2  # seconds
 
 PAGE = """<!doctype html><title>A page that is left</title><script>
-const visit = location.search.slice(1) + "@" + performance.timeOrigin; // a reload is a visit of its own
+const turn = +location.search.slice(1);
+const visit = turn + "@" + performance.timeOrigin; // a reload is a visit of its own
+localStorage.turn = turn;
 let number = 0;
 let user = null; // unknown: as the last visit left it
 const tell = (where, what) => navigator.sendBeacon(where, JSON.stringify(what));
 const step = () => {
-  if (localStorage.over) return; // also in a tab that should have crashed and goes on
+  if (localStorage.turn > turn) return; // a tab that should have closed or crashed, and goes on: whose user is it?
   const dice = Math.random();
-  if (dice < 0.15) beknown.identify((user = "user-" + visit.split("@")[0]));
+  if (dice < 0.15) beknown.identify((user = "user-" + turn));
   else if (dice < 0.25) { user = ""; beknown.reset(); }
   number += 1;
   beknown.capture("step", { visit, number });
