@@ -1,8 +1,8 @@
-"""How much `beknown serve` takes in, beside a null handler (the ceiling) and the plain way, in one run.
+"""How much `beknown serve` takes in, beside a null handler (the ceiling), the plain way and the least, in one run.
 
     python bench/ingest.py [--seconds 3] [--only sqlite|postgresql] [--results FOLDER]
 
-For each kind of load (single events, batches of 50), number of workers (1, 2) and database, the three servers take
+For each kind of load (single events, batches of 50), number of workers (1, 2) and database, the four servers take
 turns: as fast as 32 connections ask (the peak), then at half of beknown's and the others' own peak (the latencies).
 Every answer but 200 fails the run; so does an event that was acknowledged and is not stored. About five minutes.
 """
@@ -38,7 +38,7 @@ CONNECTIONS = 32
 WARM_UP_S = 1.0
 BATCHES = {"single": 1, "batch of 50": 50}
 WORKERS = (1, 2)
-SERVERS = ("null", "plain", "beknown")
+SERVERS = ("null", "plain", "least", "beknown")
 TICK = os.sysconf("SC_CLK_TCK")
 Numbers = dict[str, Any]
 

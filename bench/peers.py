@@ -2,8 +2,10 @@
 
 null    a Flask handler that reads the body and answers {"status": 1}: the ceiling
 plain   the plain way to write it: Flask, the body's JSON, one INSERT and one commit per request
+least   the least that is durable and shares commits: the plain way's table, filled by our own group commit (writer.py).
+        What beknown takes beyond this is its own work: who is who, repeats, limits, warnings, numbers
 
-python bench/peers.py null|plain --port N --database URL --workers N
+python bench/peers.py null|plain|least --port N --database URL --workers N
 """
 
 from __future__ import annotations
@@ -12,18 +14,22 @@ import argparse
 import json
 import sqlite3
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import orjson
 import psycopg
 from beknown_server.serving import Server
 from beknown_server.settings import Settings
+from beknown_server.store.writer import Writer
 from flask import Flask, Response, request
 
 TABLE = """create table if not exists event (seq {serial}, uuid text not null, event text not null,
     distinct_id text not null, timestamp bigint not null, properties text not null)"""
 INDEXES = ("uuid", "distinct_id", "timestamp")
 COLUMNS = "uuid, event, distinct_id, timestamp, properties"
+Row = tuple[Any, ...]
 
 
 class Peer(Server):
@@ -55,14 +61,13 @@ class Plain(Peer):
     def load(self) -> Flask:
         app, mine = Flask("plain"), threading.local()
         url = self._settings.database
-        value = "%s" if url.startswith("postgres") else "?"
-        insert = f"insert into event ({COLUMNS}) values ({', '.join([value] * 5)}) on conflict do nothing"
+        insert = insertion(url)
 
         @app.post("/e/")
         def receive() -> Response:
             if not hasattr(mine, "database"):
                 mine.database = connected(url)
-            rows = [_row(event) for event in json.loads(request.get_data())["batch"]]
+            rows = [_row(event, json.dumps) for event in json.loads(request.get_data())["batch"]]
             mine.database.cursor().executemany(insert, rows)
             mine.database.commit()
             return Response(b'{"status":1}', mimetype="application/json")
@@ -71,16 +76,60 @@ class Plain(Peer):
         return app
 
 
-def _row(event: dict[str, Any]) -> tuple[Any, ...]:
+class Least(Peer):
+    """The least that is durable and shares commits."""
+
+    def load(self) -> Flask:
+        app, url = Flask("least"), self._settings.database
+        writer = Writer(lambda: Connection(url))
+
+        @app.post("/e/")
+        def receive() -> Response:
+            rows = [_row(event, _text) for event in orjson.loads(request.get_data())["batch"]]
+            writer.run_among(Connection.insert, rows, weight=len(rows))
+            return Response(b'{"status":1}', mimetype="application/json")
+
+        app.get("/healthz/ready")(lambda: "ready")
+        return app
+
+
+class Connection:
+    """What the writer wants of a connection, as far as it is used here."""
+
+    def __init__(self, url: str) -> None:
+        self._database, self._insert = connected(url), insertion(url)
+        self._begin = "begin immediate" if url.startswith("sqlite") else ""
+        self.rollback, self.commit, self.close = self._database.rollback, self._database.commit, self._database.close
+
+    def begin(self) -> None:
+        if self._begin:
+            self._database.execute(self._begin)
+
+    def insert(self, batches: list[list[Row]]) -> list[None]:
+        self._database.cursor().executemany(self._insert, [row for rows in batches for row in rows])
+        return [None] * len(batches)
+
+
+def _row(event: dict[str, Any], text: Callable[[Any], str]) -> Row:
     at = int(datetime.fromisoformat(event["timestamp"]).timestamp() * 1000)
-    return event["uuid"], event["event"], event["distinct_id"], at, json.dumps(event["properties"])
+    return event["uuid"], event["event"], event["distinct_id"], at, text(event["properties"])
+
+
+def _text(properties: Any) -> str:
+    return orjson.dumps(properties).decode()
+
+
+def insertion(url: str) -> str:
+    """Give the plain way's INSERT."""
+    value = "%s" if url.startswith("postgres") else "?"
+    return f"insert into event ({COLUMNS}) values ({', '.join([value] * 5)}) on conflict do nothing"
 
 
 def connected(url: str) -> Any:
     """Give a connection that commits durably, in the mode that is best for the plain way."""
     if url.startswith("postgres"):
         return psycopg.connect(url)
-    database = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30)
+    database = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30, check_same_thread=False)
     database.execute("pragma journal_mode = wal")
     database.execute("pragma synchronous = full")
     return database
@@ -100,15 +149,15 @@ def prepare(url: str) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("which", choices=("null", "plain"))
+    options.add_argument("which", choices=("null", "plain", "least"))
     options.add_argument("--port", type=int, required=True)
     options.add_argument("--database", required=True)
     options.add_argument("--workers", type=int, default=1)
     chosen = options.parse_args()
     settings = Settings(port=chosen.port, database=chosen.database, workers=chosen.workers)
-    if chosen.which == "plain":
+    if chosen.which != "null":
         prepare(chosen.database)
-    {"null": Null, "plain": Plain}[chosen.which](settings, demo=False).run()
+    {"null": Null, "plain": Plain, "least": Least}[chosen.which](settings, demo=False).run()
 
 
 if __name__ == "__main__":
