@@ -4,7 +4,7 @@
 
 For each kind of load (single events, batches of 50), number of workers (1, 2) and database, the four servers take
 turns: as fast as 32 connections ask (the peak), then at half of beknown's and the others' own peak (the latencies).
-Every answer but 200 fails the run; so does an event that was acknowledged and is not stored. About five minutes.
+Every answer but 200 fails the run; so does an event that was acknowledged and is not stored. About six minutes.
 """
 
 from __future__ import annotations
