@@ -9,6 +9,8 @@ Rules:
 - A stream ends after STREAM_SECONDS and the browser comes back by itself: a session that was closed stays closed.
 - A viewer holds a thread of the server, from seats of its own: ingestion never waits for one. Beyond the last seat
   a viewer is refused. What all viewers get is drawn, joined and encoded once.
+- Who falls behind, as all do when events come by the thousand, must not fall upon the store: a page of the dashboard
+  goes on with the newest rows, and others who are in step share one question.
 - A process that was asked to end lets its viewers go at once; they come back to the next one.
 """
 
@@ -30,6 +32,7 @@ POLL_PER_VIEWER = 0.0035  # but with many viewers no oftener than this for each:
 FLOCK, FLOCK_SECONDS = 2, 0.003  # so many viewers wake at a time: an event that comes in never waits for more of them
 PAGE = 500  # rows per question, when there are many
 KEPT = 2000  # rows that late viewers get without asking the store
+KEPT_PAGES = 4  # pages of rows, for viewers who fell behind that together
 KEPT_TEXTS = 32  # batches of frames, as bytes, that viewers in step with each other share
 ON_PAGE = 300  # rows that a page of the dashboard keeps (live.js): older ones of one batch are not worth sending it
 HEARTBEAT_SECONDS = 15  # proxies close a silent connection after 30 to 60 s
@@ -52,9 +55,12 @@ class Feed:
         self._is_stopping = is_stopping
         self._changed = threading.Condition()
         self._drawing = threading.Lock()
+        self._asking = threading.Lock()
+        self._pages: dict[int, list[Row]] = {}  # what those who fell behind were given, by where they were
         self._rows: deque[Row] = deque()
         self._floor = 0  # rows beyond this seq are all in _rows
         self._head = 0  # the newest seq that was read
+        self._shared: tuple[int, int, list[Row]] | None = None  # a place, the newest seq, the rows between
         self._frames: dict[tuple[int, str], bytes] = {}  # what was drawn, the oldest first
         self._texts: dict[tuple[int, int, str], bytes] = {}  # the same, by batch
         self._viewers = 0
@@ -92,16 +98,38 @@ class Feed:
         with self._changed:
             return self._head
 
-    def after(self, seq: int, *, wait_seconds: float) -> list[Row] | None:
-        """Give rows beyond ``seq``, oldest first, waiting for one; [] if none came, None if polling ended."""
+    def after(self, seq: int, *, wait_seconds: float, most: int | None = None) -> list[Row] | None:
+        """Give rows beyond ``seq``, oldest first, waiting for one; [] if none came, None if polling ended.
+
+        With ``most``, the newest ones of them are enough.
+        """
         with self._changed:
             if self._poller and self._head <= seq:
                 self._changed.wait(wait_seconds)
             if self._poller is None:
                 return None
-            if seq >= self._floor:
-                return [*takewhile(lambda row: row.seq > seq, reversed(self._rows))][::-1]
-        return self._recent(after=seq, limit=PAGE)
+            if seq >= self._floor or (most and len(self._rows) >= most):
+                return self._beyond(seq)[-(most or 0) :]
+        return self._page(seq)
+
+    def _beyond(self, seq: int) -> list[Row]:
+        """Give the kept rows beyond ``seq``, counted out once for the viewers who are in step."""
+        if self._shared is None or self._shared[:2] != (seq, self._head):
+            rows = [*takewhile(lambda row: row.seq > seq, reversed(self._rows))][::-1]
+            self._shared = (seq, self._head, rows)
+        return self._shared[2]
+
+    def _page(self, seq: int) -> list[Row]:
+        """Give the next rows beyond ``seq`` from the store, asked once for all who fell behind together."""
+        with self._asking:
+            rows = self._pages.get(seq)
+            if rows is None:
+                rows = self._recent(after=seq, limit=PAGE)
+                if len(rows) == PAGE:  # nothing will ever be added to it
+                    self._pages[seq] = rows
+                while len(self._pages) > KEPT_PAGES:
+                    del self._pages[next(iter(self._pages))]
+        return rows
 
     def text(self, rows: list[Row], form: str, draw: Callable[[Row], str]) -> bytes:
         """Give the frames of these rows in this ``form`` (``json``, ``html``), drawn once for all viewers."""
@@ -131,6 +159,7 @@ class Feed:
     def _start(self) -> None:
         newest = self._recent(limit=1)
         self._rows.clear()
+        self._pages.clear()
         self._head = self._floor = newest[0].seq if newest else 0
         self._poller = threading.Thread(target=self._poll, name="beknown-live", daemon=True)
         self._poller.start()
@@ -195,8 +224,9 @@ def frames(feed: Feed, after: int, query: str, *, form: str, draw: Callable[[Row
     """
     yield b": beknown\nretry: 1000\n\n"
     ends = time.monotonic() + STREAM_SECONDS
+    most = ON_PAGE if form == "html" and not query else None
     while time.monotonic() < ends:
-        rows = feed.after(after, wait_seconds=HEARTBEAT_SECONDS)
+        rows = feed.after(after, wait_seconds=HEARTBEAT_SECONDS, most=most)
         if rows is None:
             return
         if not rows:

@@ -70,11 +70,11 @@ class TagStage:
         return Found([cookies[NAME], local[NAME]], events, list(self.browser.said), journal)
 
     def empty(self) -> None:
-        """Forget the last visitor."""
+        """Forget the last visitor, whose page is gone: its worker may have come up late, and stored once more."""
         assert self.browser.context is not None
-        self.browser.context.clear_cookies()
         self.page.goto(self.blank)
         self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.browser.context.clear_cookies()
 
     def load(self, url: str) -> None:
         self.page.goto(url)
@@ -123,8 +123,9 @@ class PyodideTagStage(TagStage):
 
     def empty(self) -> None:
         assert self.browser.context is not None
-        self.browser.context.clear_cookies()
+        self.page.evaluate("new Promise((done) => { seat.onload = done; seat.src = 'about:blank' })")
         self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.browser.context.clear_cookies()
 
     def load(self, url: str) -> None:
         if len(self.page.frames) > 1 and self.scene.evaluate("!!window.beknown"):

@@ -117,6 +117,47 @@ def test_however_fast_rows_come_viewers_wake_once_for_all_of_them(monkeypatch: p
     assert [one.seq for one in found] == list(range(4, 60))
 
 
+def test_viewers_who_fell_behind_together_ask_the_store_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PAGE", 10)
+    monkeypatch.setattr(live, "KEPT", 15)
+    rows = Rows(100)
+    feed = feed_of(rows)
+    with watching(feed):
+        asked = []
+        monkeypatch.setattr(feed, "_recent", lambda **given: asked.append(given["after"]) or rows.recent(**given))
+        for place in (40, 40, 50, 50):
+            found = feed.after(place, wait_seconds=5)
+            assert found is not None
+            assert [one.seq for one in found] == list(range(place + 1, place + 11))
+        assert [place for place in asked if place < 100] == [40, 50]
+        # What is no whole page may grow, and is asked for again.
+        assert [[one.seq for one in feed._page(95)] for _ in range(2)] == [list(range(96, 101))] * 2
+        rows.rows.append(row(101))
+        assert [one.seq for one in feed._page(95)] == list(range(96, 102))
+
+
+def test_a_page_that_fell_behind_goes_on_with_the_newest_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "KEPT", 15)
+    monkeypatch.setattr(live, "ON_PAGE", 5)
+    rows = Rows(100)
+    feed = feed_of(rows)
+    with watching(feed):
+        rows.rows += [row(seq) for seq in range(101, 151)]
+        until = time.monotonic() + 5
+        while feed.head() < 150 and time.monotonic() < until:
+            time.sleep(0.01)
+        monkeypatch.setattr(feed, "_page", lambda seq: pytest.fail("the store was asked"))
+        places = {}
+        for form in ("html", "json"):
+            stream = frames(feed, 140, "", form=form, draw=lambda one: one.event)
+            next(stream)
+            places[form] = [int(line[4:]) for line in next(stream).split(b"\n") if line.startswith(b"id: ")]
+        assert places == {"html": list(range(146, 151)), "json": list(range(141, 151))}
+        stream = frames(feed, 40, "", form="html", draw=lambda one: one.event)
+        next(stream)
+        assert next(stream).count(b"id: ") == 5
+
+
 def test_what_a_page_searches_is_searched_in_all_that_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "ON_PAGE", 2)
     rows = Rows(6)
