@@ -39,58 +39,59 @@ class Peer(Server):
         """Give none: they belong to our application."""
         return {}
 
-
-class Null(Peer):
-    """The ceiling."""
-
     def load(self) -> Flask:
-        app = Flask("null")
+        app, take = Flask("peer"), self.taker(self._settings.database)
 
         @app.post("/e/")
         def receive() -> Response:
-            request.get_data(cache=False)
+            take()
             return Response(b'{"status":1}', mimetype="application/json")
 
         app.get("/healthz/ready")(lambda: "ready")
         return app
+
+    def taker(self, url: str) -> Callable[[], None]:
+        """Give what takes a request; called in each worker, after the fork."""
+        raise NotImplementedError
+
+
+class Null(Peer):
+    """The ceiling."""
+
+    def taker(self, url: str) -> Callable[[], None]:
+        def take() -> None:
+            request.get_data(cache=False)
+
+        return take
 
 
 class Plain(Peer):
     """The plain way."""
 
-    def load(self) -> Flask:
-        app, mine = Flask("plain"), threading.local()
-        url = self._settings.database
-        insert = insertion(url)
+    def taker(self, url: str) -> Callable[[], None]:
+        mine, insert = threading.local(), insertion(url)
 
-        @app.post("/e/")
-        def receive() -> Response:
+        def take() -> None:
             if not hasattr(mine, "database"):
                 mine.database = connected(url)
             rows = [_row(event, json.dumps) for event in json.loads(request.get_data())["batch"]]
             mine.database.cursor().executemany(insert, rows)
             mine.database.commit()
-            return Response(b'{"status":1}', mimetype="application/json")
 
-        app.get("/healthz/ready")(lambda: "ready")
-        return app
+        return take
 
 
 class Least(Peer):
     """The least that is durable and shares commits."""
 
-    def load(self) -> Flask:
-        app, url = Flask("least"), self._settings.database
+    def taker(self, url: str) -> Callable[[], None]:
         writer = Writer(lambda: Connection(url))
 
-        @app.post("/e/")
-        def receive() -> Response:
+        def take() -> None:
             rows = [_row(event, _text) for event in orjson.loads(request.get_data())["batch"]]
             writer.run_among(Connection.insert, rows, weight=len(rows))
-            return Response(b'{"status":1}', mimetype="application/json")
 
-        app.get("/healthz/ready")(lambda: "ready")
-        return app
+        return take
 
 
 class Connection:

@@ -19,10 +19,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import takewhile
+from itertools import islice
+from typing import Any
 
 from .display import label, place
 from .store import Row
@@ -60,7 +62,6 @@ class Feed:
         self._rows: deque[Row] = deque()
         self._floor = 0  # rows beyond this seq are all in _rows
         self._head = 0  # the newest seq that was read
-        self._shared: tuple[int, int, list[Row]] | None = None  # a place, the newest seq, the rows between
         self._frames: dict[tuple[int, str], bytes] = {}  # what was drawn, the oldest first
         self._texts: dict[tuple[int, int, str], bytes] = {}  # the same, by batch
         self._viewers = 0
@@ -101,7 +102,7 @@ class Feed:
     def after(self, seq: int, *, wait_seconds: float, most: int | None = None) -> list[Row] | None:
         """Give rows beyond ``seq``, oldest first, waiting for one; [] if none came, None if polling ended.
 
-        With ``most``, the newest ones of them are enough.
+        Where only the newest ``most`` are wanted, more may be given, but none is left out.
         """
         with self._changed:
             if self._poller and self._head <= seq:
@@ -109,15 +110,9 @@ class Feed:
             if self._poller is None:
                 return None
             if seq >= self._floor or (most and len(self._rows) >= most):
-                return self._beyond(seq)[-(most or 0) :]
+                start = bisect_right(self._rows, seq, key=lambda row: row.seq)
+                return list(islice(self._rows, start, None))
         return self._page(seq)
-
-    def _beyond(self, seq: int) -> list[Row]:
-        """Give the kept rows beyond ``seq``, counted out once for the viewers who are in step."""
-        if self._shared is None or self._shared[:2] != (seq, self._head):
-            rows = [*takewhile(lambda row: row.seq > seq, reversed(self._rows))][::-1]
-            self._shared = (seq, self._head, rows)
-        return self._shared[2]
 
     def _page(self, seq: int) -> list[Row]:
         """Give the next rows beyond ``seq`` from the store, asked once for all who fell behind together."""
@@ -127,8 +122,7 @@ class Feed:
                 rows = self._recent(after=seq, limit=PAGE)
                 if len(rows) == PAGE:  # nothing will ever be added to it
                     self._pages[seq] = rows
-                while len(self._pages) > KEPT_PAGES:
-                    del self._pages[next(iter(self._pages))]
+                _shorten(self._pages, KEPT_PAGES)
         return rows
 
     def text(self, rows: list[Row], form: str, draw: Callable[[Row], str]) -> bytes:
@@ -138,8 +132,7 @@ class Feed:
             text = self._texts.get(key)
             if text is None:
                 text = self._texts[key] = b"".join([self._frame(row, form, draw) for row in rows])
-                while len(self._texts) > KEPT_TEXTS:
-                    del self._texts[next(iter(self._texts))]
+                _shorten(self._texts, KEPT_TEXTS)
         return text
 
     def frame(self, row: Row, form: str, draw: Callable[[Row], str]) -> bytes:
@@ -152,8 +145,7 @@ class Feed:
         text = self._frames.get(key)
         if text is None:
             text = self._frames[key] = _frame(row.seq, draw(row)).encode()
-            while len(self._frames) > KEPT:
-                del self._frames[next(iter(self._frames))]
+            _shorten(self._frames, KEPT)
         return text
 
     def _start(self) -> None:
@@ -207,6 +199,12 @@ class Feed:
             with self._changed:
                 self._changed.notify(FLOCK)
             time.sleep(FLOCK_SECONDS)
+
+
+def _shorten(kept: dict[Any, Any], most: int) -> None:
+    """Forget the oldest until ``most`` are left."""
+    while len(kept) > most:
+        del kept[next(iter(kept))]
 
 
 def matches(row: Row, query: str) -> bool:

@@ -70,11 +70,15 @@ class TagStage:
         return Found([cookies[NAME], local[NAME]], events, list(self.browser.said), journal)
 
     def empty(self) -> None:
-        """Forget the last visitor, whose page is gone: its worker may have come up late, and stored once more."""
+        """Forget the last visitor, once their page is gone: its worker may come up late, and store once more."""
         assert self.browser.context is not None
-        self.page.goto(self.blank)
+        self.leave()
         self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         self.browser.context.clear_cookies()
+
+    def leave(self) -> None:
+        """Go to a page without the tag."""
+        self.page.goto(self.blank)
 
     def load(self, url: str) -> None:
         self.page.goto(url)
@@ -121,16 +125,17 @@ class PyodideTagStage(TagStage):
     def html(self, tags: str) -> str:
         return "<script>window.Worker = parent.StayingWorker</script>" + tags
 
-    def empty(self) -> None:
-        assert self.browser.context is not None
-        self.page.evaluate("new Promise((done) => { seat.onload = done; seat.src = 'about:blank' })")
-        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
-        self.browser.context.clear_cookies()
+    def leave(self) -> None:
+        self.seat("about:blank")
+
+    def seat(self, url: str) -> None:
+        """Load a page in the frame."""
+        self.page.evaluate("url => new Promise((done) => { seat.onload = done; seat.src = url })", url)
 
     def load(self, url: str) -> None:
         if len(self.page.frames) > 1 and self.scene.evaluate("!!window.beknown"):
             self.scene.evaluate("beknown.flush()")  # the worker must owe the last page nothing
-        self.page.evaluate("url => new Promise((done) => { seat.onload = done; seat.src = url })", url)
+        self.seat(url)
         self.scene.wait_for_function("window.beknown", polling=10, timeout=SLOW)
         assert self.scene.evaluate("beknown.ready")["runtime"] == "pyodide"
 

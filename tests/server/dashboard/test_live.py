@@ -36,17 +36,26 @@ def row(seq: int, event: str = "e", name: str = "Ada", **properties: str) -> Row
 
 
 class Rows:
-    """A store's ``recent``, over a list; counts how often it is asked."""
+    """A store's ``recent``, over a list; remembers what it was asked for."""
 
     def __init__(self, count: int = 0) -> None:
         self.rows = [row(seq) for seq in range(1, count + 1)]
-        self.asked = 0
+        self.places: list[int | None] = []  # after which of them, question by question
 
     def recent(self, *, limit: int, after: int | None = None) -> list[Row]:
-        self.asked += 1
+        self.places.append(after)
         if after is None:
             return self.rows[::-1][:limit]
         return [one for one in self.rows if one.seq > after][:limit]
+
+    @property
+    def asked(self) -> int:
+        return len(self.places)
+
+
+def places(rows: list[Row] | None) -> list[int]:
+    assert rows is not None
+    return [one.seq for one in rows]
 
 
 def feed_of(rows: Rows, *, most_viewers: int = 9, is_stopping: object = lambda: False) -> Feed:
@@ -67,6 +76,12 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "POLL_SECONDS", 0.01)
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PAGE", 10)
+    monkeypatch.setattr(live, "KEPT", 15)
+
+
 def test_a_viewer_gets_what_arrives_after_its_place() -> None:
     rows = Rows(3)
     feed = feed_of(rows)
@@ -79,9 +94,8 @@ def test_a_viewer_gets_what_arrives_after_its_place() -> None:
         assert feed.after(4, wait_seconds=0.02) == []
 
 
-def test_who_comes_back_gets_what_lies_between_though_it_is_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "PAGE", 10)
-    monkeypatch.setattr(live, "KEPT", 15)
+@pytest.mark.usefixtures("small")
+def test_who_comes_back_gets_what_lies_between_though_it_is_long_ago() -> None:
     rows = Rows(100)
     feed = feed_of(rows)
     with watching(feed):
@@ -117,27 +131,23 @@ def test_however_fast_rows_come_viewers_wake_once_for_all_of_them(monkeypatch: p
     assert [one.seq for one in found] == list(range(4, 60))
 
 
-def test_viewers_who_fell_behind_together_ask_the_store_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "PAGE", 10)
-    monkeypatch.setattr(live, "KEPT", 15)
+@pytest.mark.usefixtures("small")
+def test_viewers_who_fell_behind_together_ask_the_store_once() -> None:
     rows = Rows(100)
     feed = feed_of(rows)
     with watching(feed):
-        asked = []
-        monkeypatch.setattr(feed, "_recent", lambda **given: asked.append(given["after"]) or rows.recent(**given))
         for place in (40, 40, 50, 50):
-            found = feed.after(place, wait_seconds=5)
-            assert found is not None
-            assert [one.seq for one in found] == list(range(place + 1, place + 11))
-        assert [place for place in asked if place < 100] == [40, 50]
+            assert places(feed.after(place, wait_seconds=5)) == list(range(place + 1, place + 11))
+        assert [place for place in rows.places if place in (40, 50)] == [40, 50]
         # What is no whole page may grow, and is asked for again.
-        assert [[one.seq for one in feed._page(95)] for _ in range(2)] == [list(range(96, 101))] * 2
+        for _ in range(2):
+            assert places(feed.after(95, wait_seconds=5)) == list(range(96, 101))
         rows.rows.append(row(101))
-        assert [one.seq for one in feed._page(95)] == list(range(96, 102))
+        assert places(feed.after(95, wait_seconds=5)) == list(range(96, 102))
 
 
+@pytest.mark.usefixtures("small")
 def test_a_page_that_fell_behind_goes_on_with_the_newest_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "KEPT", 15)
     monkeypatch.setattr(live, "ON_PAGE", 5)
     rows = Rows(100)
     feed = feed_of(rows)
@@ -146,16 +156,14 @@ def test_a_page_that_fell_behind_goes_on_with_the_newest_rows(monkeypatch: pytes
         until = time.monotonic() + 5
         while feed.head() < 150 and time.monotonic() < until:
             time.sleep(0.01)
-        monkeypatch.setattr(feed, "_page", lambda seq: pytest.fail("the store was asked"))
-        places = {}
-        for form in ("html", "json"):
-            stream = frames(feed, 140, "", form=form, draw=lambda one: one.event)
+        found = {}
+        for form, place in (("html", 140), ("json", 140), ("html", 40)):
+            stream = frames(feed, place, "", form=form, draw=lambda one: one.event)
             next(stream)
-            places[form] = [int(line[4:]) for line in next(stream).split(b"\n") if line.startswith(b"id: ")]
-        assert places == {"html": list(range(146, 151)), "json": list(range(141, 151))}
-        stream = frames(feed, 40, "", form="html", draw=lambda one: one.event)
-        next(stream)
-        assert next(stream).count(b"id: ") == 5
+            found[form, place] = [int(line[4:]) for line in next(stream).split(b"\n") if line.startswith(b"id: ")]
+    newest = list(range(146, 151))
+    assert found == {("html", 140): newest, ("json", 140): list(range(141, 151)), ("html", 40): newest}
+    assert 40 not in rows.places  # the store was not asked
 
 
 def test_what_a_page_searches_is_searched_in_all_that_came(monkeypatch: pytest.MonkeyPatch) -> None:
