@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import sqlite3
 import statistics
 import tempfile
@@ -43,6 +42,7 @@ from beknown_server.reading import Reading
 from beknown_server.spans import Zone
 from beknown_server.store import Event, Project, Store
 from history import DAY, START, store_of
+from memory import peak_mib
 
 TIMES = 5
 TODAY = date(2026, 10, 30)
@@ -227,7 +227,7 @@ def measured(events: int, data: Path, *, with_sql: bool) -> dict[str, Any]:
             result["questions"][title] = {**row, "sqlite": time.perf_counter() - started if with_sql else None}
             print(title, json.dumps(result["questions"][title]), flush=True)
         result["plain_mb"] = size(folder / "plain.duckdb")
-        result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        result["peak_memory_mb"] = peak_mib()
         plain.close()
         columns.close()
     raw.close()

@@ -13,7 +13,6 @@ import gzip
 import importlib.util
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from memory import peak_mib
 
 RESULTS = Path(__file__).parent / "results/soak_decoder.json"
 MAX_SECONDS = 1.0  # of processor time for one input
@@ -151,8 +152,9 @@ def blind(seconds: float, seed: int) -> dict[str, Any]:
         try:
             decode(data)
         except Exception as error:  # the very subject: nothing may be raised
-            return {"inputs": count, "failure": f"{type(error).__name__}: {error}", "input": data.hex()[:20_000]}
-    return {"inputs": count, "failure": None}
+            failure = f"{type(error).__name__}: {error}"
+            return {"inputs": count, "peak_mib": round(peak_mib()), "failure": failure, "input": data.hex()[:20_000]}
+    return {"inputs": count, "peak_mib": round(peak_mib()), "failure": None}
 
 
 def guided(seconds: float, seed: int) -> dict[str, Any]:
@@ -170,6 +172,7 @@ def guided(seconds: float, seed: int) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True)
         crashes = [path.read_bytes().hex()[:20_000] for path in Path(folder).glob("*-*") if path.is_file()]
         found = {"inputs": stat(done.stderr, "number_of_executed_units"), "corpus": len(list(corpus.iterdir()))}
+        found |= {"peak_mib": stat(done.stderr, "peak_rss_mb")}
         failure = None if done.returncode == 0 else done.stdout[-2000:] + done.stderr[-2000:]
         return found | {"failure": failure} | ({"input": crashes[0]} if crashes else {})
 
@@ -200,12 +203,10 @@ def main() -> int:
     sees = importlib.util.find_spec("atheris") is not None and not chosen.blind
     print(f"soak_decoder: {chosen.seconds:.0f} s, {'atheris' if sees else 'blind'}, seed {chosen.seed}", flush=True)
     found = (guided if sees else blind)(chosen.seconds, chosen.seed)
-    who = resource.RUSAGE_CHILDREN if sees else resource.RUSAGE_SELF
-    mib = resource.getrusage(who).ru_maxrss >> 10
     said = {"engine": "atheris" if sees else "blind", "seconds": chosen.seconds, "seed": chosen.seed, **found}
-    chosen.results.write_text(json.dumps({**said, "peak_mib": mib}, indent=2) + "\n")
-    print(json.dumps({**said, "peak_mib": mib}, indent=2))
-    return 1 if found["failure"] or mib > MAX_MIB else 0
+    chosen.results.write_text(json.dumps(said, indent=2) + "\n")
+    print(json.dumps(said, indent=2))
+    return 1 if found["failure"] or found["peak_mib"] > MAX_MIB else 0
 
 
 if __name__ == "__main__":

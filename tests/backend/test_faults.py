@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -53,8 +53,11 @@ def captures(client: Client | AsyncClient, restart: Callable[[], None]) -> Itera
         yield uuid
 
 
-def memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_mb() -> float:
+    """Give the most this process has held since "5" was written to clear_refs (``man 5 proc_pid_clear_refs``)."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) / 1024
 
 
 Record = Callable[[str, object], None]
@@ -70,11 +73,12 @@ def test_a_bad_tempered_collector_killed_twice_has_every_event_once(
         time.sleep(0.2)
         server.start()
 
-    before = memory_mb()
+    Path("/proc/self/clear_refs").write_text("5")  # what other tests have needed at most is not this one's
+    before = peak_mb()
     with Client(KEY, server.url, on_error=told, **OPTIONS) as client:
         accepted = list(captures(client, restart))
         assert client.flush(PATIENCE)
-    stored, grown = server.stored(), memory_mb() - before
+    stored, grown = server.stored(), peak_mb() - before
     told_of(record_property, accepted, stored)
     record_property("sent more than once", server.repeats())
     record_property("refused because the queue was full", told.full)
