@@ -31,7 +31,7 @@ from .segments import Segments
 from .store import Store
 
 PATIENCE_S = 10.0  # whoever asks waits so long for the copy to catch up
-FORMAT = "4"  # part of the folder's name: a new format starts a new copy
+FORMAT = "5"  # part of the folder's name: a new format starts a new copy
 
 CONFIG: dict[str, Any] = {
     "memory_limit": MEMORY,

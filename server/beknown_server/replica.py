@@ -26,6 +26,7 @@ from .segments import GRACE_S, Segment, Segments
 from .store import Store
 
 PAGE = 20_000  # events read from the store at once
+TELLING, OTHERS = ("$identify", "$create_alias", "$merge_dangerously"), ("$anon_distinct_id", "alias", "distinct_id")
 SEGMENT = 100_000  # events in one file, and at most that many (with their properties) in memory
 
 EVENT = {
@@ -322,9 +323,14 @@ def _write(connection: duckdb.DuckDBPyConnection, rows: str, place: Path, *, ord
 
 
 def _coded(row: Sequence[Any]) -> tuple[Any, ...]:
-    """Give a row of the store as the copy has it; ``inside``: a page that was reached from another of the same host."""
+    """Give a row of the store as the copy has it; ``inside``: a page that was reached from another of the same host.
+
+    Another person's id is left out: a deletion would not find it here.
+    """
     seq, timestamp, event, number, session, text = row
     properties = orjson.loads(text)
+    if event in TELLING:
+        text = orjson.dumps({key: value for key, value in properties.items() if key not in OTHERS}).decode()
     device, host = properties.get("$device_id"), properties.get("$host")
     inside = event == "$pageview" and isinstance(host, str) and host == properties.get("$referring_domain")
     codes = [code_of(one) if isinstance(one, str) and one else None for one in (session, device)]

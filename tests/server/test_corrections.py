@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from beknown_server.columns import Columns
 from beknown_server.errors import NotFound, Unusable
+from beknown_server.identity import Fact, replay
 from beknown_server.store import Claim, Event, Project, Store, open_store
 
+from . import histories
 from .conftest import BOTH_ENGINES, NOW, event
 
 LATER = NOW + 1_000_000
@@ -119,6 +122,84 @@ def test_a_split_keeps_together_what_was_chosen_together(store: Store, project: 
 
 
 @BOTH_ENGINES
+def test_a_split_leaves_users_users_so_that_nothing_else_joins_them(store: Store, project: Project) -> None:
+    refused_at_first = [said("claim", "anon-1", "bob", NOW + 1), said("alias", "ada", "bob", NOW + 2)]
+    store.append(project.id, [said("claim", "anon-1", "ada", NOW), *refused_at_first], NOW)
+    before = picture(store, project)
+    (link,) = store.corrections.split(project.id, ["anon-1"], now=LATER)
+    assert store.person(project.id, "ada").distinct_ids == ["ada"]
+    assert store.person(project.id, "bob").distinct_ids == ["bob", "anon-1"]  # Bob's claim is what is left
+    assert store.person(project.id, "ada").is_identified
+    store.corrections.redo(project.id, link)
+    assert picture(store, project) == before
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("seed", range(25))
+def test_a_split_parts_the_chosen_from_the_rest_whatever_was_said_or_changes_nothing(
+    store: Store, project: Project, seed: int
+) -> None:
+    chance = random.Random(seed)
+    store.append(project.id, [histories.event_of(one) for one in histories.history(chance)], NOW)
+    for name in histories.IDS:
+        person = store.person(project.id, name)
+        if person is None or len(person.distinct_ids) < 2:
+            continue
+        chosen = chance.sample(person.distinct_ids, chance.randint(1, len(person.distinct_ids) - 1))
+        with suppress(Unusable):
+            store.corrections.split(project.id, chosen, now=LATER)
+        if store.person(project.id, name) == person:
+            continue  # others would bring them together again: then nothing is changed
+        for one in chosen:
+            left = set(person.distinct_ids) - set(chosen)
+            assert not left & set(store.person(project.id, one).distinct_ids)
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("order", [1, -1])
+def test_whom_a_deletion_leaves_is_what_the_facts_that_are_left_say(store: Store, project: Project, order: int) -> None:
+    refused = [
+        said("claim", "anon-1", "bob", NOW + 1),
+        said("alias", "ada", "bob", NOW + 2, properties={"alias": "ada"}),
+    ]
+    store.append(project.id, [said("claim", "anon-1", "ada", NOW), *refused], NOW)
+    store.corrections.delete(project.id, "ada", now=LATER)
+    assert store.person(project.id, "bob").is_identified  # the site said so
+    assert "ada" not in str([row.properties for row in store.recent(project.id)])
+    facts = [said("claim", "anon-2", "cy", LATER + 1), said("alias", "bob", "cy", LATER + 2)]
+    for fact in facts[::order]:
+        store.append(project.id, [fact], LATER + 9)
+    assert store.person(project.id, "bob").distinct_ids == ["bob"]
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("seed", range(25))
+def test_after_a_deletion_the_rest_is_replayed(store: Store, project: Project, seed: int) -> None:
+    chance = random.Random(seed)
+    told = [one for one in histories.history(chance) if one.kind]
+    arrived = [histories.event_of(one) for one in told]
+    chance.shuffle(arrived)
+    for one in arrived:
+        store.append(project.id, [one], NOW)
+    gone = chance.choice([name for name in histories.IDS if store.person(project.id, name)])
+    deleted = set(store.corrections.delete(project.id, gone, now=LATER).names)
+    counted = {one.uuid: one for one in told if not one.refused}.values()
+    left = [
+        Fact("named", one.y, one.y, one.at, one.uuid)
+        if one.x in deleted
+        else Fact(one.kind, one.x, one.y, one.at, one.uuid)
+        for one in counted
+        if one.y not in deleted and (one.x not in deleted or one.kind == "claim")
+    ]
+    clusters, _ = replay(left)
+    for name in set(histories.IDS) - deleted:
+        person, cluster = store.person(project.id, name), clusters.get(name)
+        if person is not None:
+            assert sorted(person.distinct_ids) == sorted(cluster.members if cluster else [name])
+            assert person.is_identified == bool(cluster and cluster.standing.identified)
+
+
+@BOTH_ENGINES
 def test_the_deleted_stay_deleted_whatever_comes_late(store: Store, project: Project) -> None:
     told = {"set_": {"email": "ada@example.com"}, "set_once": {"$initial_utm_source": "ad"}}
     early = [event("$pageview", "anon-1", NOW), said("claim", "anon-1", "ada", NOW + 1, **told)]
@@ -181,7 +262,8 @@ def test_no_file_holds_the_deleted_any_more(tmp_path: Path) -> None:
     columns = Columns(store, tmp_path / "columns")
     told = {"set_": {"email": "ada-of-the-lake"}, "properties": {"path": "ada-of-the-lake"}}
     many = [said("claim", f"ada-of-the-lake-{n}", "ada-of-the-lake", NOW + n, **told) for n in range(50)]
-    store.append(project.id, [*many, event("x", "bob", NOW)], NOW)
+    bobs = said("claim", "ada-of-the-lake-1", "bob", NOW + 99, properties={"$anon_distinct_id": "ada-of-the-lake-1"})
+    store.append(project.id, [*many, bobs], NOW)
     with columns.reading(project.id):
         pass
     deleted = store.corrections.delete(project.id, "ada-of-the-lake", now=LATER)

@@ -9,6 +9,8 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any
 
 from ..identity import CLAIM, NAMED, Fact, Standing, decide, replay
@@ -111,6 +113,21 @@ def replay_around(db: Connection, project_id: int, ids: list[int]) -> dict[bytes
     changed = [uuid for uuid in facts if rules[uuid] != before[uuid]]
     db.many("fact.decided", [{"project_id": project_id, "uuid": uuid, "rule": rules[uuid]} for uuid in changed])
     return rules
+
+
+def still_name(db: Connection, project_id: int, facts: Iterable[Any]) -> None:
+    """Let whoever these claims (rows of fact.around) named stay a user when they go: the site said so, whatever becomes
+    of the other id. The next replay finds it."""
+    for fact in facts:
+        uuid = naming(bytes(fact["uuid"]))
+        if fact["kind"] == CLAIM and not db.all("fact.by_uuid", project_id=project_id, uuid=uuid):
+            row = {"project_id": project_id, "kind": NAMED, "x": fact["y"], "y": fact["y"], "at": fact["at"]}
+            db.many("fact.add", [{**row, "uuid": uuid, "rule": "", "final": 0}])
+
+
+def naming(claim: bytes) -> bytes:
+    """Give the uuid of the fact that keeps of a claim that it named a user."""
+    return sha256(claim + b"named").digest()[:16]
 
 
 def _number(members: list[int], was: dict[int, int | None]) -> int:

@@ -5,7 +5,8 @@ Rules:
   So an undo is exact: persons and properties are as if the fact had never been; what it had kept others from doing
   (another user's claim, say) they now do.
 - The fact and its undo stay in the log, and ``redo`` takes the undo back.
-- A split withdraws what links the chosen ids to the other ids of their person, and nothing else.
+- A split withdraws what links the chosen ids to the other ids of their person, and nothing else: a user among them
+  stays one. A claim that those links had kept from being true may become so, and give the chosen ids to somebody else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from beknown.ids import RANDOM_BYTES, uuid7
 from ..errors import NotFound, Unusable
 from ..identity import FORCED, refused_for_good
 from . import people, question
-from .clusters import learn, replay_around
+from .clusters import learn, naming, replay_around, still_name
 from .forgetting import Deleted, forget
 from .records import Claim
 from .writer import Connection, Writer
@@ -98,13 +99,15 @@ def restore(db: Connection, project_id: int, link: int) -> None:
     fact = _fact(db, project_id, link)
     if fact["withdrawn"] is None:
         raise Unusable("not_undone", f"link {link} is not undone.")
+    db.many("fact.remove", [{"project_id": project_id, "uuid": naming(bytes(fact["uuid"]))}])  # it says so itself
     _mark(db, project_id, [fact], None)
 
 
 def split(db: Connection, project_id: int, names: list[str], *, now: int) -> list[int]:
     """Part these ids of one person from its others; give the numbers of the links that are undone by it.
 
-    Raises NotFound for an id that was never seen, Unusable if they are not ids of one person, or all of its ids.
+    Raises NotFound for an id that was never seen, Unusable if they are not ids of one person, or all of its ids, or
+    would come together again by what others said of them.
     """
     db.lock(project_id)
     rows = [_known(db, project_id, name) for name in dict.fromkeys(names)]
@@ -121,13 +124,25 @@ def split(db: Connection, project_id: int, names: list[str], *, now: int) -> lis
         for fact in db.all("fact.around", ids=piece)
         if (fact["x"] in chosen) != (fact["y"] in chosen) and {fact["x"], fact["y"]} <= every
     }
+    still_name(db, project_id, between.values())
     _mark(db, project_id, list(between.values()), now)
+    if _persons(db, chosen) & _persons(db, every - chosen):
+        raise Unusable(
+            "held_together",
+            "without the links between them, others would bring these ids together again; nothing was changed.",
+            fix="Undo single links: the person's explanation has them.",
+        )
     return sorted(between)
 
 
 def _mark(db: Connection, project_id: int, facts: list[Any], withdrawn: int | None) -> None:
     db.many("fact.withdraw", [{"id": fact["id"], "withdrawn": withdrawn} for fact in facts])
     replay_around(db, project_id, sorted({fact[side] for fact in facts for side in ("x", "y")}))
+
+
+def _persons(db: Connection, ids: set[int]) -> set[int]:
+    rows = [row for piece in question.pieces(sorted(ids)) for row in db.all("distinct_id.places", ids=piece)]
+    return {row["id"] if row["person"] is None else row["person"] for row in rows}
 
 
 def _fact(db: Connection, project_id: int, link: int) -> Any:

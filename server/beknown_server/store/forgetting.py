@@ -1,7 +1,9 @@
 """The right to be forgotten: a person with everything they did is deleted, and late events do not bring them back.
 
 Rules:
-- Gone are the events, the ids, what was set on them, what was said about them, and warnings that quote an id.
+- Gone are the events, the ids, what was set on them, what was said about them, and warnings that quote an id. Where
+  another person's claim or alias named an id, that event stays theirs, without the id; and whom it made a user, stays
+  one. Persons who are left are replayed, so that they are what the facts that are left make of them.
 - A tombstone is left for each id: its SHA-256 and the time. It names nobody, but whoever holds the id is recognised:
   an event from before the deletion (a phone that was offline, an import of an old export) that names the id, as its
   own or in a claim, is not stored.
@@ -15,12 +17,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
 
 from . import question
+from .clusters import replay_around, still_name
 from .records import Event
 from .writer import Connection
 
 TABLES = ("event", "property", "fact", "person", "distinct_id")  # in this order: the last is what the others point at
+NOBODY = "(deleted)"
 REPLACED = "(an example that named somebody who was deleted)"
 
 
@@ -37,13 +44,36 @@ def forget(db: Connection, project_id: int, person: int, *, now: int) -> Deleted
     """Delete a person, by the number of their cluster, and leave the tombstones."""
     db.lock(project_id)
     rows = db.all("distinct_id.of_person", keys=[person])
-    numbers, names = [row["id"] for row in rows], [row["name"] for row in rows]
+    names = {row["id"]: row["name"] for row in rows}
+    numbers = list(names)
     events = sum(db.all("event.count_of", ids=piece)[0]["events"] for piece in question.pieces(numbers))
+    facts = [fact for piece in question.pieces(numbers) for fact in db.all("fact.around", ids=piece)]
+    still_name(db, project_id, [fact for fact in facts if fact["y"] not in names])
+    _unname(db, project_id, names)
     for table in TABLES:
         db.many(f"{table}.forget", [{"id": number} for number in numbers])
-    db.many("forgotten.add", [{"project_id": project_id, "hash": _hash(name), "at": now} for name in names])
-    _clean_warnings(db, project_id, names)
-    return Deleted(numbers, names, events)
+    replay_around(db, project_id, sorted({fact[side] for fact in facts for side in ("x", "y")} - set(numbers)))
+    db.many("forgotten.add", [{"project_id": project_id, "hash": _hash(name), "at": now} for name in names.values()])
+    _clean_warnings(db, project_id, list(names.values()))
+    return Deleted(numbers, list(names.values()), events)
+
+
+def _unname(db: Connection, project_id: int, names: dict[int, str]) -> None:
+    """Take the ids out of the claims and aliases that were other people's events."""
+    gone = set(names.values())
+    uuids = {
+        bytes(fact["uuid"]) for piece in question.pieces(list(names)) for fact in db.all("fact.explain", ids=piece)
+    }
+    for piece in question.pieces(sorted(uuids)):
+        for row in db.all("event.told", project_id=project_id, uuids=piece):
+            if row["distinct_id"] not in names:
+                told = orjson.loads(row["properties"])
+                kept = {key: _without(value, gone) for key, value in told.items()}
+                db.many("event.rewrite", [{"seq": row["seq"], "properties": orjson.dumps(kept).decode()}])
+
+
+def _without(value: Any, gone: set[str]) -> Any:
+    return NOBODY if isinstance(value, str) and value in gone else value
 
 
 def remembered(db: Connection, project_id: int, events: Iterable[Event]) -> set[str]:

@@ -1,0 +1,1 @@
+update event set properties = :properties where seq = :seq
