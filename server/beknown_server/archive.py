@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,10 +20,11 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from beknown.wire import iso
+from beknown.wire import MAX_ID, is_junk, iso
 
-from .identity import FORCED, NAMED, Write, writes
-from .intake import Terms, as_id, taken
+from .bags import clean
+from .identity import FORCED, NAMED, Write, refused_for_good, writes
+from .intake import Skip, Terms, as_id, taken
 from .moments import moment
 from .store import Claim, Event, Group, KeptFact, KeptId, Row
 
@@ -40,6 +42,7 @@ class Found:
     ids: list[KeptId] = field(default_factory=list)
     facts: list[KeptFact] = field(default_factory=list)
     forgotten: list[tuple[str, int]] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)  # why something could not be used, and how often
 
     @property
     def size(self) -> int:
@@ -52,6 +55,7 @@ class Found:
         self.ids += more.ids
         self.facts += more.facts
         self.forgotten += more.forgotten
+        self.skipped += more.skipped
 
 
 # Out --------------------------------------------------------------------------------------------------------------
@@ -134,19 +138,25 @@ class Reader:
         self._first_of: dict[str, str] = {}  # PostHog's id of a person -> the first distinct id that was read
 
     def read(self, line: Any, place: str) -> Found:
-        """Give what one line brings; ``place`` says which line it is. Raises Skip if an event cannot be used."""
+        """Give what one line brings; ``place`` says which line it is. What cannot be used is skipped alone."""
         found = Found()
         for item, where in _items(line, place):
-            if not isinstance(item, dict):
-                continue
-            item = _uncelled(item)
-            if "record" in item:
-                self._ours(item, found)
-            elif item.get("event"):
-                found.events.append(self._event(item, where))
-            else:
-                self._person(item, found)
+            try:
+                self._item(item, where, found)
+            except (Skip, ValueError, KeyError, TypeError) as reason:
+                found.skipped[str(reason)] += 1
         return found
+
+    def _item(self, item: Any, where: str, found: Found) -> None:
+        if not isinstance(item, dict):
+            raise Skip("not an object")
+        item = _uncelled(item)
+        if "record" in item:
+            self._ours(item, found)
+        elif "event" in item:
+            found.events.append(self._event(item, where))
+        else:
+            self._person(item, found)
 
     def _ours(self, record: Record, found: Found) -> None:
         kind = record["record"]
@@ -194,21 +204,26 @@ class Reader:
     def _person(self, row: Record, found: Found) -> None:
         ids = row.get("distinct_ids")
         ids = [as_id(one) for one in (ids if isinstance(ids, list) else [row.get("distinct_id")]) if one is not None]
-        if not ids or row.get("is_deleted") in (True, 1, "true"):
+        ids = [clean(one[:MAX_ID]) for one in ids]
+        if row.get("is_deleted") in (True, 1, "true"):
             return
+        if not ids:
+            raise Skip("neither an event nor a person")
         person = str(row.get("person_id") or row.get("uuid") or row.get("id") or ids[0])
         created = moment(row.get("created_at"))
         at = self._now if created is None else created
-        first = self._first_of.setdefault(person, ids[0])
+        good = [one for one in ids if not is_junk(one)]  # PostHog may have glued people together by such an id
+        first = self._first_of.setdefault(person, good[0]) if good else ids[0]
         bag = row.get("properties")
         for one in ids:
             uuid = str(uuid5(PLACES, f"{person} {one}"))
-            told = writes(bag if isinstance(bag, dict) else {}, {}, [], at=at, uuid=uuid)
+            told = writes(bag if isinstance(bag, dict) and one in good else {}, {}, [], at=at, uuid=uuid)
             found.ids.append(KeptId(0, one, at, at, True, told))
             if one != first:
-                found.facts.append(KeptFact(0, uuid, FORCED, one, first, at))
+                found.facts.append(KeptFact(0, uuid, FORCED, one, first, at, refused_for_good(FORCED, one, first)))
         if row.get("is_identified") in (True, 1, "true"):
-            found.facts.append(KeptFact(0, str(uuid5(PLACES, f"{person} named")), NAMED, first, first, at))
+            refused = refused_for_good(NAMED, first, first)
+            found.facts.append(KeptFact(0, str(uuid5(PLACES, f"{person} named")), NAMED, first, first, at, refused))
 
 
 def _items(line: Any, place: str) -> Iterator[tuple[Any, str]]:
@@ -235,7 +250,7 @@ def _uncelled(item: Record) -> Record:
         ):
             with suppress(orjson.JSONDecodeError):
                 value = orjson.loads(value)
-        if value in ("", None) and name != "properties":
+        if value in ("", None) and name not in ("properties", "event"):
             continue
         if dot and outer == "properties":  # PostHog's CSV has a column for each property
             found.setdefault("properties", {})[inner] = value

@@ -1,7 +1,8 @@
 """``beknown export`` and ``beknown import``: everything out of a project, and back in, with a progress bar.
 
 Rules:
-- An export that broke off goes on where it stopped: beside the file lies ``<file>.progress`` until it is whole.
+- An export that broke off goes on where it stopped: beside the file lies ``<file>.progress`` until it is whole. It
+  says of what project and in which format, so that one file never holds two.
 - An import that broke off is begun again: what is there already is recognised.
 """
 
@@ -24,12 +25,11 @@ from . import archive
 from .archive import Found, Reader, Record
 from .command import Opened, project_id_of, project_option, settings_options
 from .errors import Misconfigured
-from .intake import Skip
 from .site import now_ms
 from .store import Store
 
 PAGE = 1000  # records written, lines read at once
-NOTHING: Record = {"section": "forgotten", "number": 0, "bytes": 0}
+START: Record = {"section": "forgotten", "number": 0, "bytes": 0}
 
 
 @click.command("export")
@@ -43,13 +43,19 @@ def export_command(form: str, output: Path | None, project_id: int | None, **giv
         wanted = project_id_of(store, project_id)
         if output is None:
             target = Target(sys.stdout.buffer, form)
-            for _, _, records in sections(store, wanted, NOTHING):
+            for _, _, records in sections(store, wanted, START):
                 target.write(records)
             return
         progress = output.with_name(output.name + ".progress")
         if output.exists() and not progress.exists():
             raise Misconfigured(f"{output} exists already. Remove it, or choose another file with --output.")
-        start = orjson.loads(progress.read_bytes()) if progress.exists() else NOTHING
+        about: Record = {"format": form, "project": wanted}
+        start = orjson.loads(progress.read_bytes()) if progress.exists() else {**START, **about}
+        if any(start.get(name) != value for name, value in about.items()):
+            raise Misconfigured(
+                f"{output} was begun as {start.get('format')} of project {start.get('project')}. "
+                f"Ask for the same to go on with it, or remove it and {progress.name} to begin anew."
+            )
         last = store.latest(wanted)[0]
         with output.open("ab") as file, click.progressbar(length=last, label="Export", file=sys.stderr) as bar:
             file.truncate(start["bytes"])
@@ -59,7 +65,7 @@ def export_command(form: str, output: Path | None, project_id: int | None, **giv
                 target.write(records)
                 file.flush()
                 os.fsync(file.fileno())
-                keep(progress, {"section": section, "number": number, "bytes": file.tell()})
+                keep(progress, {**about, "section": section, "number": number, "bytes": file.tell()})
                 if section == "event":
                     bar.update(max(number - bar.pos, 0))
             bar.update(last - bar.pos)
@@ -150,19 +156,21 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
             for number, line in enumerate(lines(raw)):
                 try:
                     batch.add(reader.read(orjson.loads(line) if isinstance(line, bytes) else line, str(number)))
-                except (Skip, ValueError, KeyError, TypeError) as reason:
-                    skipped[str(reason)] += 1
+                except orjson.JSONDecodeError as reason:
+                    batch.skipped[str(reason)] += 1
                 if batch.size >= PAGE:
                     counted += store_found(store, wanted, batch)
+                    skipped += batch.skipped
                     batch = Found()
                     bar.update(max(raw.tell() - bar.pos, 0))
             counted += store_found(store, wanted, batch)
+            skipped += batch.skipped
             bar.update(size - bar.pos)
     click.echo(
         f"{counted['stored']} events stored, {counted['repeated']} were there, {counted['forgotten']} forgotten."
     )
     for why, count in skipped.most_common():
-        click.echo(f"{count} lines skipped: {why}.", err=True)
+        click.echo(f"{count} skipped: {why}.", err=True)
 
 
 def store_found(store: Store, project_id: int, found: Found) -> Counter[str]:

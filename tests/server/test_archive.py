@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from beknown_server import archive, archive_cli
 from beknown_server.cli import cli
+from beknown_server.errors import Misconfigured
 from beknown_server.intake import Terms, taken
 from beknown_server.store import Project, Store, open_store
 from click.testing import CliRunner
@@ -346,6 +347,49 @@ def test_what_cannot_be_read_is_skipped_and_said(command: Command, tmp_path: Pat
     said = command.run("import", tmp_path / "file", project=mine)
     assert said.startswith("2 events stored")
     assert "no distinct_id" in said
+
+
+@pytest.mark.parametrize("shape", [lambda all: all, lambda all: {"batch": all}, lambda all: {"results": all}])
+def test_one_unusable_event_costs_its_list_nothing(command: Command, tmp_path: Path, shape: Any) -> None:
+    mine = command.project()
+    unusable = [{"event": "x"}, 7, {"event": "", "distinct_id": "ada", "properties": {"secret": 1}}, {"batch": None}]
+    (tmp_path / "file").write_text(json.dumps(shape([EVENTS[0], *unusable, EVENTS[1]])))
+    said = command.run("import", tmp_path / "file", project=mine)
+    assert said.startswith("2 events stored")
+    assert "no event name" in said
+    assert "secret" not in str([one.properties for one in command.store.people(mine.id)])
+
+
+def test_posthogs_persons_are_not_glued_by_junk_nor_parted_by_long_ids(command: Command, tmp_path: Path) -> None:
+    mine = command.project()
+    long = "a" * 250
+    rows = [
+        {"id": "p1", "distinct_ids": ["unknown", "ada", long], "properties": {"plan": "pro"}, "is_identified": True},
+        {"id": "p2", "distinct_ids": ["bob", "unknown"], "properties": {"plan": "free"}},
+    ]
+    events = [{"event": "x", "distinct_id": one, "uuid": uuid_of()} for one in ("unknown", "bob", long)]
+    (tmp_path / "file").write_text("\n".join(json.dumps(one) for one in [*rows, *events]))
+    command.run("import", tmp_path / "file", project=mine)
+    assert sorted(command.store.person(mine.id, "ada").distinct_ids) == ["a" * 200, "ada"]
+    assert command.store.person(mine.id, "ada").event_count == 1
+    assert command.store.person(mine.id, "bob").properties == {"plan": "free"}
+    assert command.store.person(mine.id, "unknown").properties == {}
+
+
+def test_an_export_does_not_go_on_with_another(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other, file = command.project(), command.project(), tmp_path / "all"
+    tell(command.store, mine, visit())
+    with monkeypatch.context() as patch:
+        patch.setattr(archive_cli, "keep", lambda *given, real=archive_cli.keep: [real(*given), 1 / 0])
+        with pytest.raises(ZeroDivisionError):
+            command.run("export", "--output", file, project=mine)
+    for project, form in ((other, "ndjson"), (mine, "csv")):
+        with pytest.raises(Misconfigured, match="begun as ndjson of project"):
+            command.run("export", "--format", form, "--output", file, project=project)
+    command.run("export", "--output", file, project=mine)
+    assert not (tmp_path / "all.progress").exists()
 
 
 def test_a_record_and_its_row_of_csv_hold_the_same() -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from beknown_server import Settings, create_app
@@ -18,7 +19,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .conftest import KEY, NOW, event
+from .conftest import BOTH_ENGINES, KEY, NOW, SECRET, event
 
 TEXT = st.text(st.characters(codec=None), max_size=12) | st.sampled_from(
     ["\0", "a\0b", "\ud83e", "null", "", "é" * 300]
@@ -155,3 +156,29 @@ def test_a_full_disk_is_503_and_nothing_that_was_stored_is_lost(database: str, s
     assert [answer.status_code for answer in answers] == [503] * 3
     assert answers[0].headers["X-Beknown-Refused"] == "store_full"
     assert [row.event for row in store.recent(project.id)] == ["kept"]
+
+
+ODD_TEXTS = ["\0", "a\0b", "\ud800", "\u202e", "'; drop table event; --", "%", "x" * 5000]
+READ = ("persons?search={}", "persons/{}", "persons/{}/explain", "groups?type={}", "groups?key={}", "events?event={}")
+READ += ("events?distinct_id={}", "events?person={}")
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=ascii)
+def test_odd_texts_are_looked_for_like_any_other(client: FlaskClient, text: str) -> None:
+    event = {"event": "x", "distinct_id": "a\0b"}
+    assert client.post("/batch/", json={"api_key": KEY, "batch": [event]}).status_code == 200
+    quoted, operator = quote(text, errors="surrogatepass"), {"Authorization": "Bearer " + SECRET}
+    for call in READ:
+        answer = client.get("/api/" + call.format(quoted), headers=operator)
+        assert answer.status_code in (200, 400, 404), (call, answer.text)
+        assert answer.status_code == 200 or text != "a\0b" or "persons/" not in call
+    for call, body in (
+        ("persons/merge", {"from": text, "into": "a\0b"}),
+        ("persons/split", {"distinct_ids": [text]}),
+        ("insights/trends", {"event": text, "breakdown": text, "date_from": "2026-11-01", "date_to": "2026-11-02"}),
+    ):
+        answer = client.post("/api/" + call, json=body, headers=operator)
+        assert answer.status_code in (200, 400, 404, 409), (call, answer.text)
+    if text not in ("a\0b", "%"):
+        assert client.delete(f"/api/persons/{quoted}", headers=operator).status_code in (400, 404)

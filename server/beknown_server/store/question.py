@@ -7,6 +7,7 @@ Rules:
 - ``{{:name ...}}`` is left out when ``name`` is not given or None.
 - A list stands for its items: ``in (:ids)``, or for as many rows: ``values :ids``. Callers keep lists below MOST_ITEMS
   (see ``pieces``).
+- A NUL is asked for as it is stored, as U+FFFD: PostgreSQL takes none, not even in a question.
 - Few texts, so that engines find them prepared: lists are filled up to a power of two.
 """
 
@@ -39,6 +40,7 @@ def text(name: str) -> str:
 
 def bound(sql: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Give the SQL with its optional clauses decided and its lists written out, and the values to bind."""
+    values = {name: _storable(value) for name, value in values.items()}
     lists = {name: _filled_up(value) for name, value in values.items() if isinstance(value, list)}
     given = tuple(name for name, value in values.items() if value is not None)
     text = _written(sql, given, tuple((name, len(items)) for name, items in lists.items()))
@@ -48,6 +50,12 @@ def bound(sql: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     for name, items in lists.items():
         flat.update({f"{name}_{index}": item for index, item in enumerate(items)})
     return text, flat
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def _filled_up(items: list[Any]) -> list[Any]:
