@@ -17,11 +17,12 @@ import atexit
 import encodings.ascii
 import encodings.idna
 import gzip
+import json
 import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -180,6 +181,10 @@ class AsyncClient(Speaker):
     ``async with`` or ``start`` binds it to a loop; otherwise the first call made in one does.
     """
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        atexit.register(self._last)
+
     def _begin(self) -> None:
         super()._begin()
         self._http: httpx.AsyncClient | None = None
@@ -187,11 +192,15 @@ class AsyncClient(Speaker):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Begin to send, in the running event loop."""
-        if self._task is None or self._task.done():
+        """Begin to send, in the running event loop; once more, if the last one has ended."""
+        if not self._is_driven():
             self._loop = asyncio.get_running_loop()
             self._due, self._answered = asyncio.Event(), asyncio.Condition()
+            self._http = None  # the connections of a loop end with it
             self._task = self._loop.create_task(self._drive(), name="beknown")
+
+    def _is_driven(self) -> bool:
+        return bool(self._task and self._loop and not self._task.done() and not self._loop.is_closed())
 
     async def flush(self, timeout: float = 10.0) -> bool:
         """Deliver what was captured so far; tell whether that succeeded within ``timeout`` seconds."""
@@ -209,6 +218,7 @@ class AsyncClient(Speaker):
         """Flush within ``timeout`` seconds (default: ``exit_timeout``) and end. Further events are refused."""
         if self._closed:
             return
+        atexit.unregister(self._last)
         await self.flush(self.exit_timeout if timeout is None else timeout)
         self._left()
         if self._task is not None:
@@ -226,8 +236,20 @@ class AsyncClient(Speaker):
     ) -> None:
         await self.close()
 
+    def _last(self) -> None:
+        """At the program's end there is no loop: let a blocking client deliver what nobody has waited for."""
+        waiting = [] if self._closed or self._disk is not None else self._delivery.waiting()
+        if waiting:
+            alike = {one.name: getattr(self, one.name) for one in fields(Channel)}
+            with Client(**alike | {"spool": None}) as rest:
+                for text in waiting:
+                    rest._delivery.add(json.loads(text)["uuid"], text)
+            self._closed = True
+        elif not self._closed:
+            self._left()
+
     def _queued(self) -> None:
-        if self._task is None:
+        if not self._is_driven():
             try:
                 self.start()
             except RuntimeError:
@@ -247,7 +269,12 @@ class AsyncClient(Speaker):
             if texts is None:
                 await self._sleep(None if wake is None else (wake - now) / 1000)
                 continue
-            self._heard(texts, await self._post(texts))
+            try:
+                answer = await self._post(texts)
+            except asyncio.CancelledError:  # the loop ends: whoever drives next sends them again
+                self._heard(texts, Answer(0, detail="cancelled"))
+                raise
+            self._heard(texts, answer)
             async with self._answered:
                 self._answered.notify_all()
 

@@ -34,11 +34,12 @@ class Visitor:
     is_verified: bool = False
     properties: Mapping[str, Any] = field(default_factory=dict)
 
-    def marks(self) -> dict[str, Any]:
-        """Give the event properties that only we may say of this visitor."""
+    def marks(self, *, about_person: bool = False) -> dict[str, Any]:
+        """Give the event properties that only we may say of this visitor; ``about_person``: the event tells of them."""
         found: dict[str, Any] = {"$session_id": self.session_id, "$device_id": self.device_id}
         found = {name: value for name, value in found.items() if value}
-        if self.is_identified is False:  # as the tag does: an anonymous visitor's event makes no person profile
+        # As the tag does: what an anonymous visitor does makes no person profile, what is said of them does.
+        if self.is_identified is False and not about_person:
             found["$process_person_profile"] = False
         return found
 

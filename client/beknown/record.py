@@ -34,6 +34,9 @@ LADDER = (
     "everybody again each time. A random id would be rung 4, so none is made up."
 )
 
+# Events and properties that say something of the person, or of their group; collectors drop it of whom has no profile.
+TELLING = ("$identify", "$set", "$create_alias", "$groupidentify", "$set_once", "$unset", "$groups")
+
 Properties = dict[str, Any]
 
 
@@ -78,6 +81,11 @@ def build(
         found[name], more = plain_properties(bag, name, ordinary)
         complaints += more
     return found, complaints
+
+
+def is_about_person(event: str, properties: Any) -> bool:
+    """Tell whether an event says something of the person whose it is, beside that it happened."""
+    return event in TELLING or any(name in TELLING for name in properties or ())
 
 
 def encoded(event: Properties) -> str:

@@ -118,6 +118,7 @@ class Speaker(Channel):
             properties = {"distinct_id": who, "alias": record.whose(alias, call)}
             properties |= {"$signature": signature} if signature else {}
         now = time.time() * 1000
+        about_person = record.is_about_person(name, properties)
         event, complaints = record.build(
             record.named(name),
             who,
@@ -126,7 +127,7 @@ class Speaker(Channel):
             at=record.moment(timestamp, now),
             context=dict(here.properties) if here else {},
             # Another's session and device are not this person's.
-            only_ours=here.marks() if here and here.distinct_id == who else {},
+            only_ours=here.marks(about_person=about_person) if here and here.distinct_id == who else {},
             top=top,
         )
         for complaint in complaints:

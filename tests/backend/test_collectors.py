@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from beknown.backend import AsyncClient, Client, NotSent, identify_context
+from beknown.backend import AsyncClient, Client, NotSent, Visitor, identify_context, within
 from posthog import Posthog
 
 from ..server.conftest import SECRET, Server
@@ -59,6 +59,28 @@ def test_identify_on_a_backend_sets_properties_and_marks_nobody(beknown: Server)
     found = person(beknown, ANON)
     assert found["properties"] == {"plan": "pro"}
     assert not found["is_identified"]
+
+
+def test_what_a_request_says_of_its_anonymous_visitor_is_kept(beknown: Server) -> None:
+    with Client(KEY, beknown.url) as client, within(Visitor(ANON, "s", ANON, is_identified=False)):
+        client.capture(None, "looked")
+        client.set(None, {"plan": "pro"})
+        client.set_once(None, {"source": "ad"})
+        client.identify(None, {"name": "Ada"})
+        client.alias(None, "crm-7")
+        client.group_identify("company", "acme", {"seats": 5})
+        client.capture(None, "ordered", groups={"company": "acme"})
+        client.capture(None, "paid", {"$set": {"paid": True}})
+    found = person(beknown, ANON)
+    assert found["properties"] == {"plan": "pro", "source": "ad", "name": "Ada", "paid": True}
+    assert sorted(found["distinct_ids"]) == sorted([ANON, "crm-7"])
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    events = httpx.get(f"{beknown.url}/api/events", headers=headers).json()["results"]
+    bare = [one["event"] for one in events if one["properties"].get("$process_person_profile") is False]
+    assert bare == ["looked"]
+    assert next(one for one in events if one["event"] == "ordered")["properties"]["$groups"] == {"company": "acme"}
+    (group,) = httpx.get(f"{beknown.url}/api/groups", headers=headers).json()["results"]
+    assert group["properties"] == {"seats": 5}
 
 
 def test_a_wrong_key_is_told_in_the_servers_words(beknown: Server) -> None:

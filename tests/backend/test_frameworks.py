@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,9 +18,10 @@ from beknown.integrations import flask as in_flask
 from beknown.wire import pack_cookie
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from fastapi import FastAPI, Form
+from fastapi.responses import StreamingResponse
 from flask import Flask, jsonify, render_template_string, request
 
 from .conftest import KEY, Recorder
@@ -43,6 +45,19 @@ def seen() -> dict[str, Any]:
     return {} if found is None else {"id": found.distinct_id, "verified": found.is_verified}
 
 
+def told(capture: Callable[[], Any]) -> Iterator[str]:
+    """A body that captures while it is sent."""
+    yield "  "
+    capture()
+    yield json.dumps(seen())
+
+
+async def told_async(capture: Callable[[], Any]) -> AsyncIterator[str]:
+    for part in told(capture):
+        await asyncio.sleep(0)
+        yield part
+
+
 # The same small shop four times -----------------------------------------------------------------------------------
 
 
@@ -54,6 +69,11 @@ def flask_shop(client: Client) -> Flask:
     def pay() -> Any:
         beknown.capture("order_paid", {"plan": request.form["plan"]})
         return jsonify(seen())
+
+    @app.post("/pay-streaming")
+    def pay_streaming() -> Any:
+        plan = request.form["plan"]
+        return app.response_class(told(lambda: beknown.capture("order_paid", {"plan": plan})))
 
     @app.post("/login")
     def login() -> Any:
@@ -75,6 +95,16 @@ async def django_pay_async(request: HttpRequest) -> HttpResponse:
     return JsonResponse(seen())
 
 
+def django_pay_streaming(request: HttpRequest) -> StreamingHttpResponse:
+    plan = request.POST["plan"]
+    return StreamingHttpResponse(told(lambda: in_django.capture("order_paid", {"plan": plan})))
+
+
+async def django_pay_streaming_async(request: HttpRequest) -> StreamingHttpResponse:
+    plan = request.POST["plan"]
+    return StreamingHttpResponse(told_async(lambda: in_django.capture("order_paid", {"plan": plan})))
+
+
 def django_login(request: HttpRequest) -> HttpResponse:
     response = HttpResponse(in_django.signature("ada"))
     in_django.vouch(response, "ada", secure=False)
@@ -84,6 +114,8 @@ def django_login(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("pay", django_pay),
     path("pay-async", django_pay_async),
+    path("pay-streaming", django_pay_streaming),
+    path("pay-streaming-async", django_pay_streaming_async),
     path("login", django_login),
 ]
 
@@ -97,6 +129,10 @@ def fastapi_shop(client: Client) -> FastAPI:
         await asyncio.sleep(0)
         asgi.capture("order_paid", {"plan": plan})
         return seen()
+
+    @app.post("/pay-streaming")
+    async def pay_streaming(plan: Annotated[str, Form()]) -> StreamingResponse:
+        return StreamingResponse(told_async(lambda: asgi.capture("order_paid", {"plan": plan})))
 
     @app.post("/pay-in-thread")
     def pay_in_thread(plan: Annotated[str, Form()]) -> dict[str, Any]:
@@ -120,7 +156,15 @@ def django_settings(client: Client) -> None:
 SHOPS = ["flask /pay", "django /pay", "django-async /pay-async", "django-async /pay", "fastapi /pay"]
 
 
-@pytest.fixture(params=[*SHOPS, "fastapi /pay-in-thread"])
+STREAMING = [
+    "flask /pay-streaming",
+    "django /pay-streaming",
+    "django-async /pay-streaming-async",
+    "fastapi /pay-streaming",
+]
+
+
+@pytest.fixture(params=[*SHOPS, *STREAMING, "django-async /pay-streaming-async", "fastapi /pay-in-thread"])
 def shop(request: pytest.FixtureRequest, client: Client) -> Iterator[tuple[str, str]]:
     """The address of a shop, and the path at which one pays."""
     kind, path = request.param.split()

@@ -54,6 +54,49 @@ def test_a_program_ends_in_bounded_time_however_the_collector_hangs(recorder: Re
     assert time.monotonic() - began < 15  # seconds; it hangs for 20
 
 
+ASYNC = """
+    import asyncio, logging
+    from beknown.backend import AsyncClient
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    client = AsyncClient("bk_tests", sys.argv[1], exit_timeout=4.0, flush_interval=0.05, retry_wait=0.1)
+    async def capture(name, seconds=0.0):
+        client.capture("u", name)
+        await asyncio.sleep(seconds)
+"""
+
+
+def test_an_async_client_that_nobody_closed_has_delivered(recorder: Recorder) -> None:
+    done = run(ASYNC + '    asyncio.run(capture("x")); asyncio.run(capture("y"))', recorder)
+    assert done.returncode == 0
+    assert "could not be delivered" not in done.stderr
+    assert names(recorder) == {"x": 1, "y": 1}
+
+
+def test_an_async_client_ends_in_bounded_time_too_and_says_what_is_lost(recorder: Recorder) -> None:
+    recorder.hangs.set()
+    began = time.monotonic()
+    done = run(ASYNC + '    asyncio.run(capture("x", 0.2))', recorder)
+    assert done.returncode == 0
+    assert "1 event(s) could not be delivered" in done.stderr
+    assert time.monotonic() - began < 15  # seconds; it hangs for 20
+
+
+def test_an_async_client_goes_on_in_the_next_loop_whatever_the_last_one_left(recorder: Recorder) -> None:
+    source = """
+    asyncio.run(capture("first", 0.3))
+    asyncio.run(capture("second", 0.3))
+    print(len(client._delivery))
+    client.host = "http://127.0.0.1:9"  # nobody there: the loop ends while it waits
+    asyncio.run(capture("third", 0.05))
+    client.host = sys.argv[1]
+    async def flush(): print(await client.flush())
+    asyncio.run(flush())
+    """
+    done = run(ASYNC + source, recorder)
+    assert done.stdout.split() == ["0", "True"]
+    assert names(recorder) == {"first": 1, "second": 1, "third": 1}
+
+
 def test_children_of_a_fork_send_their_own_and_the_parent_sends_its_own(recorder: Recorder) -> None:
     source = """
         for number in range(30): client.capture("u", "parent")

@@ -94,4 +94,5 @@ def test_a_context_for_nobody_is_refused() -> None:
 
 def test_an_anonymous_visitors_events_make_no_person_profile() -> None:
     assert Visitor("a", is_identified=False).marks() == {"$process_person_profile": False}
+    assert Visitor("a", is_identified=False).marks(about_person=True) == {}
     assert Visitor("a", "s", "d", True).marks() == {"$session_id": "s", "$device_id": "d"}

@@ -18,13 +18,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
-from django.http import HttpRequest, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from ..context import Visitor, within
 from ..signature import sign
 from ..speaker import Properties, Speaker
-from .visit import proof, visitor_of
+from .visit import Streamed, proof, streamed, visitor_of
 
 
 @sync_and_async_middleware  # type: ignore[untyped-decorator]  # Django has no types
@@ -33,14 +33,16 @@ def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> Any:
-            with within(_visitor(request)):
-                return await get_response(request)
+            someone = _visitor(request)
+            with within(someone):
+                return _streaming(await get_response(request), someone)
 
         return answer_async
 
     def answer(request: HttpRequest) -> Any:
-        with within(_visitor(request)):
-            return get_response(request)
+        someone = _visitor(request)
+        with within(someone):
+            return _streaming(get_response(request), someone)
 
     return answer
 
@@ -66,6 +68,13 @@ def client() -> Speaker:
     if not isinstance(found, Speaker):
         raise ImproperlyConfigured("beknown needs BEKNOWN_CLIENT = Client(key, host) in the settings.")
     return found
+
+
+def _streaming(response: Any, someone: Visitor | None) -> Any:
+    if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
+        each = streamed if response.is_async else Streamed
+        response.streaming_content = each(response.streaming_content, someone)
+    return response
 
 
 def _secret() -> str:

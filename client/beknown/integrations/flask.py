@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 from ..context import within
 from ..signature import sign
 from ..speaker import Properties, Speaker
-from .visit import proof, visitor_of
+from .visit import Streamed, proof, visitor_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -65,7 +65,8 @@ class Beknown:
                 properties={"$current_url": request.base_url, "$request_method": request.method},
             )
             with within(someone):
-                return application(environ, start_response)
+                body = application(environ, start_response)
+            return body if isinstance(body, (list, tuple)) else Streamed(body, someone)
 
         return run
 

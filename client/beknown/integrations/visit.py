@@ -11,11 +11,11 @@ Rules:
 - What cannot be an id is as good as absent. Nothing here raises: a request is not to fail because of its cookies.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from ..context import Visitor
+from ..context import Visitor, within
 from ..errors import BadId, BadState
 from ..signature import is_signed, sign
 from ..wire import checked_id, cookie_name, unpack_cookie
@@ -23,6 +23,9 @@ from ..wire import checked_id, cookie_name, unpack_cookie
 PREFIXES = ("X-BEKNOWN-", "X-POSTHOG-")  # ours first
 MAX_SESSION = 100  # characters (posthog-server §1.8)
 SIGNATURE_DAYS = 365
+
+
+Part = TypeVar("Part")
 
 
 def signature_cookie(key: str) -> str:
@@ -90,3 +93,28 @@ def _clean(text: str) -> str:
 def _session(text: str) -> str:
     cleaned = _clean(text)
     return cleaned if len(cleaned) <= MAX_SESSION else ""
+
+
+class Streamed(Iterator[Part]):
+    """A body that is made while it is sent, each part of it in the visitor's context."""
+
+    def __init__(self, parts: Iterable[Part], someone: Visitor | None) -> None:
+        self._parts = iter(parts)
+        self._someone = someone
+        self.close: Callable[[], Any] = getattr(parts, "close", lambda: None)  # WSGI's servers call it (PEP 3333)
+
+    def __next__(self) -> Part:
+        with within(self._someone):
+            return next(self._parts)
+
+
+async def streamed(parts: AsyncIterable[Part], someone: Visitor | None) -> AsyncIterator[Part]:
+    """Give the same of a body that is made by coroutines."""
+    turns = aiter(parts)
+    while True:
+        with within(someone):
+            try:
+                part = await anext(turns)
+            except StopAsyncIteration:
+                return
+        yield part
