@@ -107,6 +107,9 @@ class Line:
             code = "forward_dropped" if what == retry.DROP else "forward_refused"
             example = f"{self._collector} answered {answer.status}: {answer.detail or 'without a word'}"
             self._store.warn(self._project.id, code, example, FIX, now)
+        elif answer.skipped:
+            example = f"{self._collector} could not use an event: {answer.skipped[0][1]}"
+            self._store.warn(self._project.id, "forward_dropped", example, FIX, now, len(answer.skipped))
         elif what == retry.WAIT:
             log.info("%s does not take events now (%s)", self._collector, answer.status or answer.detail)
 

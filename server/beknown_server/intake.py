@@ -83,7 +83,7 @@ CLAIM_FIXES = {
     "junk_id": "Identify with the user's own, lasting id from your database, after log-in.",
     "same_id": "Identify with the user's id, not with the visitor's own anonymous one.",
     "not_allowed": "Anybody could send $merge_dangerously with a public key. Allow it in the project's options.",
-    "unsigned": "The project demands signed identities: have your backend sign the user's id.",
+    "unsigned": "Signed identities are demanded: have your backend sign the user's id. Operators merge users.",
     "already_identified": "Call reset() when a user logs out: the next one on this device needs an id of their own.",
 }
 
@@ -323,5 +323,8 @@ def _said(name: str, distinct_id: str, given: dict[str, Any]) -> tuple[str, Any]
 
 
 def _users(kind: str, source: str, distinct_id: str) -> tuple[str, ...]:
+    """Give whose signature would do. A forced merge takes two users, and no one of them may speak for the other."""
+    if kind == FORCED:
+        return ()
     # PostHog's clients do not agree which way round an alias is (posthog-server §4.1): either side may be the user.
     return (distinct_id, source) if kind == ALIAS else (distinct_id,)

@@ -16,7 +16,7 @@ from beknown_server.settings import read_settings
 from beknown_server.store import Project, Store
 
 from ..backend.conftest import Process, Recorder, collector, recorder, until  # noqa: F401
-from .conftest import KEY, NOW, Server, event, uuid_of
+from .conftest import BOTH_ENGINES, KEY, NOW, Server, event, uuid_of
 
 URL = "https://other.example.com"
 
@@ -52,6 +52,7 @@ def stored(store: Store, project: Project, count: int) -> list[str]:
     return [one.uuid for one in events]
 
 
+@BOTH_ENGINES
 def test_events_go_on_in_the_order_of_their_arrival_with_their_uuids(store: Store, project: Project) -> None:
     other, uuids = Other(), stored(store, project, 500)
     sending = line(store, project)
@@ -61,6 +62,7 @@ def test_events_go_on_in_the_order_of_their_arrival_with_their_uuids(store: Stor
     assert other.keys == {KEY}
 
 
+@BOTH_ENGINES
 def test_a_restart_goes_on_where_the_cursor_is(store: Store, project: Project) -> None:
     other, uuids = Other(), stored(store, project, 500)
     line(store, project).turn(other, NOW)
@@ -70,6 +72,7 @@ def test_a_restart_goes_on_where_the_cursor_is(store: Store, project: Project) -
     assert other.got == uuids
 
 
+@BOTH_ENGINES
 def test_failures_are_waited_out_and_nothing_overtakes(store: Store, project: Project) -> None:
     other, uuids = Other(), stored(store, project, 3)
     other.answers = [500, 429, 0, 401]
@@ -84,6 +87,7 @@ def test_failures_are_waited_out_and_nothing_overtakes(store: Store, project: Pr
     assert [one.code for one in store.warnings(project.id)] == ["forward_refused"]
 
 
+@BOTH_ENGINES
 def test_an_event_that_the_other_cannot_use_is_dropped_alone_with_a_warning(store: Store, project: Project) -> None:
     other, uuids = Other(), stored(store, project, 20)
     other.bad = {uuids[7]}
@@ -94,6 +98,18 @@ def test_an_event_that_the_other_cannot_use_is_dropped_alone_with_a_warning(stor
     assert [one.code for one in store.warnings(project.id)] == ["forward_dropped"]
 
 
+@BOTH_ENGINES
+def test_events_that_the_other_says_it_skipped_are_counted(store: Store, project: Project) -> None:
+    uuids, sending = stored(store, project, 3), line(store, project)
+    skipped = ((0, "no distinct_id"), (2, "too old"))
+    while sending.turn(lambda key, texts: Answer(200, skipped=skipped if len(texts) == len(uuids) else ()), NOW):
+        pass
+    ((code, count, example),) = [(one.code, one.count, one.example) for one in store.warnings(project.id)]
+    assert (code, count) == ("forward_dropped", 2)
+    assert "no distinct_id" in example
+
+
+@BOTH_ENGINES
 def test_one_process_forwards_at_a_time_and_another_takes_over(store: Store, project: Project) -> None:
     other, uuids = Other(), stored(store, project, 3)
     first, second = line(store, project, "first"), line(store, project, "second")
@@ -108,6 +124,7 @@ def test_one_process_forwards_at_a_time_and_another_takes_over(store: Store, pro
     assert first.turn(other, NOW + 62_000)
 
 
+@BOTH_ENGINES
 def test_what_was_stored_before_stays_here(store: Store, project: Project) -> None:
     stored(store, project, 5)
     store.begin_forwarding(project.id, URL, since=NOW + 1)
@@ -119,6 +136,7 @@ def test_what_was_stored_before_stays_here(store: Store, project: Project) -> No
     assert (len(other.got), other.keys) == (1, {"phc_theirs"})
 
 
+@BOTH_ENGINES
 def test_a_forwarded_event_says_what_was_said_here(store: Store, project: Project) -> None:
     properties = {"$set": {"name": "Ada"}, "$anon_distinct_id": "anon-1", "n": 1}
     uuid = uuid_of()
@@ -139,6 +157,7 @@ def test_an_address_that_cannot_be_forwarded_to_is_refused_at_the_start(url: str
         checked(read_settings({"BEKNOWN_FORWARD": url}))
 
 
+@BOTH_ENGINES
 def test_a_forwarder_survives_a_store_that_is_ill(store: Store, project: Project, recorder: Recorder) -> None:  # noqa: F811
     forwarder = Forwarder(store, recorder.url, "", holder="me", clock=lambda: NOW)
     ill, well = [RuntimeError("ill")], store.recent

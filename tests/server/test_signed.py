@@ -77,6 +77,20 @@ def test_nobody_gets_round_it_by_alias_merge_or_switch(client: FlaskClient, stor
     assert [one.rule for one in store.explain(demanding.id, "ada").refused] == ["unsigned"] * 4
 
 
+def test_a_users_own_signature_takes_nobody_else_over(client: FlaskClient, store: Store, demanding: Project) -> None:
+    store.set_options(demanding.id, {"signed_identities": True, "merge_dangerously": True})
+    identify(client, "anon-1", "victim", sign("victim", SECRET))
+    mine = {"$signature": sign("mallory", SECRET)}
+    identify(client, "anon-2", "mallory", mine["$signature"])
+    said(client, "$merge_dangerously", "mallory", alias="victim", **mine)
+    said(client, "$create_alias", "mallory", alias="victim", **mine)
+    said(client, "$identify", "mallory", **{"$anon_distinct_id": "victim", **mine})
+    assert ids(store, demanding, "victim") == ["anon-1", "victim"]
+    assert ids(store, demanding, "mallory") == ["anon-2", "mallory"]
+    store.corrections.merge(demanding.id, "mallory", "victim", now=NOW)  # an operator may
+    assert len(ids(store, demanding, "victim")) == 4
+
+
 @pytest.mark.parametrize(("event_id", "alias"), [("ada", "anon-1"), ("anon-1", "ada")])
 def test_an_alias_may_be_signed_for_either_side(
     client: FlaskClient, store: Store, demanding: Project, event_id: str, alias: str
