@@ -69,7 +69,7 @@ def event_record(row: Row, fact: KeptFact | None) -> Record:
         "uuid": row.uuid,
         "event": row.event,
         "distinct_id": row.distinct_id,
-        "timestamp": iso(row.timestamp),
+        "timestamp": row.time(),
         "session_id": row.session_id,
         "person_id": row.person.person_id,
         "properties": row.properties,

@@ -181,7 +181,7 @@ def written(row: Row) -> str:
         "uuid": row.uuid,
         "event": row.event,
         "distinct_id": row.distinct_id,
-        "timestamp": iso(row.timestamp),
+        "timestamp": row.time(),
         "properties": row.properties,
     }
     return orjson.dumps(event).decode()

@@ -23,7 +23,7 @@ from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
 from .bags import clean, plain_bag, shown
 from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
-from .moments import moment
+from .moments import micros, moment
 from .store import Claim, Event, Group
 from .traits import MAX_SET, traits
 
@@ -147,6 +147,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
         name not in NOBODYS,
         _group(name, properties, complaints),
         _written(properties),
+        micros(raw.get("timestamp")),
     )
     if complaints:
         sender = origin(raw)

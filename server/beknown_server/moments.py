@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 _DIGITS = re.compile(r"\d{10}|\d{13}")
+_FINE = re.compile(r":\d\d[.,]\d{3}(\d{1,3})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = 253_402_300_799_999  # the end of year 9999
 
@@ -31,6 +32,12 @@ def moment(value: Any) -> int | None:
         return _epoch(int(text))
     parsed = _iso(text) or _rfc2822(text)
     return None if parsed is None else _ms(parsed)
+
+
+def micros(value: Any) -> int | None:
+    """Give the microseconds beyond whole milliseconds (0 to 999) of ISO 8601 text that tells them, else None."""
+    found = _FINE.search(value) if isinstance(value, str) else None
+    return int(found[1].ljust(3, "0")) if found else None
 
 
 def _epoch(number: float) -> int | None:

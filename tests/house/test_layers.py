@@ -22,7 +22,7 @@ ORDER = {
     ),
     CLIENT / "hosts": "worker objects uncaught browser spans hooks page tag bridge library __init__",
     SERVER / "store": (
-        "question records migrations migrate sqlite postgres writer projects layers clusters people forgetting "
+        "order question records migrations migrate sqlite postgres writer projects layers clusters people forgetting "
         "groups arrivals corrections archive forwarding upkeep sealed store __init__"
     ),
     SERVER: (

@@ -376,6 +376,35 @@ def test_posthogs_persons_are_not_glued_by_junk_nor_parted_by_long_ids(command: 
     assert command.store.person(mine.id, "unknown").properties == {}
 
 
+def test_what_happened_within_a_millisecond_stays_in_order(command: Command, tmp_path: Path) -> None:
+    mine, again = command.project(), command.project()
+    # As posthog-python sends them: microseconds, and random uuids, which say nothing.
+    said = [
+        (100, "f" * 8, {"plan": 1, "$lang": 1}),
+        (200, "e" * 8, {"plan": 2}),
+        (900, "0" * 8, {"plan": 3, "$lang": 3}),
+    ]
+    events = [
+        {
+            "event": "$set",
+            "distinct_id": "ada",
+            "uuid": start + uuid_of()[8:],
+            "timestamp": f"2026-11-23T22:00:00.123{micros}+00:00",
+            "properties": {"$set": bag, "$set_once": {"first": micros, "$initial_url": micros}},
+        }
+        for micros, start, bag in said
+    ]
+    tell(command.store, mine, events[::-1])
+    command.run("export", "--output", tmp_path / "all", project=mine)
+    command.run("import", tmp_path / "all", project=again)
+    for project in (mine, again):
+        found = command.store.person(project.id, "ada").properties
+        assert found == {"plan": 3, "$lang": 3, "first": 100, "$initial_url": 100}
+        origins = command.store.origins(project.id, "ada")
+        assert {origins[name].event for name in found} == {"$set"}
+    assert picture(command.store, again) == picture(command.store, mine)
+
+
 def test_an_export_does_not_go_on_with_another(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -284,3 +284,18 @@ def test_an_unmodified_posthog_client_is_understood(
     wrong.capture("x", distinct_id="ada")
     wrong.shutdown()
     assert "no project has this key" in str(errors[0][0])
+
+
+def test_events_of_a_list_without_times_and_uuids_happened_in_its_order(
+    client: FlaskClient, store: Store, project: Project
+) -> None:
+    for visit in range(10):
+        who, anonymous = f"ada-{visit}", {"$anon_distinct_id": f"anon-{visit}"}
+        said = [
+            {"event": "$identify", "distinct_id": who, "properties": anonymous},
+            {"event": "$identify", "distinct_id": f"bob-{visit}", "properties": anonymous},
+            *({"event": "$set", "distinct_id": who, "properties": {"$set": {"plan": plan}}} for plan in range(5)),
+        ]
+        client.post("/batch/", json=batch(*said))
+        ada = store.person(project.id, who)
+        assert (sorted(ada.distinct_ids), ada.properties) == ([who, f"anon-{visit}"], {"plan": 4})

@@ -24,6 +24,7 @@ from . import layers, question
 from .arrivals import person_id
 from .clusters import learn, replay_around
 from .forgetting import tombstones
+from .order import place_of, text_of
 from .people import writes_of
 from .records import Claim, KeptFact, KeptId
 from .writer import Connection, Writer
@@ -61,7 +62,7 @@ class Archive:
             for piece in question.pieces([row["id"] for row in rows]):
                 for row in db.all("property.kept", ids=piece):
                     written[row["distinct_id"]] += [
-                        replace(write, uuid=str(UUID(bytes=write.uuid))) for write in writes_of(row)
+                        replace(write, uuid=text_of(write.uuid)) for write in writes_of(row)
                     ]
         return [
             KeptId(
@@ -117,7 +118,7 @@ def _put_ids(db: Connection, project_id: int, ids: Sequence[KeptId], gone: dict[
             if write.at <= gone.get(one.distinct_id, -1):
                 continue
             if layers.is_layered(write.key):
-                layer = layers.of_write(replace(write, uuid=UUID(write.uuid).bytes))
+                layer = layers.of_write(replace(write, uuid=place_of(write.uuid)))
                 laid[numbers[one.distinct_id], write.kind].append(layer)
                 continue
             row = {
@@ -126,7 +127,7 @@ def _put_ids(db: Connection, project_id: int, ids: Sequence[KeptId], gone: dict[
                 "kind": write.kind,
                 "value": None if write.unset else orjson.dumps(write.value).decode(),
                 "at": write.at,
-                "uuid": UUID(write.uuid).bytes,
+                "uuid": place_of(write.uuid),
             }
             db.many("property.write", [row])
     layers.put(db, laid)

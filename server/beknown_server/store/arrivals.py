@@ -19,6 +19,7 @@ import orjson
 from ..identity import REFUSED, Write, writes
 from . import forgetting, groups, layers, question
 from .clusters import learn
+from .order import order
 from .records import Appended, Claim, Event
 from .writer import Connection
 
@@ -66,6 +67,7 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
                 "event": event.event,
                 "distinct_id": numbers[event.distinct_id],
                 "timestamp": event.timestamp,
+                "micros": event.micros,
                 "received": batches[batch].received,
                 "session_id": event.session_id,
                 "properties": event.text or orjson.dumps(event.properties).decode(),
@@ -81,7 +83,8 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
             if rule in REFUSED:
                 refused[batch].append((rule, event.claim))
     _write_properties(db, fresh, numbers)
-    groups.learn(db, project_id, [(uuid, one.event) for uuid, one in fresh.items() if one.event.group])
+    about_groups = [(order(uuid, event.micros), event) for uuid, (event, _) in fresh.items() if event.group]
+    groups.learn(db, project_id, about_groups)
     stored = Counter(one.batch for one in fresh.values())
     lost = Counter(forgotten)
     return [
@@ -159,7 +162,7 @@ def _writes(fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> list[dict[str
         unset = [name for name in event.unset if not name.startswith(layers.NAMES)]
         if not (set_ or once or unset):
             continue
-        for write in writes(set_, once, unset, at=event.timestamp, uuid=uuid):
+        for write in writes(set_, once, unset, at=event.timestamp, uuid=order(uuid, event.micros)):
             place = (number, write.key, write.kind)
             known = found.get(place)
             if known is None or write.outdoes(known):
@@ -181,6 +184,6 @@ def _lay(db: Connection, fresh: dict[bytes, Fresh], numbers: dict[str, int]) -> 
     """Write the properties that lie in layers."""
     new: dict[tuple[int, str], list[layers.Layer]] = defaultdict(list)
     for uuid, (event, _) in fresh.items():
-        for kind, layer in layers.of_event(event, uuid):
+        for kind, layer in layers.of_event(event, order(uuid, event.micros)):
             new[numbers[event.distinct_id], kind].append(layer)
     layers.put(db, new)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from beknown.wire import iso
+
 from ..identity import Write
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -65,6 +67,7 @@ class Event(NamedTuple):
     personal: bool = True
     group: Group | None = None
     text: str = ""  # the properties as JSON, where they were written already
+    micros: int | None = None  # of the timestamp, beyond its milliseconds, where the sender told them
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,12 @@ class Row:
     session_id: str | None
     properties: dict[str, Any]
     person: PersonRef
+    micros: int | None = None
+
+    def time(self) -> str:
+        """Give when it happened, as exactly as its sender told: ISO 8601 in UTC."""
+        text = iso(self.timestamp)
+        return text if self.micros is None else f"{text[:-1]}{self.micros:03}Z"
 
 
 @dataclass(frozen=True, slots=True)

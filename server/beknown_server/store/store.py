@@ -345,4 +345,5 @@ def _row(row: Any, person: Any) -> Row:
         session_id=row["session_id"],
         properties=orjson.loads(row["properties"]),
         person=person,
+        micros=row["micros"],
     )

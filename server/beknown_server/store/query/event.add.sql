@@ -1,2 +1,2 @@
-insert into event (project_id, uuid, event, distinct_id, timestamp, received, session_id, properties)
-values (:project_id, :uuid, :event, :distinct_id, :timestamp, :received, :session_id, :properties)
+insert into event (project_id, uuid, event, distinct_id, timestamp, micros, received, session_id, properties)
+values (:project_id, :uuid, :event, :distinct_id, :timestamp, :micros, :received, :session_id, :properties)

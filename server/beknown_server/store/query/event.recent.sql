@@ -1,4 +1,4 @@
-select e.seq, e.uuid, e.event, e.timestamp, e.received, d.name as distinct_id, e.session_id, e.properties,
+select e.seq, e.uuid, e.event, e.timestamp, e.micros, e.received, d.name as distinct_id, e.session_id, e.properties,
        coalesce(d.person, d.id) as person
 from event e
 join distinct_id d on d.id = e.distinct_id
