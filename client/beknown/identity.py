@@ -60,6 +60,11 @@ def identify(identity: Identity, user: str, call: str) -> "tuple[Identity, str, 
     return Identity(device, user, IDENTIFIED), name, {"$previous_user": "switched"}
 
 
+def is_claim(before: Identity, after: Identity) -> bool:
+    """Tell whether a log-in can be all that made ``after`` of ``before``: the same visitor, known by name now."""
+    return after.identified and not before.identified and after.device == before.device
+
+
 def reset(identity: Identity, call: str, device: bool = False) -> Identity:
     """Give a fresh anonymous identity; with ``device``, on a fresh device too (one id for both, as at first)."""
     anonymous = ids.derived(call, "anonymous")

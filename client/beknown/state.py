@@ -8,7 +8,8 @@ Rules:
 - Of two copies the one with the higher revision is newer, unless the other was in use since; in a tie the cookie wins,
   because it alone is shared with the site's other subdomains. The revision grows with every change of identity and
   every new session.
-- localStorage's first line repeats the cookie, so that either store alone is enough.
+- localStorage's first line repeats the cookie, so that either store alone is enough, and so that what it keeps of one
+  visitor or session is never another's: a cookie may tell of a log-out that another subdomain has seen.
 - Damaged text is BadState, never a crash; the caller starts afresh with what is whole.
 """
 
@@ -16,7 +17,7 @@ import json
 
 from . import past, wire
 from .errors import BadState
-from .identity import Identity
+from .identity import Identity, is_claim
 from .session import Session, touched
 
 TYPE_CHECKING = False
@@ -134,11 +135,23 @@ class State:
             return False
         if fields["revision"] == self.revision and fields["active"] < self.session.active:
             fields["active"] = self.session.active  # another tab's copy of the same session, a moment older
+        before = self.identity, self.session.id, self.revision
         self.asked = self.asked or fields["asked"]
         self.revision = fields["revision"]
-        self.identity = Identity(fields["device"], fields["distinct_id"], fields["identified"])
+        self.identity = _identity(fields)
         self.session = Session(fields["session"], fields["started"], fields["active"])
+        self._disown(*before)
         return True
+
+    def _disown(self, identity: Identity, session: str, revision: int) -> None:
+        """Forget what was kept of a visitor or a session, as far as others hold now."""
+        if identity.distinct_id != self.identity.distinct_id:
+            self.sent = ""
+            # A log-in is one revision, with a new session two. With a log-out before it there are three.
+            if not is_claim(identity, self.identity) or self.revision > revision + 2:
+                self.registered, self.groups, self.first = {}, {}, {}
+        if session != self.session.id:
+            self.of_session, self.entry = {}, {}
 
     def resume(self, cookie: str, theirs: "past.Past") -> None:
         """Take over the state that a page had not lived to store: its cookie's text, and its past."""
@@ -152,27 +165,26 @@ class State:
         higher revision that was left there long ago belongs to a visitor whose cookies have been cleared since.
         """
         cookie, _, rest = local.partition("\n")
-        ours = self.past
         try:
             kept = json.loads(rest)
-            for name, kind in KEPT.items():
-                value = kept.get(name)
-                setattr(self, name, value if isinstance(value, kind) else kind())
+            found = {name: kept.get(name) for name in KEPT}
         except (ValueError, AttributeError, RuntimeError):  # RuntimeError: nested too deeply for the parser
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None
-        theirs, self.past = past.whole(self.past), ours
-        fields = wire.unpack_cookie(cookie)
+        fields, theirs, ours = wire.unpack_cookie(cookie), past.whole(found["past"]), self.past
         is_half_written = past.is_shared([past.entry("", self.identity)], theirs, "")  # the cookie comes after it
         if fields["revision"] > self.revision and (fields["active"] >= self.session.active or is_half_written):
             self.follow(cookie)
-        now = self.identity.distinct_id
-        if fields["distinct_id"] == now or (ours and ours[-1][2] == now):
+        for name, kind in KEPT.items():
+            setattr(self, name, found[name] if isinstance(found[name], kind) else kind())
+        self.past = ours
+        before, now = _identity(fields), self.identity.distinct_id
+        if before.distinct_id == now or (ours and ours[-1][2] == now):
             self._join(fields, theirs)
-        elif fields["device"] == self.identity.device:
-            before = Identity(fields["device"], fields["distinct_id"], fields["identified"])
+        elif before.device == self.identity.device:
             self.past = past.overtaken(theirs or [past.entry("", before)], self.identity, self.session.active)
         else:  # cookies were cleared: this is somebody else's
             self.past = []
+        self._disown(before, fields["session"], fields["revision"])
 
     def _join(self, fields: "dict[str, Any]", theirs: "past.Past") -> None:
         """Put the past of somebody with these fields of the cookie together with ours; the newest call decides."""
@@ -186,6 +198,11 @@ class State:
             self.past = theirs
         if self.past and self.past[-1][2] != self.identity.distinct_id:
             self.become(past.identity_of(self.past[-1]))
+
+
+def _identity(fields: "dict[str, Any]") -> Identity:
+    """Give the identity among a cookie's fields."""
+    return Identity(fields["device"], fields["distinct_id"], fields["identified"])
 
 
 def newest(by_tab: "dict[str, Any]") -> None:
