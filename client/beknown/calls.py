@@ -10,7 +10,6 @@ Rules:
 
 from . import click, event, guard, identity, past, values, wire
 from .errors import BadCall
-from .state import newest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Call:
         self.state = state
         self.facts = facts
         self.options = options
-        self.tab: str = entry.get("window", "")
+        self.tab = state.tab(entry.get("window", ""))
         self.is_late = past.is_late(state.past, id, facts.get("now", 0))
         self.identity = past.was(state.past, id) if self.is_late else state.identity  # whose call it is
         self.said: "list[tuple[str, str]]" = []
@@ -107,8 +106,7 @@ def pageview(call: Call, how: str = "load", before: str = "") -> "Events":
     if how != "load" and event.same_page(call.entry["url"], before, wanted):
         return []
     properties = _leave(call)
-    call.state.shown[call.tab] = [call.id, path, call.entry["at"]]
-    newest(call.state.shown)
+    call.tab[2] = [call.id, path, call.entry["at"]]
     if how != "load":
         properties["navigation_type"] = how
     return [call.event("$pageview", properties)]
@@ -116,7 +114,7 @@ def pageview(call: Call, how: str = "load", before: str = "") -> "Events":
 
 def pageleave(call: Call) -> "Events":
     """The page is being left, or put away where it may never come back."""
-    shown = call.state.shown.get(call.tab)
+    shown = call.tab[2]
     if not shown:
         return []
     if shown[2] > call.entry["at"]:
@@ -142,9 +140,10 @@ def pagelink(call: Call, url: str = "", text: str = "") -> "Events":
 
 def _leave(call: Call) -> "Properties":
     """Give what the tab showed until now, as posthog-js names it, and forget it."""
-    id, path, at = call.state.shown.pop(call.tab, (None, "", 0))
-    if id is None:
+    shown, call.tab[2] = call.tab[2], None
+    if not shown:
         return {}
+    id, path, at = shown
     return {
         "$prev_pageview_id": id,
         "$prev_pageview_pathname": path,

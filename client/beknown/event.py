@@ -116,7 +116,7 @@ def build(
 
     ``number`` tells several events of one call apart: the first has the call's id, the next ids derived from it.
     """
-    tab = entry.get("window", "")
+    tab = state.tab(entry.get("window", ""))
     nobodys = facts.get("consent") == permission.COOKIELESS
     found = browser_properties(facts)
     found.update(page_properties(entry))
@@ -127,8 +127,8 @@ def build(
     if state.groups and isinstance(found.get("$groups", {}), dict):
         found["$groups"] = state.groups | found.get("$groups", {})  # the event's own add to those that stand
     found = filtered(found, options or {})
-    if tab in state.shown:
-        found["$pageview_id"] = state.shown[tab][0]
+    if tab[2]:
+        found["$pageview_id"] = tab[2][0]
     found.update({"$lib": wire.LIBRARY, "$lib_version": wire.VERSION})
     if nobodys:
         top = None
@@ -146,15 +146,16 @@ def build(
     return event
 
 
-def _whose(state: "State", identity: "Identity", tab: str, about_person: bool) -> "dict[str, Any]":
+def _whose(state: "State", identity: "Identity", tab: "list[Any]", about_person: bool) -> "dict[str, Any]":
     """Give what only we may say of the visitor: device, session, tab, and the event's place in the tab's line."""
+    tab[1] += 1
     return {
         "$device_id": identity.device,
         "$is_identified": identity.identified,
         "$process_person_profile": identity.identified or about_person or bool(state.groups),
         "$session_id": state.session.id,
-        "$window_id": tab,
-        "$sequence": state.count(tab),
+        "$window_id": tab[0],
+        "$sequence": tab[1],
     }
 
 

@@ -33,13 +33,12 @@ KEPT: "dict[str, type]" = {
     "first": dict,
     "sent": str,
     "entry": dict,
-    "shown": dict,
-    "counts": dict,
+    "tabs": list,
     "bucket": list,
     "ran": list,
     "past": list,
 }
-MAX_TABS = 8  # tabs whose last page and count of events are remembered
+MAX_TABS = 32  # tabs that are remembered, open and closed ones together: those used last
 MAX_RAN = 20  # calls remembered as run; more if one store forgets more
 
 
@@ -56,8 +55,7 @@ class State:
         self.groups: "dict[str, str]" = {}  # group(): type -> key
         self.first: "dict[str, Any]" = {}  # first touch: becomes $initial_* of the person
         self.entry: "dict[str, Any]" = {}  # the page this session began on: $session_entry_* of every event
-        self.shown: "dict[str, list[Any]]" = {}  # tab -> [id, path, ms] of the page view it shows
-        self.counts: "dict[str, int]" = {}  # tab -> events made so far: gaps in $sequence are losses
+        self.tabs: "list[list[Any]]" = []  # see tab(); the one used last at the end
         self.bucket: "list[float]" = []  # guard.py's; empty until the first capture
         self.ran: "list[str]" = []  # calls forgotten after this state was stored: found again, they are not run again
         self.past: "past.Past" = []  # who the visitor was (past.py); empty as long as they were nobody else
@@ -93,16 +91,14 @@ class State:
             self.of_session, self.entry = {}, {}
         return self.session
 
-    def count(self, tab: str) -> int:
-        """Give the number of the next event of a tab, from 1."""
-        number = self.counts.get(tab, 0) + 1
-        self.counted(tab, number)
-        return number
+    def tab(self, name: str) -> "list[Any]":
+        """Give what is known of a tab in use: [its id, events made so far, [id, path, ms] of the view it shows].
 
-    def counted(self, tab: str, number: int) -> None:
-        """Take note that a tab's events are numbered up to here: no number is given twice."""
-        self.counts[tab] = max(number, self.counts.get(tab, 0))
-        newest(self.counts)
+        Gaps in the events' numbers are losses, so none is given twice. It may show nothing: None.
+        """
+        found = [each for each in self.tabs if each[0] == name] or [[name, 0, None]]
+        self.tabs = [each for each in self.tabs if each[0] != name][1 - MAX_TABS :] + found
+        return found[0]
 
     def cookie(self) -> str:
         """Give the text for the cookie."""
@@ -176,6 +172,7 @@ class State:
             self.follow(cookie)
         for name, kind in KEPT.items():
             setattr(self, name, found[name] if isinstance(found[name], kind) else kind())
+        self.tabs = [each for each in self.tabs if isinstance(each, list) and len(each) == 3]
         self.past = ours
         before, now = _identity(fields), self.identity.distinct_id
         if before.distinct_id == now or (ours and ours[-1][2] == now):
@@ -203,12 +200,6 @@ class State:
 def _identity(fields: "dict[str, Any]") -> Identity:
     """Give the identity among a cookie's fields."""
     return Identity(fields["device"], fields["distinct_id"], fields["identified"])
-
-
-def newest(by_tab: "dict[str, Any]") -> None:
-    """Keep what belongs to the newest MAX_TABS tabs (their ids sort by time)."""
-    while len(by_tab) > MAX_TABS:
-        del by_tab[min(by_tab)]
 
 
 def fresh(id: str) -> State:

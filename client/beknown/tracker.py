@@ -136,7 +136,8 @@ class Tracker:
         """Queue what an earlier page had made of a call, and the state it had not lived to store."""
         self.state.resume(entry["stored"], past.whole(entry.get("past")))
         for each in entry["events"]:
-            self.state.counted(each["properties"].get("$window_id", ""), each["properties"].get("$sequence", 0))
+            tab = self.state.tab(each["properties"].get("$window_id", ""))
+            tab[1] = max(tab[1], each["properties"].get("$sequence", 0))
         if not entry["events"]:  # before_send() has dropped them
             self._done.append(call)
             return

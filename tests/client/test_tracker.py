@@ -542,11 +542,22 @@ def test_a_session_remembers_the_page_it_began_on():
     assert one["$session_entry_referrer"] == "$direct"
 
 
-def test_only_the_newest_tabs_are_remembered():
+def test_the_tabs_used_last_are_remembered_the_oldest_among_them():
     visitor = tracker.state.fresh(SEED)
-    for number in range(20):
-        visitor.count(f"{number:02}")
-    assert sorted(visitor.counts) == [f"{number:02}" for number in range(12, 20)]
+    for number in range(1, 40):
+        for name in (f"{number:02}", "00"):
+            visitor.tab(name)[1] += 1
+    assert sorted([tab[0] for tab in visitor.tabs]) == ["00"] + [f"{number:02}" for number in range(9, 40)]
+    assert visitor.tab("00")[1] == 39
+
+
+def test_tabs_of_another_shape_are_forgotten():
+    page = Page()
+    page.call("register", {})
+    page.stored[1] = page.stored[0] + '\n{"tabs": [5, ["w"], ["w", 7, null]]}'
+    page = page.next_page()
+    page.call("capture", "x")
+    assert page.send()[0]["properties"]["$sequence"] == 8
 
 
 def test_a_capture_in_a_loop_is_stopped_told_once_and_recovers():
