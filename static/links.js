@@ -11,7 +11,8 @@ export default (client) => {
       type,
       (event) => {
         const link = event.target.closest?.("a[href], area[href]");
-        if (link && event.button < 2) client.pagelink(link.href, (link.textContent || "").trim().slice(0, 200));
+        const text = (link?.textContent || "").trim().match(/^.{0,200}/su)[0]; // "u": no emoji is cut in half
+        if (link && event.button < 2) client.pagelink(link.href, text);
       },
       true,
     );

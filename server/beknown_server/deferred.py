@@ -14,6 +14,8 @@ Rules:
 - Where the server may see the visitor's cookie (cookie.py) and it is newer than what the page had stored, the page
   lost its storage: the cookie wins, the visitor stays who they were, and it is counted as a warning.
 - The core's own wall answers for calls it cannot understand; a body that is none of ours is refused as a whole.
+- One call never costs the others: a page asks again after a 5xx, with the same call at the head of its queue. Only what
+  passes by itself (a store that is busy) may be answered so; a call that is beyond us is dropped, and counted.
 - A page whose key is refused is told so by effects, too: where no worker can start, nobody else would tell its author.
 """
 
@@ -32,8 +34,10 @@ from .admission import not_too_fast, project_of
 from .body import body_of
 from .cookie import arrived, keep, revision
 from .cors import mirrored
-from .errors import Unauthorized, Unusable
-from .ingest import MIB, accept
+from .errors import Refusal, TooLarge, Unauthorized, Unusable
+from .ingest import MIB, accept, leave_out
+from .intake import BEYOND_US
+from .payload import parsed
 from .site import Site, answered, current_site, now_ms
 from .store import Project
 
@@ -96,7 +100,7 @@ def state_after(effects: list[list[Any]], visit: dict[str, Any]) -> str:
 def visit_of(body: bytes) -> dict[str, Any]:
     """Give a body of ``/run`` whose parts have the right shapes; raises Unusable."""
     try:
-        visit = orjson.loads(body)
+        visit = _loaded(body)
         visit.setdefault("api_key", visit.get("options", {}).get("key"))
         cookie, local = visit["stored"]
         calls = visit["calls"]
@@ -106,11 +110,29 @@ def visit_of(body: bytes) -> dict[str, Any]:
             and len(calls) <= MAX_CALLS
             and all(isinstance(id, str) and isinstance(text, str) for id, text in calls)
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        visit["calls"] = [[id, whole(text)] for id, text in calls] if right else []
+    except (Unusable, ValueError, KeyError, TypeError, AttributeError):
         right = False
     if not right:
         raise Unusable("not_a_run", "the body is not what our tag sends to /run.", fix="Send events to /e/ instead.")
     return dict(visit)
+
+
+def _loaded(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)  # without counting its parts: a call of too many is the one that is dropped
+    except orjson.JSONDecodeError:
+        return parsed(body)
+
+
+def whole(text: str) -> str:
+    """Give a journal entry with halves of emojis (of texts that were cut) replaced: no answer of ours can hold one."""
+    if "\\ud" not in text:
+        return text
+    try:
+        return orjson.dumps(parsed(text.encode())).decode()
+    except (Refusal, ValueError, TypeError):
+        return text  # the core's wall says what is wrong with it
 
 
 def sent_at_of(visit: dict[str, Any]) -> int | None:
@@ -130,8 +152,10 @@ def run_calls(site: Site, project: Project, visit: dict[str, Any], now: int) -> 
     sent_at = sent_at_of(visit)
     clock = float(now)
     while (body := tracker.request(clock)) is not None:
-        events = orjson.loads(body)["batch"]
-        accept(site, project, events, sent_at=sent_at, now=now)
+        try:
+            accept(site, project, parsed(body.encode())["batch"], sent_at=sent_at, now=now)
+        except (Unusable, TooLarge) as refusal:
+            leave_out(site, project, [(BEYOND_US, refusal.detail)], now)
         tracker.answered(200, clock, chance=0)
         clock += LINGER
     return [effect for effect in tracker.effects() if effect[0] != "journal"]

@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ from .cookie import arrived, keep
 from .cookieless import counted
 from .cors import mirrored
 from .errors import Refusal, Unusable
-from .intake import CLAIM_FIXES, FIXES, SKIPS, Skip, Terms, described, origin, taken
+from .intake import BEYOND_US, CLAIM_FIXES, FIXES, SKIPS, Skip, Terms, described, origin, taken
 from .payload import delivery, unwrapped
 from .site import Site, current_site, now_ms
 from .store import Claim, Event, Project
@@ -50,6 +51,7 @@ LIMITS = {
 }
 NOT_LEGACY = ("batch", "i/v0/ai/batch", "i/v0/e")  # the others unwrap base64 once more
 
+log = logging.getLogger("beknown.ingest")
 bp = Blueprint("ingest", __name__)
 bp.before_request(not_too_fast)
 bp.after_request(mirrored)
@@ -89,6 +91,10 @@ def accept(
             found = taken(raw, terms)
         except Skip as reason:
             skipped.append((index, str(reason)))
+            continue
+        except Exception:  # a fault of ours, and the sender would repeat the whole batch for ever
+            log.exception("An event was left out")
+            skipped.append((index, BEYOND_US))
             continue
         events.append(found.event)
         complaints += found.complaints

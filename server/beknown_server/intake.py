@@ -35,6 +35,7 @@ MAX_GROUP = 400
 
 NOBODYS = ("$groupidentify", "$feature_flag_called")  # about a group or a flag: they make no person
 
+BEYOND_US = "not understood"
 SIGNATURE, VERIFIED = "$signature", "$verified"
 
 # code -> what to do about it; the text of the warnings page
@@ -65,6 +66,7 @@ SKIPS = {
     "blank distinct_id": "The id is empty or only blanks. Send the user's own id, or the visitor's anonymous one.",
     "uuid is not a UUID": "Leave uuid out, or send a UUID: it is what a repeat is known by.",
     "event over 1 MiB": "Send a reference to large content, not the content itself.",
+    BEYOND_US: "That is a fault of ours: please report it with the server's log.",
     # what only the newer wire is strict about (envelope.py)
     "event name too long": f"Names have at most {MAX_NAME} characters. Put what varies into a property.",
     "distinct_id too long": f"Ids have at most {MAX_ID} characters. Send the user's id, not a token.",

@@ -81,7 +81,8 @@ def test_elements_and_links_are_captured_without_code(
         "<script>document.addEventListener('DOMContentLoaded', () => { document.body.innerHTML = `"
         "<button data-beknown-event=signup_clicked data-beknown-prop-plan-name=pro><b>Sign up</b></button>"
         "<form data-beknown-event=joined action=javascript:void(0)><input name=a><button id=send>Go</button></form>"
-        "<a id=out href=https://elsewhere.invalid/x>Out</a><a id=file href=/price.pdf>File</a><a id=in href=#x>In</a>`;"
+        "<a id=out style=font-size:1px href=https://elsewhere.invalid/x>${'x'.repeat(199)}\\u{1f600}!</a>"
+        "<a id=file href=/price.pdf>File</a><a id=in href=#x>In</a>`;"
         "document.addEventListener('click', (event) => event.target.closest('a') && event.preventDefault()) })</script>"
     )
     page = opened(any_browser, site.add("/", html + tag(collector, links="outbound,downloads")))
@@ -94,6 +95,7 @@ def test_elements_and_links_are_captured_without_code(
     assert sorted(events) == ["$pageview", "file_downloaded", "joined", "outbound_link_clicked", "signup_clicked"]
     assert events["signup_clicked"]["plan_name"] == "pro"
     assert events["outbound_link_clicked"]["host"] == "elsewhere.invalid"
+    assert events["outbound_link_clicked"]["text"] == "x" * 199 + "\U0001f600"
     assert events["file_downloaded"]["file"] == "price.pdf"
 
 

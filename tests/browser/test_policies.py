@@ -158,3 +158,18 @@ def test_without_leave_for_a_worker_or_webassembly_the_servers_python_takes_ever
         until(lambda: line.asked(".wasm"), "the worker to look for WebAssembly")
     else:
         assert not line.asked(".wasm")
+
+
+def test_a_text_cut_through_an_emoji_holds_up_nothing_where_the_servers_python_takes_every_call(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    policy = f"default-src 'none'; script-src {collector.url} 'unsafe-inline'; connect-src {collector.url}"
+    page = browser.page()
+    page.goto(site.add("/", tag(collector), headers={"Content-Security-Policy": policy}))
+    page.wait_for_function("window.beknown")
+    page.evaluate(r"beknown.capture('cut', {text: 'hello \ud83d\ude00'.slice(0, 7)}); beknown.capture('after')")
+    page.evaluate("beknown.flush()")
+    collector.wait_for("after")
+    (cut,) = collector.events("cut")
+    assert cut["properties"]["text"] == "hello \ufffd"
+    assert browser.said == []

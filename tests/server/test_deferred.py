@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from beknown.ids import is_uuid
 from beknown.wire import unpack_cookie
+from beknown_server import ingest
+from beknown_server.intake import taken
 from beknown_server.store import Project, Store
 from flask.testing import FlaskClient
 
@@ -84,6 +86,64 @@ def test_a_call_that_cannot_be_done_is_explained_and_costs_only_itself(
     assert [effect[1] for effect in answered if effect[0] == "say"] == ["error", "error"]
     assert [event.event for event in store.recent(project.id)] == ["fine"]
     assert len(answered[-1][1]) == 3
+
+
+HALF = "hello \ud83d"  # of an emoji: title.slice(0, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("capture", ["cut", {"text": HALF, HALF: [HALF]}]),
+        ("capture", [HALF]),
+        ("identify", [HALF, {"name": HALF}]),
+        ("register", [{"title": HALF}]),
+        ("group", ["company", HALF]),
+        (HALF, []),
+    ],
+)
+def test_half_an_emoji_stands_in_nobodys_way(
+    client: FlaskClient, project: Project, store: Store, name: str, arguments: list[Any]
+) -> None:
+    answered = effects(client, body((name, arguments), ("capture", ["after"])))
+    assert len(answered[-1][1]) == 2
+    found = {event.event: event for event in store.recent(project.id)}
+    assert "after" in found
+    if name == "register":
+        assert found["after"].properties["title"] == "hello \ufffd"
+
+
+def test_half_an_emoji_in_what_is_stored_or_around_the_calls_is_mended_too(
+    client: FlaskClient, project: Project, store: Store
+) -> None:
+    local = COOKIE + "\n" + json.dumps({"registered": {"title": HALF}})
+    effects(client, body(("capture", ["x"]), stored=["", local], options={"name": HALF}))
+    assert store.recent(project.id)[0].properties["title"] == "hello \ufffd"
+
+
+def test_an_event_that_we_stumble_over_costs_itself_alone_and_is_counted(
+    client: FlaskClient, project: Project, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumbling(raw: Any, terms: Any) -> Any:
+        if raw["event"] == "bad":
+            raise ZeroDivisionError
+        return taken(raw, terms)
+
+    monkeypatch.setattr(ingest, "taken", stumbling)
+    answered = effects(client, body(("capture", ["bad"]), ("capture", ["after"])))
+    assert len(answered[-1][1]) == 2
+    assert [event.event for event in store.recent(project.id)] == ["after"]
+    assert [warning.code for warning in store.warnings(project.id)] == ["skipped: not understood"]
+
+
+def test_a_call_of_more_parts_than_we_read_costs_itself_alone_and_is_counted(
+    client: FlaskClient, project: Project, store: Store
+) -> None:
+    huge = {str(name): [[]] * 5000 for name in range(50)}
+    answered = effects(client, body(("capture", ["huge", huge]), ("capture", ["after"])))
+    assert len(answered[-1][1]) == 2
+    assert [event.event for event in store.recent(project.id)] == ["after"]
+    assert [warning.code for warning in store.warnings(project.id)] == ["skipped: not understood"]
 
 
 def test_a_clock_that_is_hours_off_is_corrected_and_old_calls_keep_their_age(
