@@ -1,7 +1,6 @@
--- The values of a breakdown, the most frequent first; null where an event has none.
-select {value} as value, count(*) as number
-from event
-where timestamp >= $start and timestamp < $stop and ({match})
-group by all
-order by number desc, value nulls last
+-- The values of a breakdown: null first if an event has none, however few do, then the most frequent.
+select value, count(*) as number
+from (select {value} as value from event where timestamp >= $start and timestamp < $stop and ({match}))
+group by value
+order by value is not null, number desc, value
 limit $most

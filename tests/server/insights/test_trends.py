@@ -164,6 +164,17 @@ def test_a_breakdown_has_a_series_per_value_the_rest_and_none(visits: History) -
     assert sum(map(sum, found.values())) == 65
 
 
+@pytest.mark.parametrize("math", ["total", "dau"])
+def test_none_is_a_series_of_its_own_however_rare(history: History, math: str) -> None:
+    for number in range(30):
+        history.happens("buy", f"u{number}", "2026-11-02", "2026-11-02", plan=f"plan {number:02d}")
+    history.happens("buy", "somebody", "2026-11-03")
+    found = history.ask(trends, {**WEEK, "event": "buy", "breakdown": "plan", "math": math})["series"]
+    each = 2 if math == "total" else 1
+    assert [one["data"] for one in found] == [[each, 0, 0]] * 25 + [[5 * each, 0, 0], [0, 1, 0]]
+    assert [one["label"] for one in found[-2:]] == ["Other", "None"]
+
+
 def test_a_breakdown_by_a_persons_property_as_it_is_now(visits: History) -> None:
     visits.happens("$set", "ann", "2026-11-08", set_={"plan": "gold"})
     asked = {**WEEK, "event": "view", "breakdown": "plan", "breakdown_type": "person"}
