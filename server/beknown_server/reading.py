@@ -70,7 +70,8 @@ class Reading:
             ) from None
         except duckdb.IOException as error:
             raise TooBusy("columns_changed", "the columnar copy was removed just now; it is made again.") from error
-        except (duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-            raise Unusable("bad_question", f"this cannot be asked: {error}.", fix="Mend the filter.") from error
+        except (duckdb.InvalidInputException, duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+            advice = "Mend the filter, or ask without the property whose numbers are too large to be counted."
+            raise Unusable("bad_question", f"this cannot be asked: {error}.", fix=advice) from error
         finally:
             clock.cancel()

@@ -29,7 +29,8 @@ LATE_EVENTS = 5  # under a fresh anonymous id, by somebody who was a user before
 SINGLE_IDS = 10  # without a session, one event each: fewer may be chance
 CHANGING = 3  # users of one device, each in no more than one session
 EXAMPLES = 5
-MOST_SHOWN = 50  # users of one device
+MOST_SHOWN = 50  # users of one device, and persons whose events are missing
+MOST_MISSED = 1000  # events in a row: a tab whose numbers leap further has begun to count anew
 UNIQUE = ("email", "phone")  # a person's properties that two people do not share
 
 # code: severity, what it does to unique users, what to change
@@ -94,7 +95,7 @@ def report(desk: Desk, register: Register, body: Any) -> dict[str, Any]:
     lost = study.loss()
     found = [*study.of_facts(), *study.of_devices(), *study.of_ids(), *study.of_persons()]
     if lost["sent"] > lost["received"]:
-        found.append(Finding("events_lost", lost["sent"] - lost["received"], []))
+        found.append(Finding("events_lost", lost["sent"] - lost["received"], study.losers))
     order = {code: place for place, code in enumerate(ADVICE)}
     return {
         "ladder": study.ladder(),
@@ -138,8 +139,13 @@ class Study:
 
     def loss(self) -> dict[str, Any]:
         """Give how many events were sent, by their own numbering, and how many of them came."""
-        sent, received = self._ask("loss", self._keys(tab="$window_id", sequence="$sequence"))[0]
+        sent, received, _ = self._loss
         return {"sent": sent, "received": received, "share": (sent - received) / sent if sent else 0.0}
+
+    @property
+    def losers(self) -> list[int]:
+        """Give some of the persons whose events did not come, who misses most first."""
+        return [person for person in self._loss[2] or () if person is not None]
 
     def of_facts(self) -> Iterable[Finding]:
         """Give what is wrong with what was said about identity."""
@@ -227,6 +233,12 @@ class Study:
         """Give the devices that several users used, and how many devices one user alone used."""
         rows = self._ask("devices", {}, some=MOST_SHOWN)
         return [row for row in rows if row[0] is not None], sum(row[1] for row in rows if row[0] is None)
+
+    @cached_property
+    def _loss(self) -> tuple[int, int, list[int | None] | None]:
+        keys = self._keys(tab="$window_id", sequence="$sequence")
+        sent, received, persons = self._ask("loss", keys, most=MOST_MISSED, some=MOST_SHOWN)[0]
+        return sent, received, persons
 
     @cached_property
     def _inner(self) -> list[int]:

@@ -42,6 +42,12 @@ def of(history: History, **more: Any) -> dict[str, Any]:
     return history.ask(lambda desk, body: report(desk, register, body), {**RANGE, **more})
 
 
+def named(history: History, finding: dict[str, Any]) -> list[str]:
+    """Give the names of a finding's examples."""
+    known = history.store.named(finding["examples"])
+    return [known[number].name for number in finding["examples"]]
+
+
 def findings(history: History) -> dict[str, int]:
     return {finding["code"]: finding["count"] for finding in of(history)["findings"]}
 
@@ -142,7 +148,20 @@ def test_a_gap_in_the_numbers_is_a_loss(clean: History) -> None:
     visit(clean, "anon-b", "s5", 10, device="d2", first=6)  # 1 to 3 came, 4 and 5 did not
     found = of(clean)
     assert found["loss"] == {"sent": 20, "received": 18, "share": 0.1}
-    assert findings(clean) == {"events_lost": 2}
+    (finding,) = found["findings"]
+    assert (finding["code"], finding["count"]) == ("events_lost", 2)
+    assert named(clean, finding) == ["Visitor nonb"]
+
+
+@pytest.mark.parametrize("made_up", [(0, 9e18), (2**63 - 1, -(2**63)), (0, 9e14), (0, "1e30"), (0, 2**31 - 1), (-5, 7)])
+def test_a_number_that_was_made_up_loses_nothing(clean: History, made_up: tuple[Any, Any]) -> None:
+    for device in ("x1", "x2", "x3"):
+        for number in made_up:
+            more = {"$device_id": device, "$window_id": "w", "$sequence": number}
+            clean.happens("$pageview", "anon-b", "2026-11-09 00:00:03", session="s5", **more)
+    found = of(clean)
+    assert found["loss"]["sent"] == found["loss"]["received"]
+    assert found["findings"] == []
 
 
 def test_the_interval_follows_from_how_many_ids_and_users_there_are(history: History) -> None:
