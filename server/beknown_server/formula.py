@@ -2,7 +2,7 @@
 
 Rules:
 - Pure. Only + - * /, parentheses, numbers and the letters of the series; nothing is ever run.
-- What has no answer (a division by zero, a missing number) is None, not 0.
+- What has no answer (a division by zero, a missing number, one that is too large to be written) is None, not 0.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from math import isfinite
 from string import ascii_uppercase
 
 from .errors import Unusable
@@ -24,6 +25,13 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+
+
+def finite(number: Number) -> Number:
+    """Give a number as JSON and its readers can have it: a whole one of 64 bits, a finite one, or None."""
+    if isinstance(number, int) and abs(number) >= 2**63:
+        number = float(number)
+    return None if number is None or not isfinite(number) else number
 
 
 def parsed(text: str, letters: str) -> Callable[[Mapping[str, Number]], Number]:
@@ -57,7 +65,7 @@ def _value(node: ast.expr, values: Mapping[str, Number]) -> Number:
         left, right = _value(node.left, values), _value(node.right, values)
         if left is None or right is None or (isinstance(node.op, ast.Div) and right == 0):
             return None
-        return _OPERATORS[type(node.op)](left, right)
+        return finite(_OPERATORS[type(node.op)](left, right))
     if isinstance(node, ast.UnaryOp):
         value = _value(node.operand, values)
         return None if value is None else -value

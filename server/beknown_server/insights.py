@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .asked import Asked, Matching, Range, Values, refuse
 from .errors import Unusable
-from .formula import LETTERS, Number, parsed
+from .formula import LETTERS, Number, finite, parsed
 from .spans import INTERVALS, Buckets, Zone, buckets
 
 TIME_ZONE = "UTC"  # of a project that has chosen none
@@ -133,7 +133,8 @@ def trends(desk: Desk, body: Any) -> dict[str, Any]:
         data = [formula(dict(zip(LETTERS, row, strict=False))) for row in rows]
         found = [{"label": asked.text("formula"), "data": data}]
     if display == "cumulative":
-        found = [{**one, "data": list(accumulate(number or 0 for number in one["data"]))} for one in found]
+        sums = (accumulate(number or 0 for number in one["data"]) for one in found)
+        found = [{**one, "data": list(map(finite, numbers))} for one, numbers in zip(found, sums, strict=True)]
     return {"labels": chart.buckets.labels, "series": found}
 
 
@@ -170,7 +171,7 @@ class _Chart:
         empty: Number = 0 if trend.math in (*COUNTS, GROUPS, *FIRST_TIME, *TRAILING) else None
         data: dict[int, list[Number]] = {index: [empty] * len(self.buckets.labels) for index in labels}
         for index, bucket, number in rows:
-            data[index][bucket] = number
+            data[index][bucket] = finite(number)
         return [{"label": label, "data": data[index]} for index, label in labels.items()]
 
     def _breakdown(self, trend: Trend, values: Values, match: str) -> tuple[dict[int, str], str]:

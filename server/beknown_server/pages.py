@@ -166,7 +166,7 @@ def live_view() -> ResponseReturnValue:
 def people() -> ResponseReturnValue:
     """Show everyone who was seen, or those whom a search finds, most recent first."""
     search = request.args.get("search", "").strip()[:200]
-    before = request.args.get("before", type=int)
+    before = whole(request.args.get("before", ""))
     found = current_site().store.people(g.project.id, search=search, limit=PAGE, before=before)
     older = found[-1].last_seen if len(found) == PAGE else None
     return draw("beknown/people.html", search=search, people=found, next=older)
@@ -180,7 +180,7 @@ def person(any_id: str) -> ResponseReturnValue:
     if found is None:
         detail = f"Nobody has been seen under the id {any_id[:80]!r}."
         return draw("beknown/sorry.html", title="Nobody found", detail=detail), 404
-    before = request.args.get("before", type=int)
+    before = whole(request.args.get("before", ""))
     rows = store.recent(g.project.id, limit=TIMELINE, before=before, person_id=found.person_id)
     explanation = store.explain(g.project.id, found.distinct_ids[0]) or Explanation([], [])
     return draw(
@@ -273,6 +273,11 @@ def login_link(project_id: int, base: str) -> str:
     """Give an address that logs in once: for the demo, which prints it. Needs an application context."""
     token = _doors().links.make(project_id, secret=access.secret())
     return f"{base}/login?token={token}"
+
+
+def whole(text: str) -> int | None:
+    """Give the number that a text is, or None if it is none that a database can hold."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _login(wanted: str, complaint: str) -> str:

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from . import access
 from .errors import Refusal
-from .pages import draw, needs_session
+from .pages import draw, needs_session, whole
 from .people_api import delete_person
 from .site import current_site, now_ms
 
@@ -77,8 +77,7 @@ def delete() -> ResponseReturnValue:
 
 
 def _link() -> int:
-    text = request.form.get("link", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    return whole(request.form.get("link", "")) or 0
 
 
 def _back(verb: str, any_id: str) -> ResponseReturnValue:

@@ -90,6 +90,25 @@ def test_infinity_and_nan_are_no_numbers(history: History) -> None:
     assert data(history, math="sum", property="amount") == [2, None, None]
 
 
+@pytest.mark.parametrize("math", ["sum", "avg"])
+def test_a_sum_that_is_no_number_any_more_is_missing(history: History, math: str) -> None:
+    history.happens("pay", "ann", "2026-11-02", "2026-11-02", amount=1e308)
+    history.happens("pay", "ann", "2026-11-03", amount=1)
+    assert data(history, math=math, property="amount") == [None, 1, None]
+    assert data(history, math="max", property="amount", display="cumulative") == [1e308, 1e308, 1e308]
+    history.happens("pay", "ann", "2026-11-04", amount=1e308)
+    assert data(history, math="max", property="amount", display="cumulative") == [1e308, 1e308, None]
+
+
+def test_a_formula_gives_numbers_that_can_be_written_or_none(history: History) -> None:
+    history.happens("pay", "ann", "2026-11-02")
+    week = {"series": [{"event": "pay"}], "date_to": "2026-11-02"}
+    assert data(history, **week, formula="A*999999999999999*999999999999999") == [pytest.approx(1e30)]
+    assert data(history, **week, formula="A*9223372036854") == [9223372036854]
+    assert data(history, **week, formula="A*1e14" + "*1e14" * 30) == [None]
+    assert data(history, **week, formula="1/(A*1e14" + "*1e14" * 30 + ")") == [None]
+
+
 def test_wau_and_mau_count_calendar_days_that_end_with_the_day(history: History) -> None:
     history.happens("view", "ann", "2026-10-27 00:00")
     history.happens("view", "bob", "2026-10-04 23:59")
