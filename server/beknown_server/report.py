@@ -117,7 +117,8 @@ def unique(desk: Desk, register: Register, body: Any) -> dict[str, int]:
     days = Asked(body).range(desk.today)
     every = interval(desk, register, days)
     share = persons / every["persons"] if every["persons"] else 0.0
-    return {"persons": persons, "low": int(every["low"] * share), "high": ceil(every["high"] * share)}
+    low = max(int(every["low"] * share), 1 if persons else 0)
+    return {"persons": persons, "low": low, "high": ceil(every["high"] * share)}
 
 
 class Study:
@@ -246,11 +247,11 @@ class Study:
 
     @cached_property
     def _duplicates(self) -> list[list[int]]:
-        same: dict[tuple[str, str], set[int]] = defaultdict(set)
-        for person, key, value in self._register.shared_texts(list(UNIQUE)):
-            if value.strip():
-                same[key, value.strip().lower()].add(person)
-        return [sorted(group) for group in same.values() if len(group) > 1]
+        """Give the groups of persons who seem to be one, of the persons who were there in the range."""
+        groups = _alike(self._register.shared_texts(list(UNIQUE)))
+        active = {row[0] for row in self._ask("active", {}, persons=[one for group in groups for one in group])}
+        present = (sorted(active.intersection(group)) for group in groups)
+        return [group for group in present if len(group) > 1]
 
     def _keys(self, **names: str) -> tuple[dict[str, str], Values]:
         values = Values()
@@ -259,6 +260,22 @@ class Study:
     def _ask(self, question: str, fragments: Any, **more: Any) -> list[tuple[Any, ...]]:
         texts, values = fragments if isinstance(fragments, tuple) else (fragments, Values())
         return self._desk.ask("report." + question, texts, values, start=self._start, stop=self._stop, **more)
+
+
+def _alike(texts: Iterable[tuple[int, str, str]]) -> list[list[int]]:
+    """Give the groups of persons who share a text of the same key, each with the next or by way of others."""
+    groups: dict[int, list[int]] = {}  # by each of its members
+    first: dict[tuple[str, str], int] = {}
+    for person, key, value in texts:
+        text = value.strip().lower()
+        if text:
+            mine = groups.setdefault(person, [person])
+            other = groups[first.setdefault((key, text), person)]
+            if mine is not other:
+                small, large = sorted((mine, other), key=len)
+                large += small
+                groups |= dict.fromkeys(small, large)
+    return [group for group in {id(group): group for group in groups.values()}.values() if len(group) > 1]
 
 
 def _shares(rungs: Counter[int]) -> dict[str, float]:

@@ -124,6 +124,38 @@ def test_one_email_of_two_persons_takes_one_off_the_low_end(clean: History) -> N
     assert unique_users["low"] == 2
 
 
+def sign_up(history: History, user: str, day: int, **set_: str) -> None:
+    """Store the identify of somebody who was anonymous before."""
+    history.happens("$identify", user, f"2026-11-{day:02d} 00:01", anon=f"anon of {user}", session=user, set_=set_)
+
+
+def test_two_accounts_that_share_two_texts_are_one_duplicate_and_others_may_link_them(clean: History) -> None:
+    for user in ("cleo", "cleo-2"):
+        sign_up(clean, user, 6, email="cleo@x.org", phone="+1 555")
+    assert findings(clean) == {"duplicate_person": 1}
+    sign_up(clean, "dora", 6, email="dora@x.org")
+    sign_up(clean, "dora-2", 6, phone="+1 777")
+    sign_up(clean, "dora-3", 6, email="dora@x.org", phone="+1 777")
+    assert findings(clean) == {"duplicate_person": 3}
+    assert of(clean)["unique_users"] == {"persons": 7, "low": 4, "high": 7}
+
+
+def test_duplicates_are_those_who_were_there_in_the_range(history: History) -> None:
+    for number in range(12):
+        sign_up(history, f"old {number}", 1, email=f"{number % 6}@x.org")
+    for user in ("ann", "bob", "cleo"):
+        sign_up(history, user, 12)
+    found = of(history, date_from="2026-11-10")
+    assert found["findings"] == []
+    assert found["unique_users"] == {"persons": 3, "low": 3, "high": 3}
+    history.happens("$pageview", "old 0", "2026-11-12")
+    assert of(history, date_from="2026-11-10")["findings"] == []
+    history.happens("$pageview", "old 6", "2026-11-12")
+    (finding,) = of(history, date_from="2026-11-10")["findings"]
+    assert (finding["code"], finding["count"]) == ("duplicate_person", 1)
+    assert named(history, finding) == ["0@x.org", "0@x.org"]
+
+
 def test_storage_that_does_not_last_shows_in_visits_that_begin_inside(clean: History) -> None:
     visit(clean, "fresh-1", "s8", 6, device="d8", **{"$referring_domain": "example.com"})
     assert findings(clean) == {"storage_blocked": 1}
@@ -177,6 +209,9 @@ def test_the_interval_follows_from_how_many_ids_and_users_there_are(history: His
     register = Register(history.store, history.project.id)
     body = {**RANGE, "event": "$identify"}
     assert history.ask(lambda desk, asked: unique(desk, register, asked), body) == {"persons": 2, "low": 1, "high": 2}
+    history.happens("rare", "u1", "2026-11-03")
+    body["event"] = "rare"  # of ten persons, 6 at least: but somebody did it
+    assert history.ask(lambda desk, asked: unique(desk, register, asked), body) == {"persons": 1, "low": 1, "high": 1}
 
 
 def test_over_http_examples_are_persons(client: FlaskClient, store: Any, project: Any) -> None:
