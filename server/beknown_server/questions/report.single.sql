@@ -1,7 +1,13 @@
--- Ids without a session and with one event each, and how many ids without a session there are; by library.
-with one as (
+-- Anonymous ids that never had a session and have one event each, and how many without a session there are; by library.
+-- Whether an id lasts, its whole life says, not only the range.
+with active as (
+  select id from event
+  where timestamp >= $start and timestamp < $stop and person not in (select person from known)
+  group by id
+  having count(session) = 0
+), one as (
   select id, any_value(person) as person, count(*) as events, min(seq) as seq
-  from event where timestamp >= $start and timestamp < $stop and person is not null
+  from event where id in (select id from active)
   group by id
   having count(session) = 0
 )

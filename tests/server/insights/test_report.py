@@ -84,6 +84,27 @@ def test_a_page_that_mints_an_id_for_every_call(clean: History) -> None:
     assert findings(clean) == {"id_per_request": 4}
 
 
+def test_users_whom_a_backend_names_now_and_then_are_users(clean: History) -> None:
+    for number in range(12):
+        sign_up(clean, f"user {number}", 1)
+        for at in ("2026-10-05", "2026-11-05"):
+            clean.happens("invoice paid", f"user {number}", at, **{"$lib": "posthog-python"})
+            clean.happens("seat used", f"seat {number}", at, **{"$lib": "posthog-python"})  # one id, seen again
+    for number in range(3):  # on one page, each in the middle of a life of its own
+        clean.happens("click", f"kiosk {number}", "2026-10-05", "2026-11-05 00:00", session="s8")
+    assert of(clean)["findings"] == []
+    first = of(clean, date_from="2026-11-05", date_to="2026-11-05")
+    assert first["findings"] == []
+    assert first["ladder"]["1"] == 15 / 30  # the twelve, and Ann's three page views
+    assert first["ladder"]["4"] == 0.0
+
+
+def test_what_an_id_is_its_whole_life_says(history: History) -> None:
+    for number, day in enumerate(("2026-09-01", "2026-10-01", "2026-11-05")):
+        history.happens("$pageview", "lasting", day, session=f"s{number}")
+    assert of(history)["ladder"] == {"1": 0.0, "2": 1.0, "3": 0.0, "4": 0.0}
+
+
 def test_a_forgotten_reset_by_switch_and_by_a_refused_claim(clean: History) -> None:
     clean.happens("$identify", "zoe", "2026-11-06", session="s3", **{"$previous_user": "switched"})
     assert findings(clean) == {"forgotten_reset": 1}
