@@ -18,7 +18,7 @@ from uuid import UUID
 from . import wire
 from .errors import BadCall, BadId, BadValue, NotSent
 from .ids import is_uuid
-from .values import plain_properties, unknown
+from .values import plain, plain_properties, unknown
 
 _JSON = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
@@ -69,7 +69,7 @@ def build(
     top: Properties | None = None,
 ) -> tuple[Properties, list[str]]:
     """Give the event, and one sentence for each property that had to be left out. ``at`` in ms since 1970."""
-    kept, complaints = plain_properties(properties, "properties", ordinary)
+    kept, complaints = plain_properties(properties, "properties", converted)
     found: Properties = {
         "uuid": uuid,
         "event": event,
@@ -78,7 +78,7 @@ def build(
         "properties": {**context, **kept, **only_ours, **OURS},
     }
     for name, bag in (top or {}).items():
-        found[name], more = plain_properties(bag, name, ordinary)
+        found[name], more = plain_properties(bag, name, converted)
         complaints += more
     return found, complaints
 
@@ -114,6 +114,11 @@ def checked_uuid(uuid: UUID | str) -> str:
     if not is_uuid(str(uuid)):
         raise BadCall(f"uuid must be a UUID, not {uuid!r}; nothing was sent.")
     return str(uuid)
+
+
+def converted(value: Any, where: str) -> Any:
+    """Give a backend's value as plain data; raise BadValue naming the place ``where`` it cannot be."""
+    return plain(value, where, ordinary)
 
 
 def ordinary(value: Any, where: str) -> Any:

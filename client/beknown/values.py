@@ -52,7 +52,7 @@ def plain(value: "Any", where: str = "value", foreign: "Callable[[Any, str], Any
 
 
 def plain_properties(
-    properties: "Any", what: str = "properties", foreign: "Callable[[Any, str], Any]" = unknown
+    properties: "Any", what: str = "properties", convert: "Callable[[Any, str], Any]" = plain
 ) -> "tuple[dict[str, Any], list[str]]":
     """Give the usable part of a property bag, and one sentence for each property that was left out."""
     if properties is None:
@@ -63,7 +63,7 @@ def plain_properties(
     complaints = []
     for name, value in properties.items():
         try:
-            kept[str(name)] = plain(value, f"{what}.{name}", foreign)
+            kept[str(name)] = convert(value, f"{what}.{name}")
         except BadValue as refusal:
             complaints.append(str(refusal))
     return kept, complaints

@@ -215,8 +215,10 @@ def test_calls_made_before_the_tag_has_loaded_wait_for_it(collector: Collector, 
 import beknown
 from pyscript import document
 beknown.init("{KEY}")
-beknown.capture("early", {{"n": 2**40}})
+beknown.capture("early", {{"n": 2**40, "big": 1234567890123456789}})
 document.body.setAttribute("data-told", "yes")
+await beknown.flush()
+beknown.identify(1234567890123456789)
 await beknown.flush()
 document.body.setAttribute("data-flushed", beknown.get_distinct_id())
 """
@@ -229,7 +231,10 @@ document.body.setAttribute("data-flushed", beknown.get_distinct_id())
     page.wait_for_selector("body[data-flushed]", timeout=SLOW)
     (early,) = collector.wait_for("early")
     assert early["properties"]["n"] == 2**40
-    assert early["distinct_id"] == page.get_attribute("body", "data-flushed")
+    assert early["properties"]["big"] == "1234567890123456789"
+    (claim,) = collector.wait_for("$identify")
+    assert early["distinct_id"] == claim["properties"]["$anon_distinct_id"]
+    assert claim["distinct_id"] == page.get_attribute("body", "data-flushed") == "1234567890123456789"
     assert browser.said == []
 
 

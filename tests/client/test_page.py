@@ -368,8 +368,11 @@ TABLE = [
     (float("inf"), None),
     (True, True),
     (2**40, 2**40),
+    (2**53 - 1, 2**53 - 1),
+    (-(2**53), "-9007199254740992"),
+    ({"ids": [1234567890123456789]}, {"ids": ["1234567890123456789"]}),
 ]
-REFUSED = [b"\xff\xfe", generated(), object(), generated, Member, 1j]
+REFUSED = [b"\xff\xfe", generated(), object(), generated, Member, 1j, 10**5000]
 
 
 def test_every_runtime_converts_and_refuses_python_objects_alike():
@@ -487,6 +490,23 @@ def test_a_workers_calls_go_to_the_tag_in_order_once_the_page_has_answered():
     finish(python.ready())
     assert python.get_distinct_id() == "ada"
     assert [visit.sent, visit.said] == [[], []]
+
+
+def test_a_number_that_javascript_would_round_is_the_same_id_whoever_takes_the_call():
+    big, text = 1234567890123456789, "1234567890123456789"
+    alone = Visit()
+    python = library(alone, pageviews="off")
+    python.group("company", big)
+    python.alias(big - 1)
+    python.identify(big)
+    alone.settle()
+    assert python.get_distinct_id() == text
+    assert [alone.sent[0]["properties"]["$group_key"], alone.sent[1]["properties"]["alias"]] == [text, str(big - 1)]
+    bridged = Visit(has_page=False, has_bridge=True)
+    python = library(bridged)
+    bridged.heard_from_page('{"who": ["anon", "device", "session"]}')
+    python.identify(big)
+    assert calls_in(bridged.told_page) == [["identify", text]]
 
 
 def test_a_worker_without_the_page_says_so_once_and_counts_what_it_has_kept():

@@ -15,9 +15,10 @@ import json
 import sys
 import time
 
+from .. import values
 from ..errors import BadValue
 from . import uncaught
-from .objects import plain_form
+from .objects import exact, plain_form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ class Browser:
 
         def told(detail: "Any" = None) -> "Any":
             answer = function(json.loads(js.JSON.stringify(detail)))
-            return None if answer is None else self._window.JSON.parse(json.dumps(answer))
+            return None if answer is None else self._window.JSON.parse(json.dumps(exact(answer)))
 
         return getattr(target, method)(*(names + [create_proxy(told)]))
 
@@ -306,6 +307,11 @@ def current_task() -> "Any":
         return asyncio.current_task()
     except RuntimeError:  # no loop, or no task
         return None
+
+
+def plain(value: "Any", where: str) -> "Any":
+    """Give any value of the page's Python as it may travel, the same whether JavaScript carries it or not."""
+    return exact(values.plain(value, where, from_page), where)
 
 
 def from_page(value: "Any", where: str) -> "Any":

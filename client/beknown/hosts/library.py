@@ -193,8 +193,8 @@ class Library:
     def _plain(self, label: str, arg: "Any") -> "Any":
         """Give an argument as JSON can hold it; of a bag of properties, the usable part."""
         if not isinstance(arg, dict):
-            return values.plain(arg, label, _browser.from_page)
-        kept, complaints = values.plain_properties(arg, label, _browser.from_page)
+            return _browser.plain(arg, label)
+        kept, complaints = values.plain_properties(arg, label, _browser.plain)
         for complaint in complaints:
             assert self._browser is not None, "init() has found one"
             self._browser.say("warn", complaint)

@@ -9,6 +9,7 @@
     has .items()               an object (Counter, ChainMap, mapping proxies)
     has .tolist(), .item()     what they answer (numpy, pandas, and their like)
     other collections          a list (frozenset, deque, range, dict views)
+    int from 2**53 on          its text: JavaScript would round it, and make one id of two (2**1024 and on: refused)
 
 Rules:
 - Known by what they have, not by their class: MicroPython has few of these classes, and a page should not load them
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 AS_TEXT = ("__fspath__", "urn")  # paths, UUIDs
 ONCE = ("__next__", "send", "read")  # iterators, generators, files
+INEXACT = 1 << 53  # from here on JavaScript's numbers leave whole numbers out
+MAX_INT = 1 << 1024  # where its numbers end; CPython's str() refuses some thousand digits, MicroPython's none
 
 
 def plain_form(value: "Any", where: str) -> "Any":
@@ -51,6 +54,19 @@ def plain_form(value: "Any", where: str) -> "Any":
         return dict(value.items()) if hasattr(value, "items") else list(value)
     except TypeError:
         return unknown(value, where)
+
+
+def exact(value: "Any", where: str = "value") -> "Any":
+    """Give plain data with text for each whole number that JavaScript would round."""
+    if isinstance(value, dict):
+        return {name: exact(inner, f"{where}.{name}") for name, inner in value.items()}
+    if isinstance(value, list):
+        return [exact(inner, f"{where}[]") for inner in value]
+    if not isinstance(value, int) or abs(value) < INEXACT:
+        return value
+    if abs(value) >= MAX_INT:
+        raise BadValue(f"{where} is a number of more than 308 digits; left out.")
+    return str(value)
 
 
 def _text(value: "Any", where: str) -> str:
