@@ -238,6 +238,25 @@ document.body.setAttribute("data-flushed", beknown.get_distinct_id())
     assert browser.said == []
 
 
+def test_an_event_larger_in_bytes_than_in_characters_is_delivered(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    """MicroPython's JSON is not escaped, and fetch takes 64 KiB of bytes where the request is to outlive the page."""
+    code = f"""
+import beknown
+from pyscript import document
+beknown.init("{KEY}", api="{collector.url}", bots="count")
+beknown.capture("large", {{"text": "\\u65e5" * 25000}})
+beknown.capture("next")
+await beknown.flush()
+document.body.setAttribute("data-told", "yes")
+"""
+    opened(browser, site.add("/", script(collector, "mpy", code)), "data-told", 20_000)
+    (large,) = collector.wait_for("large")
+    assert large["properties"]["text"] == "\u65e5" * 25000
+    collector.wait_for("next")
+
+
 HELD = """
 import beknown
 import gc

@@ -180,8 +180,9 @@ class Browser:
     async def post(self, url: str, body: str) -> "dict[str, Any]":
         """Post a text; give status (0: no answer), retry_after in ms, and the server's words, if it complained."""
         result: "dict[str, Any]" = {"status": 0, "retry_after": 0, "detail": ""}
-        # text/plain needs no preflight across origins; keepalive lets it outlive the page.
-        how = {"method": "POST", "body": body, "keepalive": len(body) < KEEPALIVE, "credentials": "include"}
+        # text/plain needs no preflight across origins; keepalive lets it outlive the page. Bytes count, not characters:
+        # MicroPython's json.dumps leaves them unescaped.
+        how = {"method": "POST", "body": body, "keepalive": len(body.encode()) < KEEPALIVE, "credentials": "include"}
         try:
             response = await js.fetch(url, js.JSON.parse(json.dumps(how)))
             result["status"] = int(response.status)
