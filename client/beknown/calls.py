@@ -10,6 +10,7 @@ Rules:
 
 from . import click, event, guard, identity, past, values, wire
 from .errors import BadCall
+from .state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .identity import Identity
-    from .state import State
 
     Properties = dict[str, Any]
     Events = list[dict[str, Any]]
@@ -37,6 +37,9 @@ class Call:
         self.tab = state.tab(entry.get("window", ""))
         self.is_late = past.is_late(state.past, id, facts.get("now", 0))
         self.identity = past.was(state.past, id) if self.is_late else state.identity  # whose call it is
+        # Where its properties, groups and the like are: a late call of somebody else finds nothing and leaves nothing.
+        foreign = self.is_late and past.is_somebody_elses(state.past, id)
+        self.kept = State(self.identity, state.session) if foreign else state
         self.said: "list[tuple[str, str]]" = []
 
     def event(self, name: str, properties: "Any" = None, top: "Properties | None" = None) -> "Properties":
@@ -46,6 +49,7 @@ class Call:
             call=self.id,
             entry=self.entry,
             state=self.state,
+            kept=self.kept,
             identity=self.identity,
             facts=self.facts,
             options=self.options,
@@ -214,8 +218,8 @@ def group(call: Call, kind: "Any" = None, key: "Any" = None, properties: "Any" =
     if not (isinstance(kind, str) and kind and named):
         raise BadCall(f"group() needs a type and a key, as in group('company', 'acme'), not {kind!r} and {key!r}.")
     bag = call.plain(properties, "group properties")
-    known = call.state.groups.get(kind) == str(key)
-    call.state.groups[kind] = str(key)
+    known = call.kept.groups.get(kind) == str(key)
+    call.kept.groups[kind] = str(key)
     if known and not bag:
         return []
     about: "Properties" = {"$group_type": kind, "$group_key": str(key)}
@@ -226,7 +230,7 @@ def group(call: Call, kind: "Any" = None, key: "Any" = None, properties: "Any" =
 
 def reset_groups(call: Call) -> "Events":
     """reset_groups(): from now on this visitor acts for nobody but themselves."""
-    call.state.groups = {}
+    call.kept.groups = {}
     return []
 
 
@@ -240,14 +244,14 @@ def unset_person_properties(call: Call, names: "Any" = None) -> "Events":
     wanted = [name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str) and name]
     if not wanted:
         return []
-    call.state.sent = ""
+    call.kept.sent = ""
     return [call.event("$set", {"$unset": wanted}, {})]
 
 
 def create_person_profile(call: Call) -> "Events":
     """create_person_profile(): this visitor is a person of their own, with a first touch, before anybody names them."""
-    state = call.state
-    return [] if call.identity.identified or state.groups or state.sent else _about(call, {})
+    kept = call.kept
+    return [] if call.identity.identified or kept.groups or kept.sent else _about(call, {})
 
 
 def people_set(call: Call, what: "Any" = None, value: "Any" = None) -> "Events":
@@ -261,12 +265,12 @@ def people_set_once(call: Call, what: "Any" = None, value: "Any" = None) -> "Eve
 
 
 def _person_event(call: Call, top: "Properties") -> "Events":
-    return [] if not top or values.fingerprint(top) == call.state.sent else _about(call, top)
+    return [] if not top or values.fingerprint(top) == call.kept.sent else _about(call, top)
 
 
 def _about(call: Call, top: "Properties") -> "Events":
     """Give the event that says something of the person, and remember it as said."""
-    call.state.sent = values.fingerprint(top)
+    call.kept.sent = values.fingerprint(top)
     return [call.event("$set", None, call.with_first_touch(top))]
 
 
@@ -275,20 +279,20 @@ def _about(call: Call, top: "Properties") -> "Events":
 
 def register(call: Call, properties: "Any" = None) -> "Events":
     """register(properties): put these on every event from now on, until reset()."""
-    call.state.registered.update(call.plain(properties, "register()"))
+    call.kept.registered.update(call.plain(properties, "register()"))
     return []
 
 
 def register_once(call: Call, properties: "Any" = None) -> "Events":
     """register_once(properties): the same, for names that are not registered yet."""
     for name, value in call.plain(properties, "register_once()").items():
-        call.state.registered.setdefault(name, value)
+        call.kept.registered.setdefault(name, value)
     return []
 
 
 def register_for_session(call: Call, properties: "Any" = None) -> "Events":
     """register_for_session(properties): the same, until the session ends."""
-    call.state.of_session.update(call.plain(properties, "register_for_session()"))
+    call.kept.of_session.update(call.plain(properties, "register_for_session()"))
     return []
 
 
@@ -296,8 +300,8 @@ def unregister(call: Call, name: "Any" = None) -> "Events":
     """unregister(name): no longer."""
     if not isinstance(name, str):
         raise BadCall(f"unregister() needs the name of a property, not {name!r}; nothing was changed.")
-    call.state.registered.pop(name, None)
-    call.state.of_session.pop(name, None)
+    call.kept.registered.pop(name, None)
+    call.kept.of_session.pop(name, None)
     return []
 
 

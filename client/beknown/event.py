@@ -104,6 +104,7 @@ def build(
     call: str,
     entry: "dict[str, Any]",
     state: "State",
+    kept: "State",
     identity: "Identity",
     facts: "dict[str, Any]",
     properties: "dict[str, Any]",
@@ -112,7 +113,8 @@ def build(
     number: int = 0,
 ) -> "dict[str, Any]":
     """Give the event that one call makes, on PostHog's wire. ``top`` holds ``$set`` and ``$set_once``;
-    any ``top``, even an empty one, makes the event about a person.
+    any ``top``, even an empty one, makes the event about a person. ``kept`` holds what was said of the visitor that it
+    is about: not always the present one, whose are session and tab.
 
     ``number`` tells several events of one call apart: the first has the call's id, the next ids derived from it.
     """
@@ -121,11 +123,11 @@ def build(
     found = browser_properties(facts)
     found.update(page_properties(entry))
     found.update({} if nobodys else state.entry)
-    found.update(state.registered)
-    found.update(state.of_session)
+    found.update(kept.registered)
+    found.update(kept.of_session)
     found.update(properties)
-    if state.groups and isinstance(found.get("$groups", {}), dict):
-        found["$groups"] = state.groups | found.get("$groups", {})  # the event's own add to those that stand
+    if kept.groups and isinstance(found.get("$groups", {}), dict):
+        found["$groups"] = kept.groups | found.get("$groups", {})  # the event's own add to those that stand
     found = filtered(found, options or {})
     if tab[2]:
         found["$pageview_id"] = tab[2][0]
@@ -134,7 +136,7 @@ def build(
         top = None
         found.update(_nobodys(permission.is_signalled(facts, options or {})))
     else:
-        found.update(_whose(state, identity, tab, top is not None))
+        found.update(_whose(state, identity, tab, top is not None or bool(kept.groups)))
     event: "dict[str, Any]" = {
         "uuid": call if number == 0 else derived(call, f"event {number}"),
         "event": name,
@@ -152,7 +154,7 @@ def _whose(state: "State", identity: "Identity", tab: "list[Any]", about_person:
     return {
         "$device_id": identity.device,
         "$is_identified": identity.identified,
-        "$process_person_profile": identity.identified or about_person or bool(state.groups),
+        "$process_person_profile": identity.identified or about_person,
         "$session_id": state.session.id,
         "$window_id": tab[0],
         "$sequence": tab[1],

@@ -14,7 +14,7 @@ Rules:
 """
 
 from . import ids
-from .identity import Identity
+from .identity import Identity, is_claim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ def was(past: "Past", call: str) -> Identity:
     """Give who the visitor was when a call was made; ``past`` must not be empty."""
     earlier = [each for each in past if each[0] < call]
     return identity_of(earlier[-1] if earlier else past[0])
+
+
+def is_somebody_elses(past: "Past", call: str) -> bool:
+    """Tell whether more than a log-in lies between a late call and now: what is kept is not of whom it is about."""
+    earlier = [each for each in past if each[0] < call]
+    return len(earlier) != len(past) - 1 or not is_claim(was(past, call), identity_of(past[-1]))
 
 
 def entry(call: str, identity: Identity) -> "list[Any]":

@@ -112,11 +112,11 @@ class Tracker:
         permission.check(self._mode, name)
         before, session = self.state.identity, self.state.session.id
         self.state.touch(entry["at"], id)
-        if not self.state.first or not self.state.entry:
+        call = calls.Call(id, entry, self.state, self.facts, self.options)
+        if call.kept is self.state and not (self.state.first and self.state.entry):
             page = event.page_properties(entry)
             self.state.first = self.state.first or event.first_touch(page)
             self.state.entry = self.state.entry or event.session_entry(page)
-        call = calls.Call(id, entry, self.state, self.facts, self.options)
         events = run(call, *entry["args"][:most])
         for level, text in call.said:
             self._say(level, text)

@@ -16,6 +16,7 @@ def made(**changes):
     wanted = {"call": CALL, "entry": ENTRY, "state": state.fresh("d1"), "facts": {}, "properties": {}}
     wanted.update(changes)
     wanted.setdefault("identity", wanted["state"].identity)
+    wanted.setdefault("kept", wanted["state"])
     return event.build("opened", **wanted)
 
 
