@@ -156,13 +156,13 @@ export default (page) => {
     page.settle();
     handOver();
   };
-  // The state comes before what follows from it. Where another tab was faster Python looks again, and says both anew.
+  // The state comes before what follows from it. Where another tab was faster Python does it again on that one's.
   const conclude = () => {
     const theirs = kept && changed();
     page.full = 0;
     // A state on its way here while a call told Python of a newer one is too late.
     if (theirs || (kept && revision(kept[0]) < revision(identity()))) {
-      if (isUp) post({ stored: theirs, done: over });
+      if (isUp) post({ stored: theirs, again: calls(over) });
       else queue.unshift(...over);
     } else {
       if (kept) store(...kept);

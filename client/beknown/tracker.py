@@ -199,9 +199,12 @@ class Tracker:
                 self._say("warn", str(damage))
         self._written = "".join(stored)
 
-    def remind(self, done: "list[str]") -> None:
-        """Say once more, behind the state that is to be stored first, that these calls can be forgotten."""
-        self._done += done
+    def again(self, call: str, text: str) -> None:
+        """Run a call once more whose state was not stored, for another tab was faster; what the server has is over."""
+        if text.startswith('{"events"'):
+            self._done.append(call)
+        else:
+            self.take(call, text)
 
     def effects(self) -> "list[Effect]":
         """Give what the host must do now, in this order, and forget it."""

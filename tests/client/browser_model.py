@@ -275,7 +275,7 @@ class Page:
             revisions = [int(text.split(".")[1], 16) for text in [self.seen, *self.kept[:1]]]
             if self.kept and (is_news or revisions[1] < revisions[0]):
                 if self.worker is not None:
-                    self.to_worker.append({"stored": is_news and self.stored(), "done": self.over})
+                    self.to_worker.append({"stored": is_news and self.stored(), "again": self.texts(self.over)})
                 else:
                     self.queue = self.over + self.queue
                 self.over = []

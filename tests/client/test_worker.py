@@ -69,6 +69,42 @@ def test_a_failure_asks_to_be_woken_and_then_sends_the_same_again():
     assert json.loads(again)["batch"] == json.loads(first)["batch"]
 
 
+def raced(stored, what):
+    """Give what is stored after a tab made the calls ``what``, and another was faster; both began from ``stored``."""
+    (ours, _), (theirs, _) = started(stored), started(stored)
+    sent = calls(*what)
+    texts = dict(sent)
+    effects = ask(ours, {"calls": sent, "stored": False})
+    for _, call, text in named(effects, "journal"):
+        texts[call] = text
+    done = [call for effect in named(effects, "done") for call in effect[1]]
+    (store,) = named(ask(theirs, {"calls": calls(("capture", ["theirs"])), "stored": False}), "store")
+    effects = ask(ours, {"stored": store[1:], "again": [[call, texts[call]] for call in done]})
+    assert named(effects, "done") == [["done", done]]
+    (store,) = named(effects, "store")
+    return store[1:]
+
+
+def test_what_a_faster_tab_has_overtaken_is_done_again_on_its_state():
+    worker, _ = started()
+    effects = ask(worker, {"calls": calls(("identify", ["ada"]), ("register", [{"email": "ada"}])), "stored": False})
+    stored = named(effects, "store")[0][1:]
+    cookie, local = raced(stored, [("register", [{"plan": "pro"}]), ("unregister", ["email"])])
+    assert json.loads(local.partition("\n")[2])["registered"] == {"plan": "pro"}
+    cookie, local = raced(stored, [("reset", []), ("register", [{"theme": "dark"}])])
+    assert cookie.split(".")[3] == "a"
+    assert cookie.split(".")[4] != stored[0].split(".")[4]
+    assert json.loads(local.partition("\n")[2])["registered"] == {"theme": "dark"}
+
+
+def test_what_the_server_has_is_not_done_again():
+    worker, _ = started()
+    effects = ask(worker, {"calls": calls(("capture", ["a"])), "stored": False})
+    _, call, text = named(effects, "journal")[0]
+    ask(worker, {"answer": {"status": 200, "retry_after": 0, "detail": ""}})
+    assert ask(worker, {"stored": False, "again": [[call, text]]}) == [["done", [call]]]
+
+
 def test_what_another_tab_stored_is_followed():
     worker, _ = started()
     cookie = f"1.7.{SEEN}.i..0.0.bob@example.com"

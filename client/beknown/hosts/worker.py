@@ -5,7 +5,7 @@ worker.js calls ``handle`` with a message and carries out the effects it answers
     {"facts": {"agent", "language", "timezone"}}        first: what the worker knows as well as the page, or better
     {"start": {"facts", "options", "stored"}}           then, once; options are the tag's, its key among them
     {"calls": [[call id, text], ...], "stored": [cookie, local]?, "hooked": page's own functions, how many}
-    {"stored": [cookie, local]?, "done": [call ids]}   another tab was faster: neither our state nor that is done yet
+    {"stored": [cookie, local]?, "again": [[call id, text], ...]}    another tab was faster: what was done is not stored
     {"answer": {"status", "retry_after", "detail"}}    to the last "send"
     {"wake": true}  {"online": true}
 
@@ -55,11 +55,12 @@ class Worker:
         tracker.facts["now"] = int(now)
         if message.get("stored"):
             tracker.follow(message["stored"])
-        tracker.remind(message.get("done", []))
         if "hooked" in message:
             tracker.hooked = bool(message["hooked"])
         for call, entry in message.get("calls", []):
             tracker.take(call, entry)
+        for call, entry in message.get("again", []):
+            tracker.again(call, entry)
         if "answer" in message:
             answer = message["answer"]
             tracker.answered(
