@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from . import access, display, live
 from .drawing import drawn
 from .site import current_site, now_ms
-from .store import Explanation, Link, Person, Row
+from .store import Explanation, Link, Person, Place, Row
 
 DAY_MS = 24 * 3600 * 1000
 NOW_MS = 5 * 60 * 1000  # somebody seen within five minutes is on the site now
@@ -166,9 +166,8 @@ def live_view() -> ResponseReturnValue:
 def people() -> ResponseReturnValue:
     """Show everyone who was seen, or those whom a search finds, most recent first."""
     search = request.args.get("search", "").strip()[:200]
-    before = whole(request.args.get("before", ""))
-    found = current_site().store.people(g.project.id, search=search, limit=PAGE, before=before)
-    older = found[-1].last_seen if len(found) == PAGE else None
+    found = current_site().store.people(g.project.id, search=search, limit=PAGE, before=_place())
+    older = "{}.{}".format(*found[-1].place) if len(found) == PAGE else None
     return draw("beknown/people.html", search=search, people=found, next=older)
 
 
@@ -273,6 +272,13 @@ def login_link(project_id: int, base: str) -> str:
     """Give an address that logs in once: for the demo, which prints it. Needs an application context."""
     token = _doors().links.make(project_id, secret=access.secret())
     return f"{base}/login?token={token}"
+
+
+def _place() -> Place | None:
+    """Give the place among people that a page begins behind: a time, and the number of one of those seen then."""
+    at, _, number = request.args.get("before", "").partition(".")
+    time = whole(at)
+    return None if time is None else (time, whole(number) or 0)
 
 
 def whole(text: str) -> int | None:

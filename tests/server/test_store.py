@@ -95,8 +95,23 @@ def test_people_are_found_by_id_email_and_name(store: Store, project: Project) -
         assert [person.distinct_ids[0] for person in store.people(project.id, search=search)] == ["u1"]
     assert [person.distinct_ids[0] for person in store.people(project.id, search="_100%")] == ["bob_100%"]
     assert store.people(project.id, search="b%b") == []
-    assert [person.distinct_ids[0] for person in store.people(project.id, before=NOW + 5)] == ["u1"]
+    assert [person.distinct_ids[0] for person in store.people(project.id, before=(NOW + 5, 0))] == ["u1"]
     assert len(store.people(project.id, limit=1)) == 1
+
+
+def test_people_who_were_seen_at_once_are_all_listed_each_once(store: Store, project: Project) -> None:
+    store.append(project.id, [event("x", f"v{number}") for number in range(20)], NOW)
+    adas = [f"v{number}" for number in range(0, 12, 2)]
+    store.append(project.id, [identify(one, "ada") for one in adas], NOW)
+    store.append(project.id, [identify(f"anon-{number}", "bob", NOW - 5 + number) for number in range(9)], NOW)
+    pages, place = [], None
+    while page := store.people(project.id, limit=4, before=place):
+        pages.append([one.distinct_ids[0] for one in page])
+        place = page[-1].place
+    names = [name for page in pages for name in page]
+    assert names[:2] == ["bob", "ada"]
+    assert sorted(names[2:]) == sorted({f"v{number}" for number in range(20)} - {*adas})
+    assert [len(page) for page in pages] == [4, 4, 4, 4]
 
 
 def test_people_are_found_by_a_property(store: Store, project: Project) -> None:

@@ -8,7 +8,8 @@ Rules:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ import orjson
 
 from ..identity import ONCE, REFUSED, Write, folded, winners
 from . import layers, question
-from .records import Explanation, Link, Origin, Person, PersonRef
+from .records import Explanation, Link, Origin, Person, PersonRef, Place
 from .writer import Connection
 
 NAMES = ["email", "name", "username"]  # person properties that name somebody, the best first
@@ -65,16 +66,31 @@ def is_wanted(person: Person, search: str) -> bool:
     return part.lower() in text.lower() or any(search.strip().lower() in one.lower() for one in person.distinct_ids)
 
 
-def listed(db: Connection, project_id: int, *, search: str, limit: int, before: int | None) -> list[Person]:
-    """Give persons, the latest seen first: those seen before a time, whom a search finds."""
+def listed(db: Connection, project_id: int, *, search: str, limit: int, before: Place | None) -> list[Person]:
+    """Give persons, the latest seen first: those who stand behind a place, whom a search finds."""
     found: list[Person] = []
-    while len(found) < limit:
-        rows = db.all("person.list", project_id=project_id, limit=limit, before=before, **wanted(search))
-        found += [one for one in persons(db, [row["person"] for row in rows]) if is_wanted(one, search)]
-        if len(rows) < limit:
-            break
-        before = rows[-1]["last_seen"]
+    ids = _ids(db, project_id, search, before, limit)
+    while len(found) < limit and (rows := list(islice(ids, limit))):
+        # Who stands before the place, by a later id, is met here again by an earlier one.
+        places = {(row["last_seen"], row["id"]) for row in rows}
+        here = (one for one in persons(db, [row["person"] for row in rows]) if one.place in places)
+        found += [one for one in here if is_wanted(one, search)]
     return found[:limit]
+
+
+def _ids(db: Connection, project_id: int, search: str, before: Place | None, size: int) -> Iterator[Any]:
+    """Give what person.list gives, of each person the first; more and more at a time, for one may have very many."""
+    met: set[int] = set()
+    at, beside = before or (None, None)
+    while True:
+        rows = db.all("person.list", project_id=project_id, limit=size, before=at, beside=beside, **wanted(search))
+        for row in rows:
+            if row["person"] not in met:
+                met.add(row["person"])
+                yield row
+        if len(rows) < size:
+            return
+        at, beside, size = rows[-1]["last_seen"], rows[-1]["id"], 2 * size
 
 
 def persons(db: Connection, keys: list[int]) -> list[Person]:
@@ -102,6 +118,7 @@ def _person(head: Any, ids: list[Any], properties: dict[str, Any]) -> Person:
         first_seen=min(row["first_seen"] for row in ids),
         last_seen=max(row["last_seen"] for row in ids),
         event_count=sum(row["event_count"] for row in ids),
+        place=max((row["personal"], row["last_seen"], row["id"]) for row in ids)[1:],
     )
 
 

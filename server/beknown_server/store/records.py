@@ -113,6 +113,9 @@ class Row:
         return text if self.micros is None else f"{text[:-1]}{self.micros:03}Z"
 
 
+Place = tuple[int, int]  # among people, by the latest id of each: when it was last seen, and its number
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """One person: the surviving id first, then the others by their first event."""
@@ -125,6 +128,7 @@ class Person:
     first_seen: int
     last_seen: int
     event_count: int
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)

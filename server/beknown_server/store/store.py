@@ -23,7 +23,7 @@ from . import arrivals, forwarding, migrate, people, projects, sealed
 from .archive import Archive
 from .corrections import Corrections
 from .groups import Groups
-from .records import Appended, Counts, Event, Explanation, Origin, Person, PersonRef, Project, Row, Warning
+from .records import Appended, Counts, Event, Explanation, Origin, Person, PersonRef, Place, Project, Row, Warning
 from .upkeep import Upkeep
 from .writer import Connection, Writer
 
@@ -251,8 +251,10 @@ class Store:
             found = [] if key is None else people.persons(db, [key])
             return found[0] if found else None
 
-    def people(self, project_id: int, *, search: str = "", limit: int = 50, before: int | None = None) -> list[Person]:
-        """Give persons, the latest seen first: those seen before a time, whom a search finds (people.wanted)."""
+    def people(
+        self, project_id: int, *, search: str = "", limit: int = 50, before: Place | None = None
+    ) -> list[Person]:
+        """Give persons, the latest seen first: those behind a place, whom a search finds (people.wanted)."""
         with self._reader() as db:
             return people.listed(db, project_id, search=search, limit=limit, before=before)
 

@@ -230,3 +230,16 @@ def test_visits_keep_their_rows_together_though_a_server_spoke_in_between():
         ("a", [1]),
     ]
     assert visits[0].lasted == 3000
+
+
+def test_older_people_begin_where_the_page_ended_though_all_were_seen_at_once(dashboard):
+    for number in range(60):
+        dashboard.happens("$pageview", f"visitor-{number:03d}")
+    client = dashboard.signed_in()
+    first = client.get("/people").text
+    (older,) = re.findall(r'href="(/people\?before=[^"]+)"', first)
+    rest = client.get(older).text
+    names = [set(re.findall(r"Visitor r\d{3}", page)) for page in (first, rest)]
+    assert [len(each) for each in names] == [50, 10]
+    assert len(names[0] | names[1]) == 60
+    assert "Older" not in rest
