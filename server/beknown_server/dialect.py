@@ -16,7 +16,7 @@ from collections.abc import Iterator
 MODULES = {"hashlib", "json", "math", "random", "re", "time"}
 
 # PyScript's MicroPython is whole: what the library for pages needs beside those.
-UNCUT = MODULES | {"asyncio", "io", "sys"}
+UNCUT = MODULES | {"asyncio", "functools", "inspect", "io", "sys"}
 
 STATEMENTS: dict[type[ast.AST], str] = {
     ast.Match: "match",

@@ -127,6 +127,51 @@ def test_uncaught_exceptions_are_events_without_their_values(
     assert "ada@example.com" not in json.dumps(failures)
 
 
+HANDLERS = """
+import beknown
+from pyscript import document, when
+
+beknown.init("{key}", api="{api}", bots="count")
+
+@when("click", "#plain")
+@beknown.captured("plain")
+def plain(event):
+    beknown.capture("ran", {{"by": event.target.id}})
+
+@when("click", "#bare")
+@beknown.captured("bare")
+def bare():
+    beknown.capture("ran", {{"by": "bare"}})
+
+@when("click", "#awaited")
+@beknown.captured("awaited")
+async def awaited(event):
+    beknown.capture("ran", {{"by": event.target.id}})
+
+@when("click", "#later")
+@beknown.captured("later")
+async def later():
+    beknown.capture("ran", {{"by": "later"}})
+
+document.body.setAttribute("data-told", "yes")
+"""
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_pyscripts_handlers_can_be_captured(collector: Collector, site: Site, browser: Browser, setting: str) -> None:
+    names = ["plain", "bare", "awaited", "later"]
+    buttons = "".join(f"<button id='{name}'>{name}</button>" for name in names)
+    code = HANDLERS.format(key=KEY, api=collector.url)
+    page = opened(browser, site.add("/", buttons + script(collector, setting, code), headers=ISOLATED), "data-told")
+    for name in names:
+        page.click("#" + name)
+    assert {event["properties"]["by"] for event in collector.wait_for("ran", 4)} == set(names)
+    for name in names:
+        (event,) = collector.wait_for(name)
+        assert event["properties"]["duration_ms"] >= 0
+        assert "exception" not in event["properties"]
+
+
 def test_of_two_workers_one_captures_what_a_handler_raised(collector: Collector, site: Site, browser: Browser) -> None:
     """The page hears of it, and both listen there."""
     first = FAILING.format(key=KEY, api=collector.url)

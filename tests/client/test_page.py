@@ -1,5 +1,7 @@
 """The library for Python in a page, on a browser made of dicts: journal, storage, delivery, the names it offers."""
 
+import functools
+import inspect
 import json
 
 import beknown
@@ -303,6 +305,92 @@ def test_a_captured_function_is_timed_and_does_what_it_did():
     assert awaited["event"] == "awaited"
     assert failed["properties"]["exception"] == "KeyError"
     assert "ada@example.com" not in json.dumps(failed)
+
+
+def test_what_lasts_is_timed_to_its_end_whatever_that_is():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+
+    class Cancelled(BaseException):
+        pass
+
+    @python.captured("generated")
+    def generate():
+        yield 1
+        visit.capture_count = len(visit.journal())
+        yield 2
+
+    @python.captured("cancelled")
+    async def wait():
+        raise Cancelled
+
+    assert list(generate()) == [1, 2]
+    assert visit.capture_count == 0, "not before its last step"
+    broken_off = generate()
+    next(broken_off)
+    broken_off.close()
+    try:
+        wait().send(None)
+        raise AssertionError("it did not raise")
+    except Cancelled:
+        pass
+    visit.settle()
+    assert names_of(visit) == ["generated", "generated", "cancelled"]
+    assert [event["properties"].get("exception") for event in visit.sent] == [None, None, "Cancelled"]
+
+
+def test_a_captured_function_looks_like_the_one_it_stands_for():
+    """As PyScript's ``@when`` looks at it, to tell whether it is to be awaited and takes the event."""
+    python = library(Visit(), pageviews="off")
+
+    def nothing():
+        pass
+
+    def one(event, *, name=""):
+        return [event, name]
+
+    async def later(event):
+        return event
+
+    async def at_once():
+        pass
+
+    for function in (nothing, one, later, at_once):
+        captured = python.captured("x")(function)
+        assert bool(inspect.signature(captured).parameters) == bool(inspect.signature(function).parameters)
+        if hasattr(function, "__dict__"):
+            assert inspect.iscoroutinefunction(captured) == inspect.iscoroutinefunction(function)
+        else:  # MicroPython
+            assert ("<generator>" in repr(captured)) == ("<generator>" in repr(function))
+    assert python.captured("x")(one)(1, name="a") == python.captured("x")(one)(event=1, name="a") == [1, "a"]
+
+
+def test_an_async_generator_and_a_partial_are_captured_too():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+
+    @python.captured("stepped")
+    async def step():
+        yield 1
+        yield 2
+
+    assert python.captured("partial")(functools.partial(max, 1))(2) == 2
+    visit.settle()
+    if hasattr(step(), "asend"):  # MicroPython's are generators
+        steps, found = step(), []
+        for _ in range(2):
+            try:
+                steps.asend(None).send(None)
+            except StopIteration as each:
+                found.append(each.value)
+        assert found == [1, 2]
+        assert names_of(visit) == ["partial"], "not before its last step"
+        try:
+            steps.asend(None).send(None)
+        except StopAsyncIteration:
+            pass
+        visit.settle()
+        assert names_of(visit) == ["partial", "stepped"]
 
 
 class Scalar:

@@ -250,7 +250,10 @@ class Library:
         """Decorate a function, ``async`` or not: each call is an event with ``duration_ms``, and ``exception``
         (its type's name) where one was raised."""
 
-        return lambda function: timed(function, self.capture, event, properties)
+        def ended(about: "Bag") -> None:
+            self.capture(event, about | (properties or {}))
+
+        return lambda function: timed(function, ended)
 
     def _watch(self, found: "Browser") -> None:
         """Capture what is raised where nobody catches it: in event handlers, promises and tasks."""

@@ -4,18 +4,26 @@ Rules:
 - A block's properties belong to the task that entered it: what runs meanwhile does not see them. (contextvars would
   hand them on to tasks begun inside; MicroPython has none, and both are to agree.)
 - A coroutine is one call from its first step to its last; so is a generator, which MicroPython's coroutines are.
+- PyScript's ``@when`` looks at what it is given: whether it is ``async``, and whether it takes the event. What is
+  captured must look like what it stands for; MicroPython's functions take no attributes that would say so.
 """
 
+import functools
+import inspect
+import sys
 import time
 
 from .browser import current_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Generator
     from typing import Any
 
     Bag = dict[str, Any]
+
+IS_MICROPYTHON = sys.implementation.name == "micropython"
+NOTHING = object()  # no argument
 
 
 def milliseconds() -> float:
@@ -49,67 +57,97 @@ class Scope:
 
 
 class Stopwatch:
-    """One call of a captured function."""
+    """One call of a captured function; ``capture`` is called at its end with what there is to say of it."""
 
-    def __init__(self, capture: "Callable[[str, Bag], None]", event: str, properties: "Bag | None") -> None:
+    def __init__(self, capture: "Callable[[Bag], None]") -> None:
         self._capture = capture
-        self._event = event
-        self._properties = properties
         self._began = milliseconds()
 
-    def run(self, work: "Callable[[], Any]") -> "Any":
-        """Do some work; if it raises, that is the end of the call."""
-        try:
-            return work()
-        except Exception as error:
-            self.stop(error)
-            raise
+    def __enter__(self) -> None:
+        self._began = milliseconds()
 
-    def stop(self, error: "Exception | None" = None) -> None:
-        """Capture the event."""
+    def __exit__(self, kind: "Any", error: "Any", trace: "Any") -> None:
+        self.stop(kind)
+
+    def stop(self, kind: "type[BaseException] | None" = None) -> None:
+        """Capture the event; ``kind`` is the type of what was raised."""
         about: "Bag" = {"duration_ms": round(milliseconds() - self._began, 1)}
-        about.update(self._properties or {})
-        if error is not None:
-            about["exception"] = type(error).__name__
-        self._capture(self._event, about)
-
-    def generator(self, inner: "Any") -> "Any":
-        """Go through a generator, or a coroutine of MicroPython's."""
-        try:
-            result = yield from inner
-        except Exception as error:
-            self.stop(error)
-            raise
-        self.stop()
-        return result
-
-    async def coroutine(self, inner: "Any") -> "Any":
-        """Await a coroutine."""
-        try:
-            result = await inner
-        except Exception as error:
-            self.stop(error)
-            raise
-        self.stop()
-        return result
+        if kind is not None and kind is not GeneratorExit:  # whoever has enough of a generator closes it
+            about["exception"] = kind.__name__
+        self._capture(about)
 
 
-def timed(
-    function: "Callable[..., Any]", capture: "Callable[[str, Bag], None]", event: str, properties: "Bag | None"
-) -> "Callable[..., Any]":
+def _generator(watch: Stopwatch, inner: "Generator[Any, Any, Any]") -> "Generator[Any, Any, Any]":
+    """Go through a generator, or a coroutine of MicroPython's."""
+    with watch:
+        return (yield from inner)
+
+
+async def _coroutine(watch: Stopwatch, inner: "Any") -> "Any":
+    with watch:
+        return await inner
+
+
+async def _async_generator(watch: Stopwatch, inner: "AsyncIterator[Any]") -> "AsyncIterator[Any]":
+    with watch:
+        async for each in inner:
+            yield each
+
+
+def _lasting(result: "Any") -> "Callable[[Stopwatch, Any], Any] | None":
+    """Give what goes through a function's result, where that is the call still to be made."""
+    if isinstance(result, GENERATOR):
+        return _generator
+    if hasattr(result, "asend"):
+        return _async_generator
+    return _coroutine if hasattr(result, "__await__") else None
+
+
+def timed(function: "Callable[..., Any]", capture: "Callable[[Bag], None]") -> "Callable[..., Any]":
     """Give the function that does the same and captures an event at the end of each call."""
 
     def measured(*args: "Any", **named: "Any") -> "Any":
-        clock = Stopwatch(capture, event, properties)
-        result = clock.run(lambda: function(*args, **named))
-        if isinstance(result, GENERATOR):
-            return clock.generator(result)
-        if hasattr(result, "__await__"):
-            return clock.coroutine(result)
-        clock.stop()
+        watch = Stopwatch(capture)
+        try:
+            result = function(*args, **named)
+        except BaseException as error:
+            watch.stop(type(error))
+            raise
+        lasting = _lasting(result)
+        if lasting is not None:
+            return lasting(watch, result)
+        watch.stop()
         return result
 
-    if hasattr(function, "__dict__"):  # a function of MicroPython's has no names but its own
-        measured.__dict__.update(function.__dict__)
-        measured.__name__, measured.__doc__ = function.__name__, function.__doc__
-    return measured
+    return _like_on_micropython(function, measured) if IS_MICROPYTHON else _like(function, measured)
+
+
+def _like(function: "Callable[..., Any]", measured: "Callable[..., Any]") -> "Callable[..., Any]":
+    """Make a function look like the one that it stands for."""
+
+    async def awaited(*args: "Any", **named: "Any") -> "Any":
+        return await measured(*args, **named)
+
+    return functools.wraps(function)(awaited if inspect.iscoroutinefunction(function) else measured)
+
+
+def _like_on_micropython(function: "Callable[..., Any]", measured: "Callable[..., Any]") -> "Callable[..., Any]":
+    """Make one by the way it is written, which is all that shows: a generator or not, and with an argument or not."""
+
+    def one(first: "Any" = NOTHING, *args: "Any", **named: "Any") -> "Any":
+        return measured(*args, **named) if first is NOTHING else measured(first, *args, **named)
+
+    def stepped(*args: "Any", **named: "Any") -> "Any":
+        return (yield from measured(*args, **named))
+
+    def stepped_one(first: "Any" = NOTHING, *args: "Any", **named: "Any") -> "Any":
+        return (yield from one(first, *args, **named))
+
+    try:
+        takes_any = bool(inspect.signature(function).parameters)
+    except (NotImplementedError, TypeError):  # a bound method, an object that can be called
+        takes_any = True
+    # Of a closure and a bound method only the text tells (PyScript's is_awaitable() reads it as well).
+    if inspect.isgeneratorfunction(function) or "<generator>" in repr(function):
+        return stepped_one if takes_any else stepped
+    return one if takes_any else measured
