@@ -77,6 +77,10 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
     assert {name: text for name, text in outcomes.items() if text} == {}
 
 
+SHOP = """
+def pay():
+    raise ValueError("no account for ada@example.com")
+"""
 FAILING = """
 import asyncio
 import beknown
@@ -86,8 +90,10 @@ from pyscript import document, ffi, when
 beknown.init("{key}", api="{api}", bots="count", exceptions=True)
 
 @when("click", "#handler")
+@beknown.captured("clicked")
 def clicked(event):
-    raise ValueError("no account for ada@example.com")
+    import shop  # lies where PyScript lays its own files
+    shop.pay()
 
 async def later():
     raise KeyError("ada@example.com")
@@ -113,7 +119,9 @@ def test_uncaught_exceptions_are_events_without_their_values(
 ) -> None:
     buttons = "".join(f"<button id='{name}'>{name}</button>" for name in ("handler", "task", "timer"))
     code = FAILING.format(key=KEY, api=collector.url)
-    page = opened(browser, site.add("/", script(collector, setting, code) + buttons, headers=ISOLATED), "data-told")
+    site.pages["/shop.py"] = (SHOP, {})
+    tags = script(collector, setting, code, {"/shop.py": "./shop.py"})
+    page = opened(browser, site.add("/", tags + buttons, headers=ISOLATED), "data-told")
     page.click("#handler")
     page.click("#task")
     page.click("#timer")
@@ -122,8 +130,9 @@ def test_uncaught_exceptions_are_events_without_their_values(
     browser.errors.clear()  # they are the page's own, and stay visible to it
     told = [event["properties"]["$exception_list"][0] for event in failures]
     assert sorted(each["type"] for each in told) == ["IndexError", "KeyError", "ValueError"]
-    functions = {frame["function"] for each in told for frame in each["stacktrace"]["frames"]}
-    assert {"clicked", "later", "rung"} <= functions
+    frames = [frame for each in told for frame in each["stacktrace"]["frames"]]
+    assert {"clicked", "pay", "later", "rung"} <= {frame["function"] for frame in frames}
+    assert not [frame for frame in frames if "beknown/" in frame["filename"] or "pyscript/" in frame["filename"]]
     assert "ada@example.com" not in json.dumps(failures)
 
 
@@ -185,7 +194,8 @@ async def ended(event):
     beknown.capture("end")
 document.body.setAttribute("data-second", "yes")
 '''
-    tags = script(collector, "mpy worker", first) + script(collector, "mpy worker", second)
+    site.pages["/shop.py"] = (SHOP, {})
+    tags = script(collector, "mpy worker", first, {"/shop.py": "./shop.py"}) + script(collector, "mpy worker", second)
     buttons = "".join(f"<button id='{name}'>{name}</button>" for name in ("handler", "task", "timer", "end"))
     page = opened(browser, site.add("/", tags + buttons, headers=ISOLATED), "data-told")
     page.wait_for_selector("body[data-second]", timeout=SLOW)

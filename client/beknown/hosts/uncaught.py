@@ -12,6 +12,8 @@ import io
 import json
 import sys
 
+from ..failure import BEGINNINGS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +53,7 @@ def watch(window: "Any", told: "Callable[[str], None]") -> None:
     def handed_on(event: "Any") -> None:
         reason = event.reason
         text = str(reason.message)
-        if not text.startswith("Traceback ") or str(reason.name) != "Error":
+        if not text.startswith(BEGINNINGS) or str(reason.name) != "Error":
             return  # a copy's name is lost; "PythonError" is what the page's own Python raised
         # Of several workers that listen the first marks it; with another value that fails.
         if window.Reflect.defineProperty(reason, "beknown", window.JSON.parse(mark)):
