@@ -2,7 +2,8 @@
 
 Rules:
 - Pure. The page's facts come from the host, the call's from its journal entry.
-- Later wins: browser and page < registered < the caller's own < what only we may say (ids, session, library).
+- Later wins: browser and page < where the session came from < registered < the caller's own < what only we may say
+  (ids, session, library).
 - Names are posthog-js's (posthog-js §5.3), so that its users' dashboards and exports keep working.
 - A name that starts with ``$`` and is empty or unknown is left out rather than sent as null.
 - Without consent to be known (permission.py, cookieless) an event says what happened, and nothing by which two events
@@ -26,7 +27,8 @@ CAMPAIGN = (
     "fbclid msclkid twclid li_fat_id igshid ttclid rdt_cid epik qclid sccid irclid _kx"
 ).split()
 
-TOUCH = ["$current_url", "$host", "$pathname", "$referrer", "$referring_domain"] + list(CAMPAIGN)
+SOURCE = ["$referrer", "$referring_domain"] + list(CAMPAIGN)
+TOUCH = ["$current_url", "$host", "$pathname"] + SOURCE
 
 
 def split_url(url: str) -> "tuple[str, str, str]":
@@ -91,11 +93,18 @@ def first_touch(page: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def session_entry(page: "dict[str, Any]") -> "dict[str, Any]":
-    """Give the ``$session_entry_*`` properties of a session that begins on this page (posthog-js §5.3)."""
+    """Give what rides on all events of a session that begins on this page: where it came from (posthog-js §5.3)."""
     found = {"$session_entry_" + name.lstrip("$"): page[name] for name in TOUCH if name in page}
     if "$session_entry_current_url" in found:
         found["$session_entry_url"] = found.pop("$session_entry_current_url")
+    found.update({name: page[name] for name in SOURCE if name in page})
     return found
+
+
+def source(entry: "dict[str, Any]", page: "dict[str, Any]") -> "dict[str, Any]":
+    """Give a session's entry after this page, whose marketing parameters, if it has any, count from now on."""
+    found = {name: page[name] for name in CAMPAIGN if name in page}
+    return {name: value for name, value in entry.items() if name not in CAMPAIGN} | found if found else entry
 
 
 def build(
@@ -122,7 +131,7 @@ def build(
     nobodys = facts.get("consent") == permission.COOKIELESS
     found = browser_properties(facts)
     found.update(page_properties(entry))
-    found.update({} if nobodys else state.entry)
+    found.update({} if nobodys else kept.entry)
     found.update(kept.registered)
     found.update(kept.of_session)
     found.update(properties)

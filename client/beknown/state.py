@@ -54,7 +54,7 @@ class State:
         self.of_session: "dict[str, Any]" = {}  # register_for_session(): until the session ends
         self.groups: "dict[str, str]" = {}  # group(): type -> key
         self.first: "dict[str, Any]" = {}  # first touch: becomes $initial_* of the person
-        self.entry: "dict[str, Any]" = {}  # the page this session began on: $session_entry_* of every event
+        self.entry: "dict[str, Any]" = {}  # where this session came from, which rides on its events (event.py)
         self.tabs: "list[list[Any]]" = []  # see tab(); the one used last at the end
         self.bucket: "list[float]" = []  # guard.py's; empty until the first capture
         self.ran: "list[str]" = []  # calls forgotten after this state was stored: found again, they are not run again

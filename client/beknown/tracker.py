@@ -113,10 +113,10 @@ class Tracker:
         before, session = self.state.identity, self.state.session.id
         self.state.touch(entry["at"], id)
         call = calls.Call(id, entry, self.state, self.facts, self.options)
-        if call.kept is self.state and not (self.state.first and self.state.entry):
+        if call.kept is self.state:
             page = event.page_properties(entry)
             self.state.first = self.state.first or event.first_touch(page)
-            self.state.entry = self.state.entry or event.session_entry(page)
+            self.state.entry = event.source(self.state.entry or event.session_entry(page), page)
         events = run(call, *entry["args"][:most])
         for level, text in call.said:
             self._say(level, text)
