@@ -16,11 +16,10 @@ from . import retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     Calls = list[tuple[str, list[str]]]
 
-MAX_CALLS = 5000  # beyond this the oldest are dropped and counted: a dead server must not fill the visitor's disk
+# Beyond this the oldest are dropped, and missing in $sequence: a dead server must not fill the visitor's disk.
+MAX_CALLS = 5000
 
 
 class Outbox:
@@ -36,7 +35,6 @@ class Outbox:
         first_wait: int = retry.FIRST_WAIT,
     ) -> None:
         self.limit = limit
-        self.dropped = 0
         self.tries = 0  # failures in a row
         self.not_before = 0.0  # after a failure: no request before this
         self._waiting: "Calls" = []
@@ -61,7 +59,7 @@ class Outbox:
             return []
         self._known.add(call)
         self._waiting.append((call, events))
-        return self.remove_head(len(self._waiting) - self.limit, dropped=True)
+        return self.remove(self._in_flight, len(self._waiting) - self.limit)
 
     # Sending ------------------------------------------------------------------------------------------------
 
@@ -102,7 +100,7 @@ class Outbox:
             return what, []
         self.tries = 0
         self._most = min(self._most * 2, self._largest)
-        return (retry.SENT if what == retry.SENT else retry.DROP), self.remove_head(count)
+        return (retry.SENT if what == retry.SENT else retry.DROP), self.remove(0, count)
 
     def hurry(self, not_before: float = 0) -> None:
         """Try again without our own patience, and without gathering more."""
@@ -122,17 +120,12 @@ class Outbox:
             taken.append((call, texts))
         return taken
 
-    def remove_head(self, count: int, dropped: bool = False) -> "list[str]":
-        """Forget the ``count`` oldest calls (none if it is negative) and give their ids."""
+    def remove(self, first: int, count: int) -> "list[str]":
+        """Forget ``count`` calls (none if it is negative), from place ``first`` on, and give their ids."""
         if count <= 0:
             return []
-        gone = [call for call, _ in self._waiting[:count]]
-        self._waiting = self._waiting[len(gone) :]
-        self._forget(gone)
-        if dropped:
-            self.dropped += len(gone)
-        return gone
-
-    def _forget(self, calls: "Iterable[str]") -> None:
-        for call in calls:
+        gone = [call for call, _ in self._waiting[first : first + count]]
+        self._waiting[first : first + count] = []
+        for call in gone:
             self._known.remove(call)
+        return gone

@@ -15,7 +15,7 @@ def test_the_oldest_calls_come_first_and_stay_until_removed():
     box = filled(3)
     assert [call for call, _ in box.head(2, 1000)] == ["c0", "c1"]
     assert len(box) == 3
-    assert box.remove_head(2) == ["c0", "c1"]
+    assert box.remove(0, 2) == ["c0", "c1"]
     assert [call for call, _ in box.head(9, 1000)] == ["c2"]
 
 
@@ -23,7 +23,7 @@ def test_a_call_that_waits_already_is_not_queued_twice():
     box = filled(1)
     box.add("c0", ['"again"'])
     assert box.head(9, 1000) == [("c0", ['"0"'])]
-    box.remove_head(1)
+    box.remove(0, 1)
     box.add("c0", ['"later"'])
     assert len(box) == 1
 
@@ -50,14 +50,17 @@ def test_the_events_of_one_call_are_never_parted():
     assert [call for call, _ in box.head(2, 1000)] == ["a"]
 
 
-def test_beyond_the_limit_the_oldest_go_and_are_counted():
+def test_beyond_the_limit_the_oldest_go():
     box = filled(outbox.MAX_CALLS)
     assert box.add("new", ["1"]) == ["c0"]
-    assert (len(box), box.dropped) == (outbox.MAX_CALLS, 1)
+    assert len(box) == outbox.MAX_CALLS
 
 
-def test_removing_nothing_removes_nothing():
-    box = filled(1)
-    assert box.remove_head(0) == []
-    assert box.remove_head(-1) == []
-    assert len(box) == 1
+def test_beyond_the_limit_what_is_on_its_way_stays_and_its_answer_is_for_no_other():
+    box = Outbox(4, batch=2)
+    for number in range(4):
+        box.add(f"c{number}", ["1"])
+    assert [call for call, _ in box.request(0)] == ["c0", "c1"]
+    assert box.add("c4", ["1"]) == ["c2"]
+    assert box.answered(200, 1, chance=0) == ("sent", ["c0", "c1"])
+    assert [call for call, _ in box.request(1)] == ["c3", "c4"]
