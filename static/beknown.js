@@ -53,11 +53,15 @@
 
   // The widest domain that takes the cookie, so that all subdomains share the visitor: browsers refuse public suffixes.
   let domain = options.cookieDomain;
+  const domains = location.hostname
+    .split(".")
+    .map((_, place, labels) => labels.slice(~place).join("."))
+    .filter((each) => /\.\D/.test(each)); // no bare "com", no IP
   const bake = (name, text, age, domain = "") =>
     attempt(() => {
       document.cookie =
         name + "=" + encodeURIComponent(text) + ";path=/;max-age=" + age + ";samesite=lax;domain=" + domain +
-        (location.protocol == "https:" ? ";secure" : "");
+        (location.protocol[5] ? ";secure" : "");
     });
   const store = (text, local) => {
     const age = text && (mode == "denied" || (area && persistence[0] == "c")) ? 34560000 : 0; // 400 days, browsers' most
@@ -65,10 +69,7 @@
     if (cookie(name) != text) {
       if (domain == null) {
         bake(name, "", 0); // one of this host alone would hide the shared one
-        domain = options.cookieDomain = location.hostname
-          .split(".")
-          .map((_, place, labels) => labels.slice(~place).join("."))
-          .find((each) => /\.\D/.test(each) && (bake(name, text, age, each), cookie(name) == text)) || ""; // no bare "com", no IP
+        domain = options.cookieDomain = domains.find((each) => (bake(name, text, age, each), cookie(name) == text)) || "";
       }
       bake(name, text, age, domain);
     }
@@ -89,7 +90,7 @@
 
   // Consent -------------------------------------------------------------------------------------------------------
 
-  const gpc = options.respectGpc != "false" && (navigator.globalPrivacyControl || navigator.doNotTrack == 1);
+  const gpc = options.respectGpc != "false" && (navigator.globalPrivacyControl | navigator.doNotTrack);
   const asked = options.consent || "granted";
   const wanted = gpc && asked == "granted" ? "cookieless" : asked;
   let mode; // granted, cookieless, pending or denied, as it was acted upon
@@ -100,6 +101,11 @@
   const attend = (said) => {
     const before = mode;
     mode = document.prerendering ? "pending" : said || choice() || wanted;
+    if (mode != "granted") {
+      // The server's copy (cookie.py), for any of the domains: an answer that was on its way has set it once more.
+      if (cookie(name + ".kept")) ["", ...domains].map((each) => bake(name + ".kept", "", 0, each));
+      attempt(() => delete sessionStorage[place]);
+    }
     if (mode == before && !said) return;
     python?.stop?.();
     python = 0;
@@ -108,10 +114,6 @@
     area = lasting;
     if (mode == "denied") drop(unsent.keys()), store(mode, mode);
     if (mode == "cookieless") store("", ""), (area = "");
-    if (mode != "granted") {
-      bake(name + ".kept", "", 0, domain); // the server's copy (cookie.py)
-      attempt(() => sessionStorage.removeItem(place));
-    }
     settle();
     if (!live) return;
     if (said || !identity()) meet(said ? "1y" : "1");
@@ -119,7 +121,7 @@
     if (area in window)
       attempt(() => {
         // A window that a page opened inherits the page's sessionStorage, and is a tab of its own.
-        attempt(() => opener.sessionStorage[place] == sessionStorage[place] && sessionStorage.removeItem(place));
+        attempt(() => opener.sessionStorage[place] == sessionStorage[place] && delete sessionStorage[place]);
         tab = sessionStorage[place] ||= tab;
       });
     unsent.forEach(([text, place]) => disk("set", place, text));
@@ -132,10 +134,12 @@
     );
   };
   // Stores somebody new, or who is stored already, in the form that says whether they were asked (permission.py).
+  // Who says yes begins at a revision that no copy from before a no has reached.
   const meet = (form) => {
     const [text, local] = stored();
     const seed = uuid();
-    const whole = text[0] == 1 ? text.replace(/^1y?/, form) : `${form}.0.${seed}.a..0.0.${seed}`;
+    const whole =
+      text[0] == 1 ? text.replace(/^1y?/, form) : `${form}.${form == 1 ? 0 : Date.now()}.${seed}.a..0.0.${seed}`;
     store(whole, whole + "\n" + (local.split("\n")[1] || "{}"));
   };
 
@@ -211,24 +215,19 @@
     },
   });
   // What another tab has stored since, if it has.
-  const changed = () => {
-    const before = seen;
-    seen = identity();
-    return seen != before && stored();
-  };
+  const changed = () => seen != (seen = identity()) && stored();
   const handOver = () => live && python?.handOver?.();
 
   let settled = []; // flush() promises
   const settle = () => {
     if (!unsent.size || !live || python?.over) settled.splice(0).forEach((resolve) => resolve());
   };
-  let isReady;
-  const ready = new Promise((resolve) => (isReady = resolve));
   // What start.js is given, which brings Python and carries out what that answers.
   const page = {
-    options, hooks, unsent, queue, say, calls, visit, identity, changed, adoptJournal, disk, store, drop, isReady, settle,
+    options, hooks, unsent, queue, say, calls, visit, identity, changed, adoptJournal, disk, store, drop, settle,
     full: 0, // some call's events found no room in storage
   };
+  const ready = new Promise((resolve) => (page.isReady = resolve));
 
   // The page ------------------------------------------------------------------------------------------------------
 
@@ -285,7 +284,7 @@
     addEventListener(
       type,
       ({ target }) => {
-        const element = target.closest?.((type == "click" ? ":not(form)" : "form") + "[data-beknown-event]");
+        const element = target.closest?.((type[5] ? "form" : ":not(form)") + "[data-beknown-event]");
         if (element) call("pageclick", [{ ...element.dataset }]);
       },
       true,

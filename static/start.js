@@ -69,7 +69,7 @@ export default (page) => {
       const how = { method: "POST", body, keepalive: body.length < 6e4, credentials: "include" };
       isHeard = answer = await fetch(api + "/run", how);
       const { effects } = await answer.json();
-      if (isStopped) return;
+      if (isStopped) return client.consent(); // looks for what this answer has set after a no (cookie.py)
       if (changed()) queue.unshift(...ids); // another tab was faster: once more; the server keeps one
       else carryOut(effects);
       tries = 0;

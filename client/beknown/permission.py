@@ -88,19 +88,3 @@ def check(mode: str, call: str) -> None:
             f"{call}() is about somebody, and in cookieless counting nobody is known; ignored. "
             "Call it again after opt_in()."
         )
-
-
-def consented(stored: "list[str]", seed: str) -> "list[str]":
-    """Give what to store of a visitor who says yes: who they were as far as that is stored, or somebody new."""
-    cookie, local = stored
-    head, dot, rest = cookie.partition(".")
-    if head not in (wire.UNASKED, wire.ASKED) or not dot:
-        return newcomer(seed, wire.ASKED)
-    cookie = wire.ASKED + "." + rest
-    return [cookie, cookie + "\n" + (local.partition("\n")[2] or "{}")]
-
-
-def newcomer(seed: str, format: str = wire.UNASKED) -> "list[str]":
-    """Give what to store of a visitor never seen before: one id for both device and visitor, no session yet."""
-    cookie = f"{format}.0.{seed}.a..0.0.{seed}"
-    return [cookie, cookie + "\n{}"]

@@ -11,7 +11,8 @@ The cookie ``bk_<key>`` is eight fields joined by dots, of fixed size but for th
 
 ``1`` is the format, ``1y`` the same of a visitor who has said yes (permission.py); ``a`` anonymous, ``i`` identified;
 numbers are hexadecimal. Of a visitor who has said no the cookie is the one word ``denied``. The revision counts changes
-of identity or session: of two copies (cookie and localStorage, two tabs, two subdomains) the higher one is newer.
+of identity or session: of two copies (cookie and localStorage, two tabs, two subdomains, the server's) the higher one
+is newer. After a yes it counts from the time of that: whoever is left in a copy from before a no is older.
 The host percent-encodes the whole value when it writes the cookie, and decodes it when it reads.
 """
 

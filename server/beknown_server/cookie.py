@@ -8,7 +8,8 @@ Rules:
 - Why not the same cookie: the page writes its own at any moment, and an answer already on its way would put
   an older identity over a newer one: whoever logs in just then would be somebody else for the site's backend.
 - Set only where the page that asked could have set it: its host is ours, or both are under ``data-cookie-domain``.
-- Of several cookies the one with the highest revision counts; one that is damaged or not ours counts as none.
+- Of several cookies the one with the highest revision counts; one that is damaged or not ours counts as none. After a
+  no and a yes that is the page's own (wire.py): no copy from before brings back who was to be forgotten.
 - Readable by scripts, as the other is: a page that is told to forget its visitor must be able to.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from beknown.errors import BadState
-from beknown.wire import cookie_name, unpack_cookie
+from beknown.wire import DENIED, cookie_name, unpack_cookie
 from flask import request
 from werkzeug.wrappers import Response
 
@@ -54,6 +55,8 @@ def revision(text: str) -> int:
 
 def keep(response: Response, key: str, text: str, options: dict[str, Any]) -> None:
     """Keep an identity for as long as browsers allow, if the page's ``options`` want it in a cookie at all."""
+    if choice(key) == DENIED:
+        return
     wanted = str(options.get("persistence", "cookie")).startswith("cookie") and options.get("consent") != "cookieless"
     if wanted and revision(text) >= 0:
         _set(response, _kept(key), text, options)

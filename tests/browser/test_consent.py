@@ -93,6 +93,38 @@ def test_a_no_forgets_the_visitor_and_silences_this_page_the_next_and_the_other_
     assert len(collector.events("$pageview")) == before + 1
 
 
+@pytest.mark.parametrize("yes_comes", ["later", "at once"])
+def test_an_answer_on_its_way_when_the_visitor_says_no_brings_nobody_back(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser, yes_comes: str
+) -> None:
+    home = site.add("/", tag(line))
+    page = opened(any_browser, home)
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    for _ in range(3):  # a revision that somebody new does not reach soon
+        page.evaluate("beknown.identify('ada'); beknown.reset(); beknown.identify('ada')")
+        page.evaluate("beknown.flush()")
+    page.goto(site.add("/empty", "<!-- no tag here -->"))
+    before = line.asked("/run")
+    line.hold("/run")
+    page.goto(home)
+    page.wait_for_function("window.beknown")
+    until(lambda: line.asked("/run") > before, "the page's calls")
+    page.evaluate("beknown.opt_out()")
+    if yes_comes == "at once":
+        page.evaluate("beknown.opt_in()")
+    line.release()  # the server answers what was asked before the no, and keeps who that was
+    if yes_comes == "later":
+        page.wait_for_timeout(1000)
+        assert [cookie["name"] for cookie in any_browser.cookies()] == [f"bk_{KEY}"]
+        page.evaluate("beknown.opt_in()")
+    page.evaluate("beknown.flush()")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.goto(home)
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    assert page.evaluate("beknown.get_distinct_id()") == visitor != "ada"
+
+
 @pytest.mark.parametrize("why", ["the tag", "the browser"])
 def test_cookieless_counts_a_browser_once_a_day_and_stores_nothing(
     collector: Collector, site: Site, any_browser: AnyBrowser, why: str

@@ -47,6 +47,28 @@ def test_a_no_forgets_the_visitor_and_drops_what_happens_from_then_on():
     assert again.sent[0]["distinct_id"] == "bob"
 
 
+def test_a_no_forgets_the_servers_copy_too_also_what_was_on_its_way_to_be_one():
+    visit = Visit(cookies={NAME + ".kept": "1.5.x"})
+    python = library(visit)
+    python.capture("before")
+
+    class Late(dict):
+        def __init__(self, answer):
+            dict.__init__(self, answer)
+            visit.cookies[NAME + ".kept"] = "1.9.y"
+
+    post = visit.post
+
+    async def posted(url, body):
+        python.opt_out()
+        return Late(await post(url, body))
+
+    visit.post = posted
+    visit.settle()
+    assert python.consent() == "denied"
+    assert visit.cookies[NAME + ".kept"] == ""
+
+
 def test_another_tabs_no_is_followed_at_the_next_call():
     visit = Visit()
     python = library(visit, pageviews="off")

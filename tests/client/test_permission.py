@@ -20,7 +20,7 @@ def test_a_slip_of_the_pen_in_the_tag_lets_nothing_out():
 
 
 def test_the_visitors_own_choice_comes_first():
-    yes = permission.newcomer(SEED, wire.ASKED)[0]
+    yes = "1y" + KNOWN[1:]
     for wanted in ("granted", "pending", "cookieless", "denied", "odd"):
         for gpc in (False, True):
             assert permission.mode(yes, {"gpc": gpc}, {"consent": wanted}) == "granted"
@@ -54,15 +54,3 @@ def test_where_nobody_may_be_known_nobody_can_be_named():
         else:
             raise AssertionError(call)
     permission.check("cookieless", "capture")
-
-
-def test_a_yes_keeps_who_they_were_and_makes_somebody_of_who_was_nobody():
-    cookie, local = permission.consented([KNOWN, KNOWN + '\n{"registered": {"plan": "pro"}}'], SEED)
-    assert cookie == "1y" + KNOWN[1:]
-    assert local == cookie + '\n{"registered": {"plan": "pro"}}'
-    assert permission.consented([cookie, local], SEED) == [cookie, local]
-    for nobody in (["", ""], [wire.DENIED, wire.DENIED]):
-        cookie, local = permission.consented(nobody, SEED)
-        assert wire.unpack_cookie(cookie)["asked"] is True
-        assert wire.unpack_cookie(cookie)["distinct_id"] == SEED
-        assert local == cookie + "\n{}"

@@ -16,8 +16,8 @@ SERVER = ROOT / "server/beknown_server"
 # Reading order: a file imports only files that stand before it in its folder.
 ORDER = {
     CLIENT: (
-        "errors values ids wire permission filter guard event click failure identity past inherited session state "
-        "retry outbox calls tracker hosts record context signature spool delivery channel speaker backend "
+        "errors values ids wire permission newcomer filter guard event click failure identity past inherited session "
+        "state retry outbox calls tracker hosts record context signature spool delivery channel speaker backend "
         "integrations __init__"
     ),
     CLIENT / "hosts": "worker objects uncaught browser spans hooks page tag bridge library __init__",

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from beknown.wire import pack_cookie
+from beknown.newcomer import newcomer
+from beknown.wire import ASKED, pack_cookie
 from beknown_server.site import now_ms
 from beknown_server.store import Project, Store
 from flask.testing import FlaskClient
@@ -134,6 +135,20 @@ def test_a_domain_is_used_where_page_and_server_are_both_within(
 )
 def test_a_page_that_wants_no_cookie_gets_none(client: FlaskClient, project: Project, options: dict[str, str]) -> None:
     assert set_by(run(client, identity(), **options)) == {}
+
+
+def test_a_visitor_who_has_said_no_gets_none(client: FlaskClient, project: Project) -> None:
+    client.set_cookie(NAME, "denied")
+    assert set_by(run(client, identity())) == {}
+
+
+def test_who_said_yes_after_a_no_is_not_who_was_kept_before(client: FlaskClient, project: Project) -> None:
+    client.set_cookie(KEPT, quote(identity(revision=9)))
+    seed = uuid_of(now_ms())
+    (fresh, local) = newcomer(seed, ASKED)
+    answer = run(client, fresh, local=local)
+    assert after(answer).endswith("." + seed)
+    assert seed in set_by(answer)[KEPT]
 
 
 def test_a_page_cannot_name_the_kept_identity_in_the_body(client: FlaskClient, project: Project) -> None:

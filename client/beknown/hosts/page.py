@@ -16,6 +16,7 @@ import json
 import random
 
 from .. import ids, permission, wire
+from ..newcomer import consented, newcomer
 from ..tracker import Tracker
 from .hooks import Hooks
 
@@ -127,7 +128,7 @@ class Page:
         if was == permission.COOKIELESS:
             self._forget()
         self.browser.area = self._area()
-        self._store(*permission.consented(self._stored(), self._id()))
+        self._store(*consented(self._stored(), self._id()))
         self._attend()
         if was == permission.DENIED:
             self._view()
@@ -155,6 +156,9 @@ class Page:
     def _attend(self) -> None:
         """Act upon a choice, also one that was made in another tab or on another subdomain."""
         mode = permission.mode(self._identity(), self._facts, self.options)
+        kept = self.name + ".kept"  # the server's copy (cookie.py); an answer on its way may have set it once more
+        if mode != permission.GRANTED and self.browser.cookie(kept):
+            self.browser.set_cookie(kept, "", self.options.get("cookieDomain", ""))
         if mode == self.mode:
             return
         self.mode, self.tracker = mode, None
@@ -169,7 +173,7 @@ class Page:
         fresh = self._id()
         self.tab = self.browser.tab(self.name + "~tab", fresh) if self.browser.area else fresh
         if not self._identity():
-            self._store(*permission.newcomer(self._id()))
+            self._store(*newcomer(self._id()))
         facts = dict(self._facts, consent=mode, posthog=self._posthog())
         self.tracker = Tracker(self.key, facts, self._stored(), seed=self._id(), options=self.options)
         for id in sorted(self.unsent):  # handed to a tracker that is no more
@@ -271,6 +275,7 @@ class Page:
                     retry_after=answer["retry_after"],
                     detail=answer["detail"],
                 )
+                self._attend()
                 if tracker is self.tracker:  # consent may have changed meanwhile
                     self._carry_out()
         finally:
