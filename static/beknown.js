@@ -39,8 +39,9 @@
   // Storage -------------------------------------------------------------------------------------------------------
 
   const name = "bk_" + key;
-  const persistence = options.persistence || "cookie+localStorage";
-  const lasting = persistence.match(/\w*$/)[0]; // "cookie" and "memory" are no storages of the window's: memory
+  const persistence = options.persistence || "cookie+local";
+  // As client/beknown/persistence.py has it. "cookie", "memory" and slips of the pen are no storages of the window's.
+  const lasting = /local/i.test(persistence) ? "localStorage" : /^s/i.test(persistence) ? "sessionStorage" : persistence;
   let area = lasting; // where all but the cookie is kept
   let memory = ["", ""]; // cookie and state, where neither cookie nor storage can be had
   let seen; // the identity as we last wrote or reported it; anything else was written by another tab
@@ -64,7 +65,7 @@
         (location.protocol[5] ? ";secure" : "");
     });
   const store = (text, local) => {
-    const age = text && (mode == "denied" || (area && persistence[0] == "c")) ? 34560000 : 0; // 400 days, browsers' most
+    const age = text && (mode == "denied" || (area && /cookie/i.test(persistence))) ? 34560000 : 0; // 400 days, browsers' most
     disk(text ? "set" : "remove", name, local); // first: it has everything in one piece
     if (cookie(name) != text) {
       if (domain == null) {

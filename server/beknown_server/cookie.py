@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from beknown.errors import BadState
+from beknown.persistence import in_cookie
 from beknown.wire import DENIED, cookie_name, unpack_cookie
 from flask import request
 from werkzeug.wrappers import Response
@@ -57,7 +58,7 @@ def keep(response: Response, key: str, text: str, options: dict[str, Any]) -> No
     """Keep an identity for as long as browsers allow, if the page's ``options`` want it in a cookie at all."""
     if choice(key) == DENIED:
         return
-    wanted = str(options.get("persistence", "cookie")).startswith("cookie") and options.get("consent") != "cookieless"
+    wanted = in_cookie(options) and options.get("consent") != "cookieless"
     if wanted and revision(text) >= 0:
         _set(response, _kept(key), text, options)
 

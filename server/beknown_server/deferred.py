@@ -26,6 +26,7 @@ from typing import Any
 
 import orjson
 from beknown.ids import RANDOM_BYTES, uuid7
+from beknown.persistence import complaint
 from beknown.tracker import LINGER, Tracker, advice
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
@@ -67,6 +68,8 @@ def run() -> ResponseReturnValue:
     known = visit["facts"].get("consent") != COOKIELESS
     visit["kept"] = lost(site, project, visit, now) if known else ""
     effects = run_calls(site, project, visit, now)
+    if wrong := complaint(visit.get("options", {})):
+        effects.append(["say", "warn", wrong])
     response = Response(orjson.dumps({"effects": effects}), mimetype="application/json")
     if known:
         keep(response, visit["api_key"], state_after(effects, visit), visit.get("options", {}))

@@ -160,6 +160,9 @@ def test_a_visitor_whom_posthog_js_knew_keeps_their_ids(
         ("cookie", {"cookie"}, True),
         ("sessionStorage", {"session"}, True),
         ("memory", set(), False),
+        ("localStorage+cookie", {"cookie", "local", "session"}, True),
+        ("cookie+localstorage", {"cookie", "local", "session"}, True),
+        ("sessionstorage", {"session"}, True),
     ],
 )
 def test_the_visitor_is_kept_where_the_tag_says(

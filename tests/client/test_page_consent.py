@@ -147,7 +147,11 @@ def test_what_before_send_left_is_what_the_next_page_delivers():
 
 
 def test_where_the_visitor_is_kept():
-    for mode, in_cookie, in_disk in (("cookie+localStorage", True, True), ("localStorage", False, True)):
+    for mode, in_cookie, in_disk in (
+        ("cookie+localStorage", True, True),
+        ("localStorage+cookie", True, True),
+        ("localstorage", False, True),
+    ):
         visit = Visit()
         library(visit, pageviews="off", persistence=mode).capture("x")
         visit.settle()

@@ -16,9 +16,9 @@ SERVER = ROOT / "server/beknown_server"
 # Reading order: a file imports only files that stand before it in its folder.
 ORDER = {
     CLIENT: (
-        "errors values ids wire permission newcomer filter guard event click failure identity past inherited session "
-        "state retry outbox calls tracker hosts record context signature spool delivery channel speaker backend "
-        "integrations __init__"
+        "errors values ids wire permission persistence newcomer filter guard event click failure identity past "
+        "inherited session state retry outbox calls tracker hosts record context signature spool delivery channel "
+        "speaker backend integrations __init__"
     ),
     CLIENT / "hosts": "worker objects uncaught browser spans hooks page tag bridge library __init__",
     SERVER / "store": (
@@ -57,9 +57,9 @@ PURE = [CLIENT.parent / path for path in bundle.core(ROOT / "client") if "hosts"
 SHARED = {"wire", "values", "ids"}
 # These run its parts.
 MORE = {
-    "cookie.py": {"errors"},
+    "cookie.py": {"errors", "persistence"},
     "pixel.py": {"permission"},
-    "deferred.py": {"tracker"},
+    "deferred.py": {"tracker", "persistence"},
     "intake.py": {"signature"},
     "forward.py": {"backend", "channel", "delivery", "retry"},
 }

@@ -131,10 +131,27 @@ def test_a_domain_is_used_where_page_and_server_are_both_within(
 
 
 @pytest.mark.parametrize(
-    "options", [{"persistence": "memory"}, {"persistence": "localStorage"}, {"consent": "cookieless"}]
+    "options",
+    [
+        {"persistence": "memory"},
+        {"persistence": "localstorage"},
+        {"persistence": "localStorage"},
+        {"consent": "cookieless"},
+    ],
 )
 def test_a_page_that_wants_no_cookie_gets_none(client: FlaskClient, project: Project, options: dict[str, str]) -> None:
     assert set_by(run(client, identity(), **options)) == {}
+
+
+def test_posthog_js_spelling_is_a_cookie_too_and_a_slip_of_the_pen_is_said(
+    client: FlaskClient, project: Project
+) -> None:
+    answer = run(client, identity(), persistence="localStorage+cookie")
+    assert KEPT in set_by(answer)
+    assert [effect[0] for effect in answer.json["effects"]] == ["store", "done"]
+    (said,) = [effect for effect in run(client, identity(), persistence="disk").json["effects"] if effect[0] == "say"]
+    assert said[1] == "warn"
+    assert "'disk'" in said[2]
 
 
 def test_a_visitor_who_has_said_no_gets_none(client: FlaskClient, project: Project) -> None:

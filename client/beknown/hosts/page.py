@@ -15,7 +15,7 @@ Rules:
 import json
 import random
 
-from .. import ids, permission, wire
+from .. import ids, permission, persistence, wire
 from ..newcomer import consented, newcomer
 from ..tracker import Tracker
 from .hooks import Hooks
@@ -55,6 +55,8 @@ class Page:
         self._sending = False
         self._seen = ""
         self._counts = browser.has_page and options.get("pageviews") != "off"
+        if wrong := persistence.complaint(options):
+            self._say("warn", wrong)
         self._attend()
         self._view()
         browser.listen("pagehide", self._left)
@@ -127,7 +129,7 @@ class Page:
         was = self.mode
         if was == permission.COOKIELESS:
             self._forget()
-        self.browser.area = self._area()
+        self.browser.area = persistence.area(self.options)
         self._store(*consented(self._stored(), self._id()))
         self._attend()
         if was == permission.DENIED:
@@ -136,7 +138,7 @@ class Page:
     def opt_out(self) -> None:
         """The visitor says no: they are forgotten here, and nothing is sent from now on."""
         self._forget()
-        self.browser.area = self._area()
+        self.browser.area = persistence.area(self.options)
         self.browser.set_cookie(self.name, wire.DENIED, self.options.get("cookieDomain", ""))
         self.browser.put(self.name, wire.DENIED)
         self._attend()
@@ -162,7 +164,7 @@ class Page:
         if mode == self.mode:
             return
         self.mode, self.tracker = mode, None
-        self.browser.area = self._area()
+        self.browser.area = persistence.area(self.options)
         if mode == permission.DENIED:
             self.unsent, self._waiting = {}, []
         if mode == permission.COOKIELESS:
@@ -188,11 +190,6 @@ class Page:
         name = f"ph_{self.key}_posthog"
         return self.browser.cookie(name) or self.browser.get(name)
 
-    def _area(self) -> str:
-        """Give the window's storage for all but the cookie; "" for none."""
-        last = self.options.get("persistence", "localStorage").rpartition("+")[2]
-        return last if last.endswith("Storage") else ""
-
     def _forget(self) -> None:
         """Remove what is stored of the visitor."""
         for name in list(self.browser.names()):
@@ -211,10 +208,7 @@ class Page:
 
     def _store(self, cookie: str, local: str) -> None:
         self.browser.put(self.name, local)  # first: it has everything in one piece
-        in_cookie = self.mode != permission.COOKIELESS and self.options.get("persistence", "cookie").startswith(
-            "cookie"
-        )
-        if in_cookie:
+        if self.mode != permission.COOKIELESS and persistence.in_cookie(self.options):
             self.browser.set_cookie(self.name, cookie, self.options.get("cookieDomain", ""))
         self._seen = self._identity()
 
