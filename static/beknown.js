@@ -175,11 +175,11 @@
   // says so (values.py).
   const shows = (object) => Object.keys(object)[0] || (object.constructor || Object).name == "Object"; // a class may hide all
   const plain = (_, value, kind = {}.toString.call(value)) =>
-    /ct (Arr|B[io]|Nu|St|Un)/.test(kind) || (/ct Ob/.test(kind) && shows(value)) ? value
+    /t (Array|String|(Bo|Nu|Un)\w+)]/.test(kind) || (/t Ob/.test(kind) && shows(value)) ? value
     : value instanceof Map ? Object.fromEntries(value)
     : value instanceof Set ? [...value]
     : value instanceof Error ? "" + value
-    : { $refused: kind }; // an element, a function, a promise
+    : { $refused: kind }; // an element, a function, a promise, a BigInt
 
   const call = (what, args, at) => {
     attend();

@@ -108,7 +108,8 @@ def test_values_arrive_as_something_sensible_or_are_named_in_the_console(
            error: TypeError("no"), nan: NaN, infinite: Infinity, missing: undefined,
            url: new URL("https://a.example/"), deep: {a: [{b: new Set()}]},
            point: new (class { x = 1 })(), empty: {}, bare: Object.create(null), hidden: new (class { #x = 1 })(),
-           element: document.body, call: () => 1, promise: Promise.resolve(), text: "x".repeat(70000)})"""
+           element: document.body, call: () => 1, promise: Promise.resolve(), big: 1n, deeper: {big: [1n]},
+           bytes: new ArrayBuffer(8), ints: new Uint8Array(2), iterator: [1].values(), boxed: new String("x"), text: "x".repeat(70000)})"""
     )
     page.evaluate("beknown.flush()")
     (event,) = collector.wait_for("values")
@@ -124,12 +125,14 @@ def test_values_arrive_as_something_sensible_or_are_named_in_the_console(
         "point": {"x": 1},
         "empty": {},
         "bare": {},
+        "boxed": "x",
     }
     properties = event["properties"]
     assert {name: properties[name] for name in expected} == expected
-    assert not {"missing", "element", "call", "promise", "hidden"} & set(properties)
+    refused = ("element", "call", "promise", "hidden", "big", "deeper", "bytes", "ints", "iterator")
+    assert not {"missing", *refused} & set(properties)
     assert len(properties["text"]) == 65535
-    for named in ("properties.element", "properties.call", "properties.promise", "properties.hidden"):
+    for named in (f"properties.{name}" for name in refused):
         until(lambda named=named: any(named in line for line in any_browser.listen()), f"{named} in {any_browser.said}")
 
 
