@@ -21,6 +21,7 @@ import orjson
 from beknown.signature import is_signed_with
 from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
+from . import agent
 from .bags import clean, plain_bag, shown
 from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
 from .moments import micros, moment
@@ -128,6 +129,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
     whole_id = _distinct_id(raw, given, complaints)
     distinct_id = clean(whole_id[:MAX_ID])
     properties = _properties(given, complaints)
+    properties |= agent.told(properties)
     timestamp = _timestamp(raw, properties, terms, complaints)
     set_, once, unset = traits(raw, properties, name, lambda code, example: complaints.append((code, example)))
     session = properties.get("$session_id")

@@ -109,7 +109,8 @@ def test_values_arrive_as_something_sensible_or_are_named_in_the_console(
            url: new URL("https://a.example/"), deep: {a: [{b: new Set()}]},
            point: new (class { x = 1 })(), empty: {}, bare: Object.create(null), hidden: new (class { #x = 1 })(),
            element: document.body, call: () => 1, promise: Promise.resolve(), big: 1n, deeper: {big: [1n]},
-           bytes: new ArrayBuffer(8), ints: new Uint8Array(2), iterator: [1].values(), boxed: new String("x"), text: "x".repeat(70000)})"""
+           bytes: new ArrayBuffer(8), ints: new Uint8Array(2), iterator: [1].values(),
+           boxed: new String("x"), text: "x".repeat(70000)})"""
     )
     page.evaluate("beknown.flush()")
     (event,) = collector.wait_for("values")
