@@ -206,30 +206,63 @@ def _levels(asked: Funnel) -> str:
         firsts = ", ".join(f"min(t) filter (where m{k}) over ahead" for k in range(1, count + 1))
         times = ", ".join(f"times[{k}] as s{k}" for k in range(1, count + 1))
         return filled("funnel.unordered", {"actor": asked.actor(), "firsts": firsts, "times": times})
+    texts = _chain(asked, "level", [])
+    if asked.exclusions:
+        texts += _chain(asked, "clean", [*enumerate(asked.exclusions, 1)])
+    path = _clean_path if asked.exclusions else _path
+    return ", ".join([*texts, *(path(asked, k) for k in range(1, count + 1)), _chosen(asked)])
+
+
+def _chain(asked: Funnel, name: str, exclusions: list[tuple[int, Exclusion]]) -> list[str]:
+    """Give the levels of a chain of paths, without those that an event spoils which comes before their next step."""
     columns, goes_on = f"{asked.actor()}, t", asked.same("b", "a")
     if asked.order == "strict":
         columns, goes_on = columns + ", stretch, was", goes_on + " and b.was = a.stretch"
-    texts = [f"level1 as (select {columns}, {asked.place(1)} as place, t as s1 from line where m1)"]
-    for k in range(2, count + 1):
-        path = ", ".join(f"a.s{step}" for step in range(1, k))
-        more = {"k": str(k), "j": str(k - 1), "columns": columns, "place": asked.place(k), "path": path}
-        texts.append(filled("funnel.level", {**more, "goes_on": goes_on}))
-    return ", ".join([*texts, *(_path(asked, k) for k in range(1, count + 1)), _chosen(asked)])
+    texts = []
+    for k in range(1, len(asked.steps) + 1):
+        text = f"select {columns}, {asked.place(1)} as place, t as s1 from line where m1"
+        if k > 1:
+            begun = [f"a.u{number}" for number, one in exclusions if one.first < k]
+            between = [number for number, one in exclusions if one.first < k <= one.last]
+            clean = "".join(f" and coalesce(a.u{number} >= b.t, true)" for number in between)
+            fragments = {"k": str(k), "j": str(k - 1), "columns": columns, "place": asked.place(k), "goes_on": goes_on}
+            fragments |= {"chain": name, "path": ", ".join([*(f"a.s{step}" for step in range(1, k)), *begun])}
+            text = filled("funnel.level", {**fragments, "clean": clean})
+        for number, one in exclusions:
+            if one.first == k:
+                fragments = {"number": str(number), "first": str(k), "from": text}
+                text = filled("funnel.until", {**fragments, "actor": asked.actor(), "same": asked.same("b", "w")})
+        texts.append(f"{name}{k} as ({text})")
+    return texts
+
+
+def _times(k: int) -> str:
+    return ", ".join([*(f"arg_min(s{step}, place) as s{step}" for step in range(1, k)), f"min(s{k}) as s{k}"])
 
 
 def _path(asked: Funnel, k: int) -> str:
-    source, spoilt = f"level{k}", []
-    for number, one in enumerate(asked.exclusions, 1):
-        if k >= one.first:
-            before = f" and w.t < b.s{one.last}" if k >= one.last else ""
-            fragments = {"actor": asked.actor(), "same": asked.same("b", "w"), "from": source, "before": before}
-            source = filled("funnel.spoilt", {**fragments, "number": str(number), "first": str(one.first)})
-            source = f"({source})"
-            spoilt.append(f"spoilt{number}")
-    counts = f"filter (where not ({' or '.join(spoilt)}))" if spoilt else ""
-    firsts = [f"arg_min(s{step}, place) {counts} as s{step}" for step in range(1, k)]
-    times = ", ".join([*firsts, f"min(s{k}) {counts} as s{k}"])
-    return filled("funnel.path", {"k": str(k), "actor": asked.actor(), "times": times, "from": source})
+    return filled("funnel.path", {"k": str(k), "actor": asked.actor(), "times": _times(k), "from": f"level{k}"})
+
+
+def _clean_path(asked: Funnel, k: int) -> str:
+    """Give who got to step ``k``; a path that ends there is clean if nothing spoils it in the rest of its window."""
+    source = f"select * from clean{k}"
+    ending = [(number, one.first == 1) for number, one in enumerate(asked.exclusions, 1) if one.first <= k < one.last]
+    if ending:
+        over = "coalesce(b.u{} > {}.s1 + $window, true)"
+        kept = [over.format(number, "b") for number, _ in ending]
+        # A path that began earlier may not be one: in strict order, or where its start had to be late to be clean.
+        is_alone = asked.order == "strict" or any(one.first == 1 and one.last <= k for one in asked.exclusions)
+        earlier = [over.format(number, "g") for number, of_start in ending if not of_start]
+        fragments = {
+            "kept": " and ".join(kept),
+            "earlier": "false" if is_alone else " and ".join(["true", *earlier]),
+            "good": " and ".join(["true", *(over.format(number, "b") for number, of_start in ending if of_start)]),
+        }
+        names = {"actor": asked.actor(), "same": asked.same("b", "g"), "from": f"clean{k}"}
+        source = filled("funnel.rescue", fragments | names)
+    names = {"k": str(k), "actor": asked.actor("a"), "columns": asked.actor(), "same": asked.same("a", "b")}
+    return filled("funnel.path.clean", {**names, "times": _times(k), "from": source})
 
 
 def _chosen(asked: Funnel) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from statistics import median
 from typing import Any, NamedTuple
@@ -69,30 +69,53 @@ def walk(mine: list[Seen], steps: Sequence[str], window: int, *, strict: bool) -
     return reached
 
 
+def every_path(mine: list[Seen], steps: Sequence[str], window: int) -> Iterator[list[tuple[int, int]]]:
+    """Every path there is, looked for everywhere: the place and the time of each of its steps."""
+    line = [one for moment in moments(mine, steps) for one in moment]
+
+    def onwards(path: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+        if path:
+            yield path
+        for place in range(path[-1][0] + 1 if path else 0, len(line)):
+            one = line[place]
+            is_next = len(path) < len(steps) and one.name == steps[len(path)]
+            if is_next and (not path or one.at - path[0][1] <= window):
+                yield from onwards([*path, (place, one.at)])
+
+    return onwards([])
+
+
 def ordered(events: list[Seen], steps: Sequence[str], window: int, *, strict: bool = False) -> list[list[int]]:
     """For each person who began, the times on the furthest path, the first of its length."""
     found = []
     for mine in by_person(events).values():
-        paths = walk(mine, steps, window, strict=strict)
+        if strict:
+            paths = walk(mine, steps, window, strict=True)
+        else:  # of those that end at the same event, the latest
+            every = sorted(every_path(mine, steps, window), reverse=True)
+            paths = [[at for _, at in path] for path in sorted(every, key=lambda one: one[-1])]
         if paths:
             furthest = max(map(len, paths))
             found.append(next(path for path in sorted(paths, key=lambda one: one[-1]) if len(path) == furthest))
     return found
 
 
-def excluding(events: list[Seen], steps: Sequence[str], window: int, wrong: str, first: int, last: int) -> list[int]:
+def excluding(
+    events: list[Seen], steps: Sequence[str], window: int, wrong: Sequence[tuple[str, int, int]]
+) -> list[int]:
     """How far each person got on the furthest clean path; a person whose furthest paths are all tainted is left out."""
     found = []
     for mine in by_person(events).values():
-        paths = walk(mine, steps, window, strict=False)
+        paths = [[at for _, at in path] for path in every_path(mine, steps, window)]
         furthest = max(map(len, paths), default=0)
-        bad = [one.at for one in mine if one.name == wrong]
 
-        def is_clean(path: list[int], bad: list[int] = bad) -> bool:
-            if len(path) < first:
-                return True
-            until = path[last - 1] - 1 if len(path) >= last else path[0] + window
-            return not any(path[first - 1] < at <= until for at in bad)
+        def is_clean(path: list[int], mine: list[Seen] = mine) -> bool:
+            for name, first, last in wrong:
+                if len(path) >= first:
+                    until = path[last - 1] - 1 if len(path) >= last else path[0] + window
+                    if any(one.name == name and path[first - 1] < one.at <= until for one in mine):
+                        return False
+            return True
 
         if furthest and any(len(path) == furthest and is_clean(path) for path in paths):
             found.append(furthest)

@@ -116,6 +116,20 @@ def test_another_clean_path_rescues(history: History) -> None:
     assert counts(history, A, B, exclusions=[X]) == [1, 1]
 
 
+def test_a_clean_path_rescues_though_a_tainted_one_came_later(history: History) -> None:
+    walks(history, "ann", "A0 B1 A5 X6 B7 C8")
+    assert counts(history, exclusions=[{**X, "from": 1, "to": 2}]) == [1, 1, 1]
+    assert counts(history, exclusions=[{**X, "from": 2, "to": 3}]) == [1, 1, 1]
+    assert counts(history, exclusions=[{**X, "from": 1, "to": 2}, {**X, "from": 2, "to": 3}]) == [0, 0, 0]
+
+
+def test_a_path_that_goes_no_further_is_rescued_by_one_whose_window_ended_before(history: History) -> None:
+    walks(history, "ann", "A0 A4 B5 X12")
+    for first in (1, 2):
+        assert counts(history, exclusions=[{**X, "from": first, "to": 3}], window_days=10 / 1440) == [1, 1, 0]
+        assert counts(history, exclusions=[{**X, "from": first, "to": 3}], window_days=12 / 1440) == [0, 0, 0]
+
+
 def test_an_exclusion_after_the_window_harms_nobody(history: History) -> None:
     walks(history, "ann", "A0 X90")
     assert counts(history, A, B, exclusions=[X], window_days=1 / 24) == [1, 0]

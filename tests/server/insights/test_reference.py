@@ -108,9 +108,10 @@ def test_funnels(histories: Any, happened: Any, claims: Any, steps: Any) -> None
         counts, medians = answer(order=order)
         assert counts == reference.bars(map(len, paths), len(steps)), order
         assert medians == reference.medians(paths, len(steps)), order
-    exclusion = {"event": "X", "from": 1, "to": len(steps)}
-    lengths = reference.excluding(inside, steps, WINDOW, "X", 1, len(steps))
-    assert answer(exclusions=[exclusion])[0] == reference.bars(lengths, len(steps))
+    for wrong in ([(1, len(steps))], [(1, 2)], [(len(steps) - 1, len(steps))]):
+        exclusions = [{"event": "X", "from": first, "to": last} for first, last in wrong]
+        lengths = reference.excluding(inside, steps, WINDOW, [("X", *each) for each in wrong])
+        assert answer(exclusions=exclusions)[0] == reference.bars(lengths, len(steps)), wrong
     if len(set(steps)) == len(steps):
         lengths = reference.unordered(inside, steps, WINDOW)
         assert answer(order="unordered")[0] == reference.bars(lengths, len(steps))
