@@ -126,7 +126,9 @@ def lifecycle(desk: Desk, body: Any) -> dict[str, Any]:
         "born": calendar.sql("b.timestamp"),
     }
     labels = calendar.labels[1:]
-    rows = desk.ask("lifecycle", fragments, values, start=calendar.edges[0], stop=calendar.edges[-1], last=len(labels))
+    begin, stop = days.bounds(desk.zone)
+    edges = {"start": calendar.edges[0], "until": calendar.edges[1], "first": begin, "stop": stop}
+    rows = desk.ask("lifecycle", fragments, values, **edges, last=len(labels))
     data = {state: [0] * len(labels) for state in STATES}
     for at, status, persons in rows:
         data[status][at - 1] = -persons if status == "dormant" else persons

@@ -1,12 +1,13 @@
 -- Per interval: new (the person's first event of any kind lies in it), returning (active in the one before too),
--- resurrecting (not active in the one before), and dormant (active in the one before only). Interval 0 is the one
--- before the range.
+-- resurrecting (not active in the one before), and dormant (active in the one before only). Interval 0 is the whole one
+-- before ($start to $until); of the others counts what lies in the range, which may cut the first and the last.
 with born as (
   select person, min(timestamp) as timestamp from event where person is not null group by person
 ), active as (
   select distinct person, {bucket} as bucket
   from event
-  where timestamp >= $start and timestamp < $stop and person is not null and ({match})
+  where timestamp >= $start and timestamp < $stop and (timestamp < $until or timestamp >= $first)
+    and person is not null and ({match})
 ), near as (
   select person, bucket,
          lag(bucket) over (partition by person order by bucket) = bucket - 1 as was,

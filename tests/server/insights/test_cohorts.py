@@ -86,6 +86,16 @@ def test_lifecycle_sorts_persons_into_four(visits: History) -> None:
     }
 
 
+def test_lifecycle_counts_within_the_range_also_where_it_cuts_a_week(history: History) -> None:
+    for who, day in (("last week", "10-28"), ("last week", "11-04"), ("early", "11-02"), ("mid", "11-04")):
+        history.happens("view", who, f"2026-{day}")
+    history.happens("view", "late", "2026-11-06")
+    history.happens("view", "gone", "2026-10-29", "2026-11-02")
+    answer = history.ask(lifecycle, {"interval": "week", "date_from": "2026-11-04", "date_to": "2026-11-04"})
+    found = {one["label"]: one["data"] for one in answer["series"]}
+    assert found == {"new": [1], "returning": [1], "resurrecting": [0], "dormant": [-1]}
+
+
 def test_new_may_vanish_after_a_merge(visits: History) -> None:
     visits.happens("view", "anon", "2026-10-01")
     visits.happens("$identify", "bob", "2026-11-10", anon="anon")
