@@ -106,12 +106,17 @@ class Filter:
     operator: str
     value: Any
     person: bool
+    numbers: Sequence[float] = ()  # of the values of exact and is_not: 100 is 100.0, however each is written
 
     def sql(self, values: Values) -> str:
         """Give it as SQL that is true or false."""
         x = values.property_sql(self.key, person=self.person)
         v = "" if self.operator in _BARE else values.bind(self.value)
-        return f"coalesce({OPERATORS[self.operator].format(x=x, v=v)}, false)"
+        found = OPERATORS[self.operator].format(x=x, v=v)
+        if self.numbers:
+            equal = f"coalesce(list_contains({values.bind(self.numbers)}, try_cast({x} as double)), false)"
+            found = f"({found}) or {equal}" if self.operator == "exact" else f"({found}) and not {equal}"
+        return f"coalesce({found}, false)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +252,7 @@ class Asked:
         operator = self.choice("operator", tuple(OPERATORS), "exact")
         value = self._body.get("value")
         where = self._place + "value"
+        numbers: list[float] = []
         if operator in _NUMERIC:
             value = self.number("value", float("nan"), least=-1e300, most=1e300)
             if value != value:
@@ -256,10 +262,17 @@ class Asked:
             if not many or len(many) > MOST_VALUES:
                 refuse(where, value, f"one to {MOST_VALUES} values")
             value = [_as_text(where, one) for one in many]
+            numbers = _numbers(many)
         elif operator not in _BARE:
             value = self.text("value")
         person = self.choice("type", ("event", "person"), "event") == "person"
-        return Filter(self.text("key"), operator, value, person)
+        return Filter(self.text("key"), operator, value, person, numbers)
+
+
+def _numbers(values: Sequence[Any]) -> list[float]:
+    """Give what is to be compared as a number: of whole ones, those that a double is the same as."""
+    whole = [float(one) for one in values if type(one) is int and abs(one) <= 2**53]
+    return whole + [one for one in values if isinstance(one, float)]
 
 
 def _as_text(where: str, value: Any) -> str:

@@ -109,6 +109,25 @@ def test_a_formula_gives_numbers_that_can_be_written_or_none(history: History) -
     assert data(history, **week, formula="1/(A*1e14" + "*1e14" * 30 + ")") == [None]
 
 
+@pytest.mark.parametrize("stored", [100, 1.5e-7, 1e21, 1e16, 0.1, -0.0, 12345678901234567890, "1.50", True])
+def test_a_number_finds_itself_however_it_is_written(history: History, stored: Any) -> None:
+    history.happens("n", "ann", "2026-11-02", v=stored)
+    history.happens("n", "ann", "2026-11-03", v="1.5")
+    history.happens("n", "ann", "2026-11-03", v="")
+
+    def found(operator: str, value: Any) -> Any:
+        return data(history, filters=[{"key": "v", "operator": operator, "value": value}])
+
+    assert found("exact", stored) == [1, 0, 0]
+    assert found("exact", ["x", stored]) == [1, 0, 0]
+    assert found("is_not", stored) == [0, 2, 0]
+    if stored == 100:
+        assert found("exact", 100.0) == [1, 0, 0]
+    if stored == "1.50":  # a text is another than a text that is the same number
+        assert found("exact", 1.5) == [1, 1, 0]
+        assert found("exact", "1.5") == [0, 1, 0]
+
+
 def test_wau_and_mau_count_calendar_days_that_end_with_the_day(history: History) -> None:
     history.happens("view", "ann", "2026-10-27 00:00")
     history.happens("view", "bob", "2026-10-04 23:59")
