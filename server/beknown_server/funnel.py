@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from .asked import Asked, Matching, Range, Values, filled, refuse
@@ -23,6 +24,8 @@ MOST_EXCLUSIONS = 5
 WINDOW_DAYS = 14
 DAY = 86_400_000
 MOST_PEOPLE = 1000
+MOST_ALIKE = 5  # steps of an unordered funnel that one event may be: each set of them is looked at
+NEVER = 2**62
 STEP, ARRIVAL = 32, 2**62  # more than any step's number (the next beside them), and any event's
 
 
@@ -140,6 +143,8 @@ def wanted(desk: Desk, body: Any) -> Funnel:
         refuse("order", order, "ordered or strict: an exclusion needs a before and an after")
     if order == "unordered" and any(step in steps[:index] for index, step in enumerate(steps)):
         refuse("order", order, "ordered or strict: of two equal steps neither can be missing alone")
+    if order == "unordered" and any(len(alike) > MOST_ALIKE for alike in _alike(steps)):
+        refuse("order", order, f"ordered or strict: more than {MOST_ALIKE} steps may be the same event")
     return Funnel(
         steps=steps,
         days=asked.range(desk.today),
@@ -203,7 +208,7 @@ def _choice(asked: Funnel) -> dict[str, str]:
 def _levels(asked: Funnel) -> str:
     count = len(asked.steps)
     if asked.order == "unordered":
-        firsts = ", ".join(f"min(t) filter (where m{k}) over ahead" for k in range(1, count + 1))
+        firsts = ", ".join(first for alike in _alike(asked.steps) for first in _firsts(alike))
         times = ", ".join(f"times[{k}] as s{k}" for k in range(1, count + 1))
         return filled("funnel.unordered", {"actor": asked.actor(), "firsts": firsts, "times": times})
     texts = _chain(asked, "level", [])
@@ -211,6 +216,34 @@ def _levels(asked: Funnel) -> str:
         texts += _chain(asked, "clean", [*enumerate(asked.exclusions, 1)])
     path = _clean_path if asked.exclusions else _path
     return ", ".join([*texts, *(path(asked, k) for k in range(1, count + 1)), _chosen(asked)])
+
+
+def _alike(steps: list[Matching]) -> list[list[int]]:
+    """Give the numbers of the steps in groups: one event may be several steps of the same group only."""
+    if any(step.event is None for step in steps):
+        return [[*range(1, len(steps) + 1)]]
+    groups: dict[str | None, list[int]] = {}
+    for k, step in enumerate(steps, 1):
+        groups.setdefault(step.event, []).append(k)
+    return [*groups.values()]
+
+
+def _firsts(alike: list[int]) -> list[str]:
+    """Give the SQL of when one, two ... of these steps were done, each by an event of its own.
+
+    That k of n steps are done takes, of any m among them, m - (n - k) events that are one of these (Hall's theorem).
+    """
+    if len(alike) == 1:
+        return [f"min(t) filter (where m{alike[0]}) over ahead"]
+    firsts = []
+    for k in range(1, len(alike) + 1):
+        missing = len(alike) - k
+        times = []
+        for some in (some for m in range(missing + 1, len(alike) + 1) for some in combinations(alike, m)):
+            least, any_of_them = len(some) - missing, " or ".join(f"m{step}" for step in some)
+            times.append(f"coalesce((min(t, {least}) filter (where {any_of_them}) over ahead)[{least}], {NEVER})")
+        firsts.append(f"nullif(greatest({', '.join(times)}), {NEVER})")
+    return firsts
 
 
 def _chain(asked: Funnel, name: str, exclusions: list[tuple[int, Exclusion]]) -> list[str]:

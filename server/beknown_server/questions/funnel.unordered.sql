@@ -1,4 +1,4 @@
--- From each event on, when each step was first done within the window: the most steps, of several the first.
+-- From each event on, when so many steps were first done within the window: the most steps, of several the first.
 level as (
   select {actor}, t, list_sort(list_filter([{firsts}], lambda x: x is not null)) as times
   from line

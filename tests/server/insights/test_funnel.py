@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 from beknown_server.errors import Unusable
 from beknown_server.funnel import funnel, people
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from .conftest import History
 
 A, B, C, X = ({"event": name} for name in "ABCX")
+_numbers = count()
 DAYS = {"date_from": "2026-11-01", "date_to": "2026-11-30"}
 
 
@@ -100,6 +104,52 @@ def test_unordered_finds_most_steps_in_one_window(history: History) -> None:
     walks(history, "two", "C0 B1")
     walks(history, "apart", "C0 A1 B90")
     assert counts(history, order="unordered", window_days=1 / 24) == [3, 3, 1]
+
+
+def test_unordered_takes_an_event_for_one_step_only(history: History) -> None:
+    any_event, web = {}, {"event": "A", "filters": [{"key": "lib", "value": "web"}]}
+    walks(history, "once", "A0")
+    assert counts(history, A, any_event, order="unordered") == [1, 0]
+    assert counts(history, A, web, order="unordered") == [1, 0]
+    walks(history, "twice", "A0 A1")
+    history.happens("A", "with the web", "2026-11-02 00:00", "2026-11-02 00:02", lib="web")
+    assert counts(history, A, any_event, order="unordered") == [3, 2]
+    assert counts(history, A, web, order="unordered") == [3, 1]
+    walks(history, "any", "X0 X1 X3")
+    assert counts(history, A, any_event, B, order="unordered") == [4, 2, 0]
+    walks(history, "all", "B3 A4 X8")
+    steps = history.ask(funnel, {**DAYS, "steps": [A, any_event, B], "order": "unordered"})["steps"]
+    assert [step["count"] for step in steps] == [5, 3, 1]
+    assert [step["average_seconds"] for step in steps] == [None, 80, 240]
+
+
+@given(
+    events=st.lists(st.tuples(st.integers(0, 9), st.sampled_from("ABC"), st.booleans()), min_size=1, max_size=7),
+    steps=st.lists(st.tuples(st.sampled_from(["A", "B", None]), st.booleans()), min_size=2, max_size=4, unique=True),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_unordered_is_the_most_steps_that_have_an_event_each(history: History, events: Any, steps: Any) -> None:
+    who, window = f"person {next(_numbers)}", 4
+    for minute, name, flag in events:
+        history.happens(name, who, f"2026-11-02 00:0{minute}", mine=who, flag=flag)
+
+    def most(left: list[Any], start: int, wanted: list[Any]) -> int:
+        if not wanted:
+            return 0
+        (name, flagged), rest = wanted[0], wanted[1:]
+        taken = (
+            1 + most(left[:at] + left[at + 1 :], start, rest)
+            for at, one in enumerate(left)
+            if 0 <= one[0] - start <= window and name in (None, one[1]) and one[2] >= flagged
+        )
+        return max([most(left, start, rest), *taken])
+
+    mine = {"key": "mine", "value": who}
+    flagged = {"key": "flag", "value": True}
+    asked = [{"event": name, "filters": [mine, flagged] if flag else [mine]} for name, flag in steps]
+    best = max(most(events, minute, steps) for minute, _, _ in events)
+    found = counts(history, *asked, order="unordered", window_days=window / 1440)
+    assert found == [int(k < best) for k in range(len(steps))]
 
 
 def test_an_exclusion_between_two_steps_removes_the_person(history: History) -> None:
