@@ -8,8 +8,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import accumulate
 from typing import Any, Protocol
@@ -57,7 +57,7 @@ class Reading(Protocol):
 class People(Protocol):
     """What gives persons' properties as they are now: (person, key, text) for these keys."""
 
-    def __call__(self, keys: list[str]) -> list[tuple[int, str, str]]: ...
+    def __call__(self, keys: list[str]) -> Iterable[tuple[int, str, str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,13 @@ class Desk:
     people: People
     zone: Zone
     today: date
+    loaded: set[str] = field(default_factory=set)  # keys of persons' properties that are in the reading
 
     def ask(self, question: str, fragments: dict[str, str], values: Values, **more: Any) -> list[tuple[Any, ...]]:
         """Give the rows of a question, with persons' properties at hand if its conditions ask for any."""
-        if values.person_keys:
-            rows = self.people(sorted(values.person_keys))
+        if not values.person_keys <= self.loaded:
+            self.loaded.update(values.person_keys)
+            rows = self.people(sorted(self.loaded))
             self.reading.load("person_property", '[{"person":"BIGINT","key":"VARCHAR","value":"VARCHAR"}]', rows)
         return self.reading.ask(question, fragments, **values, **more)
 

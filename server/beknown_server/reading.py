@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import duckdb
@@ -21,6 +23,8 @@ from .errors import TooBusy, Unusable
 
 MOST_S = 30.0  # a question that takes longer is stopped
 MEMORY, DISK = "1GB", "8GB"  # per process; what needs more memory goes to disk, what needs more of that is refused
+
+ROWS_AT_ONCE = 20_000  # on their way into a table
 
 _VALUE = re.compile(r"\$(\w+)")
 
@@ -45,15 +49,24 @@ class Reading:
         """Give the number of every distinct id, and of its person."""
         return self._connection.execute("select id, person from ids order by id").fetchall()
 
-    def load(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Make a table for this reading alone, such as persons' properties: ``columns`` as in from_json."""
-        names = list(orjson.loads(columns)[0])
-        objects = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
+    def load(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Make a table for this reading alone, such as persons' properties: ``columns`` as in from_json.
+
+        Rows are taken as they come, so that not all are in memory at once; that takes at most MOST_S too.
+        """
+        names, coming = list(orjson.loads(columns)[0]), iter(rows)
+        deadline = time.monotonic() + MOST_S
+        taken = "select unnest(from_json($rows, $shape), recursive := true)"
+        sql, page = f"create or replace temp table {table} as {taken}", list[dict[str, Any]]()
         with self._limited():
-            self._connection.execute(
-                f"create or replace temp table {table} as select unnest(from_json($rows, $shape), recursive := true)",
-                {"rows": objects, "shape": columns},
-            )
+            while True:
+                self._connection.execute(sql, {"rows": orjson.dumps(page).decode(), "shape": columns})
+                page = [dict(zip(names, row, strict=True)) for row in islice(coming, ROWS_AT_ONCE)]
+                if not page:
+                    return
+                if time.monotonic() > deadline:
+                    raise _too_long()
+                sql = f"insert into {table} {taken}"
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
@@ -63,7 +76,7 @@ class Reading:
         try:
             yield
         except duckdb.InterruptException:
-            raise TooBusy("too_long", f"the answer took more than {MOST_S:.0f} s.", fix="Ask for fewer days.") from None
+            raise _too_long() from None
         except duckdb.OutOfMemoryException:
             raise TooBusy(
                 "too_much", "the answer needs more memory and disk than it may have.", fix="Ask for fewer days."
@@ -75,3 +88,7 @@ class Reading:
             raise Unusable("bad_question", f"this cannot be asked: {error}.", fix=advice) from error
         finally:
             clock.cancel()
+
+
+def _too_long() -> TooBusy:
+    return TooBusy("too_long", f"the answer took more than {MOST_S:.0f} s.", fix="Ask for fewer days.")

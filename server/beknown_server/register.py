@@ -28,7 +28,7 @@ class Register:
         """Give what was said about ids in a time."""
         return self.store.facts(self.project_id, start, stop)
 
-    def shared_texts(self, keys: list[str]) -> list[tuple[int, str, str]]:
+    def shared_texts(self, keys: list[str]) -> Iterator[tuple[int, str, str]]:
         """Give the values of these properties of those who may share one with somebody else."""
         return self.store.person_texts(self.project_id, keys, shared=True)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from beknown_server.errors import TooBusy
-from beknown_server.store import Claim, Event, Origin, Project, Store, open_store, writer
+from beknown_server.store import Claim, Event, Origin, Project, Store, open_store, people, writer
 from beknown_server.store.migrate import pending
 
 from .conftest import BOTH_ENGINES, NOW, SECRET, event, uuid_of
@@ -128,6 +128,21 @@ def test_people_are_found_by_a_property(store: Store, project: Project) -> None:
         ("a=b", ["a=b"]),
     ):
         assert [person.distinct_ids[0] for person in store.people(project.id, search=search)] == found, search
+
+
+def test_texts_of_persons_come_page_by_page_each_person_whole(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "PERSONS_AT_ONCE", 3)
+    other = store.create_project("Other", "bk_other", "bks_other", NOW)
+    for number in range(10):
+        store.append(project.id, [event("x", f"v{number}", NOW + number, set_={"plan": f"p{number}", "$os": "A"})], NOW)
+        store.append(other.id, [event("x", f"v{number}", set_={"plan": "another project's"})], NOW)
+    store.append(project.id, [identify(f"v{number}", "v1", NOW + 20) for number in (0, 9)], NOW)
+    found = list(store.person_texts(project.id, ["plan", "$os"]))
+    assert len({person for person, _, _ in found}) == 8
+    assert sorted(text for _, key, text in found if key == "plan") == [f"p{number}" for number in range(2, 10)]
+    assert [text for _, key, text in found if key == "$os"] == ["A"] * 8
 
 
 def test_each_property_says_when_and_whence_it_came(store: Store, project: Project) -> None:

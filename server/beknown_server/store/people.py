@@ -20,6 +20,7 @@ from . import layers, question
 from .records import Explanation, Link, Origin, Person, PersonRef, Place
 from .writer import Connection
 
+PERSONS_AT_ONCE = 20_000  # whose properties are in memory
 NAMES = ["email", "name", "username"]  # person properties that name somebody, the best first
 
 
@@ -122,19 +123,26 @@ def _person(head: Any, ids: list[Any], properties: dict[str, Any]) -> Person:
     )
 
 
-def texts(db: Connection, project_id: int, keys: list[str], *, shared: bool = False) -> list[tuple[int, str, str]]:
-    """Give (cluster number, key, text) for every person of a project who has one of these properties."""
-    found: dict[int, list[Write]] = defaultdict(list)
+def texts(db: Connection, project_id: int, keys: list[str], *, shared: bool = False) -> Iterator[tuple[int, str, str]]:
+    """Give (cluster number, key, text) for every person of a project who has one of these properties, page by page."""
     layered = [layers.KEY] if any(layers.is_layered(key) for key in keys) else []
-    asked = "property.shared" if shared else "property.of_project"
-    for row in db.all(asked, project_id=project_id, names=[*keys, *layered]):
+    asked = {"project_id": project_id, "names": [*keys, *layered]}
+    if shared:
+        yield from _texts(db.all("property.shared", **asked), keys)
+        return
+    for after in range(0, db.all("distinct_id.last")[0]["id"], PERSONS_AT_ONCE):
+        rows = db.all("property.of_project", **asked, after=after, until=after + PERSONS_AT_ONCE)
+        yield from _texts(rows, keys)
+
+
+def _texts(rows: Iterable[Any], keys: list[str]) -> Iterator[tuple[int, str, str]]:
+    found: dict[int, list[Write]] = defaultdict(list)
+    for row in rows:
         found[row["person"]] += [write for write in writes_of(row) if write.key in keys]
-    return [
-        (person, key, value if isinstance(value, str) else orjson.dumps(value).decode())
-        for person, writes in found.items()
-        for key, value in folded(writes).items()
-        if value is not None
-    ]
+    for person, writes in found.items():
+        for key, value in folded(writes).items():
+            if value is not None:
+                yield person, key, value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def explain(db: Connection, key: int) -> Explanation:

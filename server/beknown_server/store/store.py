@@ -220,13 +220,13 @@ class Store:
         rows = self._ask(f"{what}.columns", project_id=project_id, after=after, limit=limit)
         return [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
 
-    def person_texts(self, project_id: int, keys: list[str], *, shared: bool = False) -> list[tuple[int, str, str]]:
+    def person_texts(self, project_id: int, keys: list[str], *, shared: bool = False) -> Iterator[tuple[int, str, str]]:
         """Give (number of the person, key, text) for everyone who has one of these properties now.
 
         ``shared``: only of those of whom somebody else was told the same text, whatever its case and blanks.
         """
         with self._reader() as db:
-            return people.texts(db, project_id, keys, shared=shared)
+            yield from people.texts(db, project_id, keys, shared=shared)
 
     def identified(self, project_id: int) -> list[int]:
         """Give the numbers of the persons who are users."""

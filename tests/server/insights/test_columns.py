@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sqlite3
 import subprocess
@@ -348,6 +349,22 @@ def test_a_pattern_that_is_none_and_an_answer_without_end_are_refused(
         endless = "(select count(*) from range(10000000) a, range(10000000) b where a.range + b.range = seq) >= 0"
         with pytest.raises(TooBusy, match=r"no answer within|took more than"):
             reading.ask("unique", {"match": endless}, **ALL)
+
+
+def test_what_is_loaded_comes_by_and_by_and_not_for_ever(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 20)
+    monkeypatch.setattr(readings, "ROWS_AT_ONCE", 3)
+    with columns.reading(project.id) as reading:
+        reading.load("known", '[{"person":"BIGINT"}]', [(1,), (2,)])
+        reading.load("known", '[{"person":"BIGINT"}]', ((person,) for person in range(10)))
+        found = reading.ask("unique", {"match": "(select sum(person) from known) = 45"}, **ALL)
+        assert found == [(10,)]
+        monkeypatch.setattr(readings, "MOST_S", 0.2)
+        endless = ((person,) for person in itertools.count())
+        with pytest.raises(TooBusy, match="took more than"):
+            reading.load("known", '[{"person":"BIGINT"}]', endless)
 
 
 def test_an_answer_that_needs_more_memory_and_disk_than_it_may_have_is_refused_and_the_next_one_comes(
