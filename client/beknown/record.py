@@ -118,7 +118,12 @@ def checked_uuid(uuid: UUID | str) -> str:
 
 def converted(value: Any, where: str) -> Any:
     """Give a backend's value as plain data; raise BadValue naming the place ``where`` it cannot be."""
-    return plain(value, where, ordinary)
+    try:
+        return plain(value, where, ordinary)
+    except BadValue:
+        raise
+    except Exception as fault:  # of the value's own methods
+        raise BadValue(f"{where} could not be read ({fault!r}); left out.") from None
 
 
 def ordinary(value: Any, where: str) -> Any:

@@ -5,8 +5,8 @@
     float                   kept if finite; NaN and infinities become None, as in posthog-js
     list, tuple, set        list
     dict                    dict; keys become text
-    has .isoformat()        its ISO 8601 text (date, time, datetime)
-    has .tolist(), .item()  what they answer (numpy and its like)
+    has .isoformat(), .tolist(), .item()
+                            what they answer (dates, numpy and its like)
     {"$refused": what}      refused: what the stub found in the page and JSON cannot hold (an element, a cycle, ...)
     anything else           ``foreign`` makes it one of these (backends know more types than pages do), or
                             refused, with its type and place
@@ -37,8 +37,8 @@ _INFINITY = float("inf")
 
 
 def unknown(value: "Any", where: str) -> "Any":
-    """Ask numpy's scalars and arrays, and all that is like them, for their plain form; refuse the rest."""
-    for way in ("tolist", "item"):
+    """Ask dates, numpy's scalars and arrays, and all that is like them, for their plain form; refuse the rest."""
+    for way in ("isoformat", "tolist", "item"):
         if hasattr(value, way):
             return getattr(value, way)()
     raise BadValue(
@@ -89,8 +89,6 @@ def _plain(value: "Any", where: str, depth: int, budget: "list[int]", foreign: "
         }
     if isinstance(value, (list, tuple, set)):
         return [_plain(inner, f"{where}[]", depth - 1, budget, foreign) for inner in value]
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
     return _plain(foreign(value, where), where, depth - 1, budget, foreign)
 
 

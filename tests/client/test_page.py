@@ -460,7 +460,35 @@ TABLE = [
     (-(2**53), "-9007199254740992"),
     ({"ids": [1234567890123456789]}, {"ids": ["1234567890123456789"]}),
 ]
-REFUSED = [b"\xff\xfe", generated(), object(), generated, Member, 1j, 10**5000]
+
+
+class Failing:
+    def __init__(self, way):
+        self.way = way
+
+    def __getattr__(self, name):
+        if name != self.way:
+            raise AttributeError(name)
+        return self.fail
+
+    def fail(self):
+        raise KeyError("nothing")
+
+
+class Anything:
+    """Has every attribute, as unittest.mock's have."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self):
+        return self
+
+
+REFUSED = [b"\xff\xfe", generated(), object(), generated, Member, 1j, 10**5000, Anything()]
+REFUSED += [Failing(way) for way in ("items", "tolist", "isoformat", "total_seconds", "model_dump")]
 
 
 def test_every_runtime_converts_and_refuses_python_objects_alike():
@@ -477,10 +505,27 @@ def test_every_runtime_converts_and_refuses_python_objects_alike():
     assert len(visit.said) == len(REFUSED)
 
 
+def test_of_a_persons_properties_the_usable_part_is_kept_and_a_bag_that_is_none_costs_no_call():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.capture("x", {}, {"$set": {"plan": "pro", "f": len}})
+    python.capture("y", Anything(), Anything())
+    python.identify("ada", Failing("items"))
+    with python.properties(step="import"):
+        python.capture("z", Tally())
+        python.capture("text", "plan")
+    visit.settle()
+    assert names_of(visit) == ["x", "y", "$identify", "z", "text"]
+    assert visit.sent[0]["$set"] == {"plan": "pro"}
+    assert [visit.sent[3]["properties"][name] for name in ("x", "step")] == [2, "import"]
+    assert visit.sent[4]["properties"]["step"] == "import"
+    assert ["set.f" in visit.said[0], len(visit.said)] == [True, 5]
+
+
 def test_the_standard_librarys_own_are_converted_where_there_are_any():
     try:
         from collections import Counter, deque
-        from dataclasses import dataclass
+        from dataclasses import InitVar, dataclass
         from datetime import date, timedelta
         from decimal import Decimal
         from enum import Enum
@@ -492,9 +537,10 @@ def test_the_standard_librarys_own_are_converted_where_there_are_any():
     @dataclass
     class Point:
         x: int
+        y: InitVar[int]
 
     kind = Enum("Kind", "A B")
-    given = [Point(1), kind.B, Decimal("1.5"), PurePosixPath("/a"), UUID(int=1), timedelta(minutes=1)]
+    given = [Point(1, 2), kind.B, Decimal("1.5"), PurePosixPath("/a"), UUID(int=1), timedelta(minutes=1)]
     given += [Counter("aa"), deque([1]), date(2026, 1, 2)]
     visit = Visit()
     library(visit, pageviews="off").capture("x", {"all": given})
@@ -504,6 +550,10 @@ def test_the_standard_librarys_own_are_converted_where_there_are_any():
         {"x": 1}, 2, 1.5, "/a", id, 60.0, {"a": 2}, [1], "2026-01-02",
     ]  # fmt: skip
     assert visit.said == []
+    library(visit, pageviews="off").capture("y", {"class": date, "no": Decimal("sNaN"), "n": Decimal("NaN"), "kept": 1})
+    visit.settle()
+    assert visit.sent[1]["properties"]["kept"] == 1
+    assert len(visit.said) == 2
 
 
 def test_python_values_are_converted_or_refused_by_one_table():

@@ -29,7 +29,7 @@ PYODIDE = ROOT / "static/node_modules/pyodide"
 SUITE = HERE / "suite.py"
 CORE = bundle.core(ROOT / "client")
 # The library for Python in a page is no part of the bundle: it runs on interpreters that are whole.
-LIBRARY = [ROOT / "tests/client/test_page.py", ROOT / "tests/client/test_failure.py"]
+LIBRARY = [ROOT / f"tests/client/test_{name}.py" for name in ("page", "failure", "foreign")]
 TESTS = [*bundle.tests_of(CORE), ROOT / "tests/client/test_conformance.py"]
 
 

@@ -1,9 +1,9 @@
 """The browser as the page's own Python sees it (PyScript, Pyodide, JupyterLite): plain Python in, plain Python out.
 
 Rules:
-- The only file of the library that touches ``js``, with uncaught.py. Nothing foreign leaves it, and nothing crosses
-  the border but texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every proxy alive
-  until it is destroyed. What is more than a text crosses as JSON, parsed on the other side.
+- Only this file, uncaught.py and foreign.py touch ``js``. Nothing foreign leaves them, and nothing crosses the border
+  but texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every proxy alive until it is
+  destroyed. What is more than a text crosses as JSON, parsed on the other side.
 - Storage may be blocked, full, or not there at all: every access may raise, and then answers with nothing.
 - In a worker the page is out of reach, unless PyScript lends it (``pyscript.window``, which needs SharedArrayBuffer).
   Without it there is no cookie and no localStorage: memory keeps the visitor until the worker ends.
@@ -15,10 +15,8 @@ import json
 import sys
 import time
 
-from .. import values
-from ..errors import BadValue
 from . import uncaught
-from .objects import exact, plain_form
+from .objects import exact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +29,9 @@ if IN_BROWSER:
     import js  # type: ignore[import-not-found]
 
     if IS_MICROPYTHON:
-        from jsffi import JsProxy, create_proxy  # type: ignore[import-not-found]
+        from jsffi import create_proxy  # type: ignore[import-not-found]
     else:
-        from pyodide.ffi import JsProxy, create_proxy  # type: ignore[import-not-found]
+        from pyodide.ffi import create_proxy  # type: ignore[import-not-found]
 
 DAYS_400 = 34560000  # s; the longest that browsers keep a cookie
 KEEPALIVE = 60000  # bytes; fetch refuses more than 64 KiB of what is to outlive the page
@@ -308,18 +306,3 @@ def current_task() -> "Any":
         return asyncio.current_task()
     except RuntimeError:  # no loop, or no task
         return None
-
-
-def plain(value: "Any", where: str) -> "Any":
-    """Give any value of the page's Python as it may travel, the same whether JavaScript carries it or not."""
-    return exact(values.plain(value, where, from_page), where)
-
-
-def from_page(value: "Any", where: str) -> "Any":
-    """Give a JavaScript value as plain data; refuse what is neither that nor in the table of values.py."""
-    if not IN_BROWSER or not isinstance(value, JsProxy):
-        return plain_form(value, where)
-    try:
-        return json.loads(js.JSON.stringify(value))
-    except Exception:  # a function, undefined, a cycle, a BigInt
-        raise BadValue(f"{where} is a JavaScript value that JSON cannot hold; left out.") from None

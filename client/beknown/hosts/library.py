@@ -14,8 +14,9 @@ Rules:
 import sys
 
 from .. import failure, values
-from ..errors import BadCall
+from ..errors import BadCall, BadValue
 from . import browser as _browser
+from . import foreign
 from .bridge import Bridge
 from .page import Page
 from .spans import Scope, timed
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
 
 
 # What a complaint calls each argument of a call, as the tracker does; of others, the call's name
-BAGS = {
+LABELS = {
     "capture": ["event", "properties", "options"],
-    "identify": ["distinct_id", "set", "set_once"],
+    "identify": ["distinct_id", "set", "set_once", "proof"],
     "set_person_properties": ["set", "set_once"],
     "group": ["type", "key", "group properties"],
 }
+BAGS = ("properties", "set", "set_once", "group properties", "register()", "register_once()", "register_for_session()")
 
 
 class Library:
@@ -91,16 +93,26 @@ class Library:
 
     def capture(self, event: str, properties: "Bag | None" = None, options: "Bag | None" = None) -> None:
         """Something happened. ``options`` may hold ``$set`` and ``$set_once`` for the person."""
-        if self._scopes:
-            task = _browser.current_task()
-            scoped: "Bag" = {}
-            for owner, bag in self._scopes:
-                if owner is task:
-                    scoped.update(bag)
-            if properties is None or isinstance(properties, dict):
-                scoped.update(properties or {})
-                properties = scoped
-        self._call("capture", event, properties, options)
+        self._capture(event, {}, properties, options)
+
+    def _capture(self, event: str, about: "Bag", properties: "Bag | None", options: "Bag | None" = None) -> None:
+        """Capture an event: the caller's properties win over what we have to say about it, that over the scope's."""
+
+        def take(brain: "Any") -> None:
+            below = self._bag("properties", self._scoped() | about)
+            own = self._bag("properties", properties)
+            brain.take("capture", [foreign.plain(event, "event"), below | own, self._plain("options", options)])
+
+        self._do("capture", take)
+
+    def _scoped(self) -> "Bag":
+        """Give the properties of the blocks that the running task is in."""
+        found: "Bag" = {}
+        task = _browser.current_task() if self._scopes else None
+        for owner, bag in self._scopes:
+            if owner is task:
+                found.update(bag)
+        return found
 
     def identify(
         self, distinct_id: str, set: "Bag | None" = None, set_once: "Bag | None" = None, *, signature: str = ""
@@ -174,7 +186,7 @@ class Library:
 
     def _call(self, name: str, *args: "Any") -> None:
         def take(brain: "Any") -> None:
-            labels = BAGS.get(name, [name + "()"])
+            labels = LABELS.get(name, [name + "()"])
             brain.take(name, [self._plain(labels[min(n, len(labels) - 1)], arg) for n, arg in enumerate(args)])
 
         self._do(name, take)
@@ -192,9 +204,20 @@ class Library:
 
     def _plain(self, label: str, arg: "Any") -> "Any":
         """Give an argument as JSON can hold it; of a bag of properties, the usable part."""
-        if not isinstance(arg, dict):
-            return _browser.plain(arg, label)
-        kept, complaints = values.plain_properties(arg, label, _browser.plain)
+        if label in BAGS:
+            return self._bag(label, arg)
+        if label == "options":
+            return self._bag(label, arg, lambda bag, where: self._bag(where, bag) if "$set" in where else None)
+        return foreign.plain(arg, label)
+
+    def _bag(self, label: str, arg: "Any", convert: "Callable[[Any, str], Any]" = foreign.plain) -> "Bag":
+        """Give the usable part of a bag of properties, a mapping or an object of JavaScript's; say what is not."""
+        try:
+            if arg is not None and not isinstance(arg, (dict, str)):
+                arg = foreign.plainer(arg, label)
+            kept, complaints = values.plain_properties(arg, label, convert)
+        except BadValue as refusal:  # costs the bag, never its call
+            kept, complaints = {}, [str(refusal)]
         for complaint in complaints:
             assert self._browser is not None, "init() has found one"
             self._browser.say("warn", complaint)
@@ -250,10 +273,7 @@ class Library:
         """Decorate a function, ``async`` or not: each call is an event with ``duration_ms``, and ``exception``
         (its type's name) where one was raised."""
 
-        def ended(about: "Bag") -> None:
-            self.capture(event, about | (properties or {}))
-
-        return lambda function: timed(function, ended)
+        return lambda function: timed(function, lambda about: self._capture(event, about, properties))
 
     def _watch(self, found: "Browser") -> None:
         """Capture what is raised where nobody catches it: in event handlers, promises and tasks."""

@@ -7,6 +7,7 @@
     bytes, bytearray           their text, if it is UTF-8
     dataclass, pydantic        an object of its fields
     has .items()               an object (Counter, ChainMap, mapping proxies)
+    has .isoformat()           its ISO 8601 text (date, time, datetime)
     has .tolist(), .item()     what they answer (numpy, pandas, and their like)
     other collections          a list (frozenset, deque, range, dict views)
     int from 2**53 on          its text: JavaScript would round it, and make one id of two (2**1024 and on: refused)
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 AS_TEXT = ("__fspath__", "urn")  # paths, UUIDs
+SAYING = ("isoformat", "tolist", "item")  # dates, arrays, scalars
 ONCE = ("__next__", "send", "read")  # iterators, generators, files
 INEXACT = 1 << 53  # from here on JavaScript's numbers leave whole numbers out
 MAX_INT = 1 << 1024  # where its numbers end; CPython's str() refuses some thousand digits, MicroPython's none
@@ -45,10 +47,10 @@ def plain_form(value: "Any", where: str) -> "Any":
     if hasattr(value, "total_seconds"):
         return value.total_seconds()
     if hasattr(value, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+        return {name: getattr(value, name) for name, field in value.__dataclass_fields__.items() if _is_kept(field)}
     if hasattr(value, "model_dump"):
         return value.model_dump()
-    if hasattr(value, "tolist") or hasattr(value, "item") or any(hasattr(value, name) for name in ONCE):
+    if any(hasattr(value, name) for name in SAYING + ONCE):
         return unknown(value, where)
     try:
         return dict(value.items()) if hasattr(value, "items") else list(value)
@@ -67,6 +69,11 @@ def exact(value: "Any", where: str = "value") -> "Any":
     if abs(value) >= MAX_INT:
         raise BadValue(f"{where} is a number of more than 308 digits; left out.")
     return str(value)
+
+
+def _is_kept(field: "Any") -> bool:
+    """Tell a dataclass's field from what only looks like one: InitVar, ClassVar."""
+    return str(getattr(field, "_field_type", "_FIELD")) == "_FIELD"
 
 
 def _text(value: "Any", where: str) -> str:

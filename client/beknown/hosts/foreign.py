@@ -1,0 +1,84 @@
+"""Whatever a page's Python holds, as plain data: JavaScript's values are read here, Python's in objects.py.
+
+    null, undefined      None
+    BigInt               int
+    object, array        their JSON, if nothing in them is refused
+    Date, URL            their JSON: text
+    anything else        refused by its name: of Map, Set, Error and Promise JSON would show an empty object
+
+Rules:
+- Looked at before JSON is asked for, and only by what cannot throw: what JavaScript throws in a call goes through
+  MicroPython's ``try`` into the page (a BigInt inside, a cycle).
+- Whatever a value's own methods raise costs that value alone.
+"""
+
+import json
+import sys
+
+from .. import values
+from ..errors import BadValue
+from .objects import exact, plain_form
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+IN_BROWSER = sys.platform in ("emscripten", "webassembly")
+if IN_BROWSER:
+    import js  # type: ignore[import-not-found]
+
+    if sys.implementation.name == "micropython":
+        from jsffi import JsProxy  # type: ignore[import-not-found]
+    else:
+        from pyodide.ffi import JsProxy  # type: ignore[import-not-found]
+
+NOTHING = ("JsNull", "undefined")  # Pyodide's type and MicroPython's
+WHOLE = ("Date", "URL", "String", "Number", "Boolean")
+
+
+def plain(value: "Any", where: str) -> "Any":
+    """Give any value of the page's Python as it may travel, the same whether JavaScript carries it or not."""
+    return exact(values.plain(value, where, plainer), where)
+
+
+def plainer(value: "Any", where: str) -> "Any":
+    """Give a plainer form of what is no plain data; raise BadValue naming ``where`` if there is none."""
+    try:
+        if type(value).__name__ in NOTHING:
+            return None
+        if IN_BROWSER and isinstance(value, JsProxy):
+            return _read(value, where)
+        return plain_form(value, where)
+    except BadValue:
+        raise
+    except Exception as error:  # of the value's own methods
+        raise BadValue(f"{where} could not be read ({error!r}); left out.") from None
+
+
+def _read(value: "Any", where: str) -> "Any":
+    if _kind(value) == "BigInt":
+        return int(str(js.String(value)))
+    _look(value, where, values.MAX_DEPTH)
+    return json.loads(js.JSON.stringify(value))
+
+
+def _look(value: "Any", where: str, depth: int) -> None:
+    """Refuse what JSON would show nothing of, or fail at."""
+    kind = _kind(value)
+    if kind in WHOLE:
+        return
+    if kind not in ("Object", "Array") or depth < 0:
+        what = f"a JavaScript {kind}" if depth >= 0 else "too deep, or a cycle"
+        raise BadValue(
+            f"{where} is {what}, which cannot be sent; left out. Pass text, a number, an object or an array."
+        )
+    names = js.Object.keys(value)
+    for place in range(names.length):
+        inner = js.Reflect.get(value, names[place])
+        if isinstance(inner, JsProxy) or type(inner).__name__ == "JsBigInt":
+            _look(inner, f"{where}.{names[place]}", depth - 1)
+
+
+def _kind(value: "Any") -> str:
+    """Give what JavaScript calls a value: ``[object Map]`` is a Map."""
+    return str(js.Object.prototype.toString.call(value))[8:-1]
