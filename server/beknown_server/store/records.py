@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from uuid import UUID
 
+import orjson
 from beknown.wire import iso
 
 from ..identity import Write
@@ -106,6 +108,13 @@ class Row:
     properties: dict[str, Any]
     person: PersonRef
     micros: int | None = None
+
+    @classmethod
+    def read(cls, row: Any, person: PersonRef) -> Row:
+        """Give a row of event.recent, which is this person's."""
+        uuid, properties = str(UUID(bytes=bytes(row["uuid"]))), orjson.loads(row["properties"])
+        when, whose = (row["timestamp"], row["received"]), (row["distinct_id"], row["session_id"])
+        return cls(row["seq"], uuid, row["event"], *when, *whose, properties, person, row["micros"])
 
     def time(self) -> str:
         """Give when it happened, as exactly as its sender told: ISO 8601 in UTC."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import UUID
 
 import orjson
 
@@ -180,7 +179,7 @@ class Store:
                 asked["person"] = NO_ROW if key is None else key
             rows = db.all("event.recent", project_id=project_id, limit=limit, **asked)
             persons = people.refs(db, [row["person"] for row in rows])
-            return [_row(row, persons[row["person"]]) for row in rows]
+            return [Row.read(row, persons[row["person"]]) for row in rows]
 
     def counts(self, project_id: int, since: int) -> Counts:
         """Give how many events happened since a time, and of how many persons."""
@@ -334,18 +333,3 @@ class Store:
                 self._readers.append(reader)
                 return
         reader.close()
-
-
-def _row(row: Any, person: Any) -> Row:
-    return Row(
-        seq=row["seq"],
-        uuid=str(UUID(bytes=bytes(row["uuid"]))),
-        event=row["event"],
-        timestamp=row["timestamp"],
-        received=row["received"],
-        distinct_id=row["distinct_id"],
-        session_id=row["session_id"],
-        properties=orjson.loads(row["properties"]),
-        person=person,
-        micros=row["micros"],
-    )
