@@ -43,12 +43,17 @@ class Call:
         self.said: "list[tuple[str, str]]" = []
 
     def event(self, name: str, properties: "Any" = None, top: "Properties | None" = None) -> "Properties":
-        """Give one event of this call, with the caller's properties as far as they can travel."""
+        """Give one event of this call, its properties as far as they can travel; {} if it is one too many."""
+        state, at = self.state, self.entry["at"]
+        if name not in guard.FREE:
+            state.bucket, allowed = guard.draw(state.bucket or guard.full(at), at)
+            if not allowed:
+                return {}
         return event.build(
             name,
             call=self.id,
             entry=self.entry,
-            state=self.state,
+            state=state,
             kept=self.kept,
             identity=self.identity,
             facts=self.facts,
@@ -89,18 +94,17 @@ def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "
     """capture(event, properties, options): something happened. Options: ``$set``, ``$set_once``."""
     if not isinstance(name, str) or not name.strip(wire.BLANKS):
         raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
-    state, at = call.state, call.entry["at"]
-    state.bucket, allowed = guard.draw(state.bucket or guard.full(at), at)
-    if not allowed:
-        return _runaway(call) if state.bucket[2] == 1 else []
     wanted = options if isinstance(options, dict) else {}
     top = call.person(wanted.get("$set"), wanted.get("$set_once"))
     return [call.event(name[: wire.MAX_NAME], properties, call.with_first_touch(top) if top else None)]
 
 
-def _runaway(call: Call) -> "Events":
+def runaway(call: Call) -> "Events":
+    """A call was one too many: say so, the first time."""
+    if call.state.bucket[2] > 1:
+        return []
     text = f"more than {guard.BURST} events at once ({guard.RATE} a second after that); the rest is dropped."
-    call.said.append(("error", "capture() in a loop? This page made " + text))
+    call.said.append(("error", f"{call.entry['call']}() in a loop? This page made {text}"))
     return [call.event("$$client_ingestion_warning", {"$$client_ingestion_warning_message": text})]
 
 
@@ -123,9 +127,7 @@ def pageleave(call: Call) -> "Events":
         return []
     if shown[2] > call.entry["at"]:
         return [call.event("$pageleave")]  # found late: the tab shows another page by now
-    event = call.event("$pageleave", _leave(call))
-    event["properties"]["$pageview_id"] = shown[0]
-    return [event]
+    return [call.event("$pageleave", dict(_leave(call), **{"$pageview_id": shown[0]}))]
 
 
 def pageclick(call: Call, data: "Any" = None) -> "Events":
@@ -270,8 +272,10 @@ def _person_event(call: Call, top: "Properties") -> "Events":
 
 def _about(call: Call, top: "Properties") -> "Events":
     """Give the event that says something of the person, and remember it as said."""
-    call.kept.sent = values.fingerprint(top)
-    return [call.event("$set", None, call.with_first_touch(top))]
+    event = call.event("$set", None, call.with_first_touch(top))
+    if event:
+        call.kept.sent = values.fingerprint(top)
+    return [event]
 
 
 # What rides on every event ----------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class State:
         self.first: "dict[str, Any]" = {}  # first touch: becomes $initial_* of the person
         self.entry: "dict[str, Any]" = {}  # where this session came from, which rides on its events (event.py)
         self.tabs: "list[list[Any]]" = []  # see tab(); the one used last at the end
-        self.bucket: "list[float]" = []  # guard.py's; empty until the first capture
+        self.bucket: "list[float]" = []  # guard.py's; empty until the first event
         self.ran: "list[str]" = []  # calls forgotten after this state was stored: found again, they are not run again
         self.past: "past.Past" = []  # who the visitor was (past.py); empty as long as they were nobody else
         self.sent = ""  # fingerprint of the person properties sent last, so that repeats stay silent

@@ -118,6 +118,8 @@ class Tracker:
             self.state.first = self.state.first or event.first_touch(page)
             self.state.entry = event.source(self.state.entry or event.session_entry(page), page)
         events = run(call, *entry["args"][:most])
+        if events == [{}]:
+            events = calls.runaway(call)
         for level, text in call.said:
             self._say(level, text)
         if self.hooked:
