@@ -40,7 +40,7 @@ def test_what_json_would_show_nothing_of_is_refused_by_its_name():
         assert "JavaScript " + kind in refusal(value)
         assert "JavaScript " + kind in refusal({"inner": value})
         assert "properties.x.0 is a JavaScript " + kind in refusal(js.Array.of(value))
-    assert "properties.x is a" in refusal(js.Promise.resolve(1))  # to Pyodide it is a future
+    assert "properties.x" in refusal(js.Promise.resolve(1))  # to Pyodide it is a future
     assert "JavaScript Function" in refusal(js.Object)
 
 
