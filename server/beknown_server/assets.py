@@ -3,6 +3,8 @@
 Rules:
 - Only what the bundle's manifest lists is served; no path from a request ever reaches the file system.
 - The stub's address never changes, so it is asked for again after an hour; everything else is cached for ever.
+- Nor does the library's: a page names the version that was there when it was written, and is given the present one
+  under that name. What such a page loads besides, events, is of one contract (wire.py).
 - Compressed forms were made by the build. Which one goes out depends on Accept-Encoding, and caches are told so.
 - Every site embeds these, so any origin may read them, also under Cross-Origin-Embedder-Policy.
 - A worker has the policy of its own response: the page that embeds us need not allow WebAssembly.
@@ -12,11 +14,14 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from beknown.wire import VERSION
 from flask import Blueprint, Response, jsonify, request
+
+from . import wheel
 
 bp = Blueprint("assets", __name__)
 
@@ -56,8 +61,14 @@ def bridge() -> Response:
 
 @bp.get("/beknown-<version>-py3-none-any.whl")
 def library(version: str) -> Response:
-    """The library for Python in a page, of this version."""
-    return _answer(f"beknown-{version}-py3-none-any.whl", AN_HOUR)
+    """The library for Python in a page, as of whichever version the page asks for."""
+    present = (_folder() or HERE) / library_path()
+    if version == VERSION or not present.exists() or not re.fullmatch(r"\d{1,4}(\.\d{1,4}){2}", version):
+        return _answer(f"beknown-{version}-py3-none-any.whl", AN_HOUR)
+    content = wheel.named(present.read_bytes(), version)
+    response = Response(content, content_type=TYPES[".whl"], headers={"Cache-Control": AN_HOUR})
+    response.add_etag()
+    return _shared(response).make_conditional(request)  # type: ignore[return-value]
 
 
 def library_path() -> str:

@@ -10,6 +10,7 @@ Rules:
 """
 
 import ast
+import functools
 import hashlib
 import io
 import zipfile
@@ -23,9 +24,9 @@ from . import dialect
 NAME = f"beknown-{VERSION}-py3-none-any.whl"
 READ = {"beknown/__init__.py", "beknown/hosts/library.py", "beknown/errors.py"}
 EPOCH = (2020, 1, 1, 0, 0, 0)  # a zip has times; a fixed one keeps the bytes the same
-METADATA = f"""Metadata-Version: 2.1
+METADATA = """Metadata-Version: 2.1
 Name: beknown
-Version: {VERSION}
+Version: {version}
 Summary: Product analytics for Python in the page: PyScript, Pyodide, JupyterLite
 License: MIT
 Requires-Python: >=3.11
@@ -71,12 +72,20 @@ def packed(files: dict[str, str]) -> bytes:
     return content.getvalue()
 
 
-def wheel(files: dict[str, str]) -> bytes:
+def wheel(files: dict[str, str], version: str = VERSION) -> bytes:
     """Make a wheel of a package's files."""
-    info = f"beknown-{VERSION}.dist-info"
-    files = files | {f"{info}/METADATA": METADATA, f"{info}/WHEEL": WHEEL}
+    info = f"beknown-{version}.dist-info"
+    files = files | {f"{info}/METADATA": METADATA.format(version=version), f"{info}/WHEEL": WHEEL}
     record = "".join(f"{path},{_digest(text)},{len(text.encode())}\n" for path, text in sorted(files.items()))
     return packed(files | {f"{info}/RECORD": f"{record}{info}/RECORD,,\n"})
+
+
+@functools.lru_cache(maxsize=8)
+def named(content: bytes, version: str) -> bytes:
+    """Make of a wheel the same one under another version's name, which installers compare with what is inside."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = {path: archive.read(path).decode() for path in archive.namelist()}
+    return wheel({path: text for path, text in files.items() if ".dist-info/" not in path}, version)
 
 
 def _digest(text: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import importlib.metadata
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import brotli
 import pytest
-from beknown_server import assets
+from beknown_server import assets, wheel
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -114,6 +117,28 @@ def test_what_is_not_in_the_bundle_is_not_there_and_says_why(browser, path, code
     assert answer.json["code"] == code
     assert answer.headers["Cache-Control"] == "no-store"
     assert b"not in the manifest" not in answer.data
+
+
+def test_the_library_is_there_under_every_versions_address(browser, bundle, tmp_path):
+    (bundle / assets.library_path()).write_bytes(wheel.wheel({"beknown/__init__.py": "x = 1\n"}))
+    answer = browser.get("/beknown-9.10.11-py3-none-any.whl")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "public, max-age=3600"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert browser.get(answer.request.path, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    (tmp_path / "laid").mkdir()
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        archive.extractall(tmp_path / "laid")
+    (info,) = importlib.metadata.distributions(path=[str(tmp_path / "laid")])
+    assert info.version == "9.10.11"
+    assert sorted(str(file) for file in info.files or []) == sorted(archive.namelist())
+    assert "beknown/__init__.py" in archive.namelist()
+
+
+@pytest.mark.parametrize("version", ["9", "1.2.3.4", "1.2.x", "../1.2.3", "1.2.12345"])
+def test_what_is_no_version_is_no_address(browser, bundle, version):
+    (bundle / assets.library_path()).write_bytes(wheel.wheel({}))
+    assert browser.get(f"/beknown-{version}-py3-none-any.whl").status_code == 404
 
 
 def test_a_server_without_a_bundle_says_how_to_make_one(browser, bundle):
