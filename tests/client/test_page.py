@@ -666,6 +666,28 @@ def test_a_worker_without_the_page_says_so_once_and_counts_what_it_has_kept():
         assert "worker" in visit.said[0]
 
 
+def test_a_worker_needs_no_address_where_the_page_has_the_tag_and_says_so_where_it_has_not():
+    visit = Visit(has_page=False, has_bridge=True)
+    python = Library(lambda: visit)
+    python.init(KEY)
+    visit.heard_from_page('{"who": ["anon", "device", "session"]}')
+    python.capture("a")
+    assert calls_in(visit.told_page) == [["capture", "a"]]
+    assert visit.said == []
+    for has_bridge in (True, False):
+        visit = Visit(has_page=False, has_bridge=has_bridge)
+        python = Library(lambda visit=visit: visit)
+        python.init(KEY)
+        python.capture("a")
+        visit.settle()
+        visit.heard_from_page('{"who": ["late", "late", "late"]}')
+        python.capture("b")
+        finish(python.flush())
+        finish(python.ready())
+        assert [visit.sent, visit.told_page, visit.journal()] == [[], [], []]
+        assert ["no address" in visit.said[0], len(visit.said)] == [True, 1]
+
+
 def test_a_tag_that_delivers_nothing_is_not_waited_for_forever():
     visit = Visit(has_page=False, has_bridge=True)
     python = library(visit)

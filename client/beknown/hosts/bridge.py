@@ -26,15 +26,20 @@ ALONE = (
     "This worker sees neither cookies nor localStorage: the visitor is new whenever it starts. Put the tag and "
     "bridge.js on the page (`beknown snippet --pyscript` prints them), or serve it with COOP and COEP headers."
 )
+NO_ADDRESS = (
+    "beknown.init() in this worker found no page with the tag and bridge.js, and has no address to send to; calls are "
+    'dropped. Pass it: beknown.init("bk_...", api="https://t.example.com").'
+)
 
 
 class Bridge:
     """The page's tag, by way of messages; or, where there is none, a page of our own without storage."""
 
-    def __init__(self, browser: "Browser", key: str, alone: "Callable[[], Page]") -> None:
+    def __init__(self, browser: "Browser", key: str, alone: "Callable[[], Page] | None") -> None:
         self.browser = browser
         self._alone = alone
         self._page: "Page | None" = None  # our own, once it is known that nobody answers
+        self._is_over = False  # nobody answers, and ``alone`` is None: without an address there is no page of our own
         self._who = NOBODY
         self._has_answer = False
         self._waiting: "list[tuple[str, list[Any]]]" = []
@@ -48,7 +53,7 @@ class Bridge:
 
     def _heard(self, text: str) -> None:
         message = json.loads(text)
-        if self._page is not None:
+        if self._page is not None or self._is_over:
             return  # too late
         if "none" in message:
             self._give_up()
@@ -64,13 +69,20 @@ class Bridge:
             self.take(name, args)
 
     def _give_up(self) -> None:
+        if self._alone is None:
+            self._is_over, self._waiting = True, []
+            self.browser.say("error", NO_ADDRESS)
+            return
         self.browser.say("warn", ALONE)
         self._page = self._alone()
         self._hand_over()
 
+    def _is_known(self) -> bool:
+        """Tell whether it is known who takes the calls, or that nobody does."""
+        return self._has_answer or self._page is not None or self._is_over
+
     async def _wait_for_answer(self) -> None:
-        await self._until(lambda: self._has_answer or self._page is not None, PATIENCE)
-        if not self._has_answer and self._page is None:
+        if not await self._until(self._is_known, PATIENCE):
             self._give_up()
 
     async def _until(self, question: "Callable[[], bool]", patience: float) -> bool:
@@ -92,7 +104,7 @@ class Bridge:
             self._page.take(name, args)
         elif self._has_answer:
             self._post({"call": [name, args, int(self.browser.now())]})
-        else:
+        elif not self._is_over:
             self._waiting.append((name, args))
 
     def opt_in(self) -> None:
@@ -127,13 +139,14 @@ class Bridge:
 
     async def ready(self) -> None:
         """Wait until it is known who the visitor is."""
-        await self._until(lambda: self._page is not None or self._who[0] != "", LONGEST)
+        await self._until(lambda: self._page is not None or self._is_over or self._who[0] != "", LONGEST)
 
     async def flush(self) -> None:
         """Wait until the page's tag, or we, have delivered everything so far."""
-        await self._until(lambda: self._page is not None or self._has_answer, LONGEST)
+        await self._until(self._is_known, LONGEST)
         if self._page is not None:
             await self._page.flush()
+        if not self._has_answer:
             return
         self._flushes += 1
         mine = self._flushes

@@ -58,7 +58,8 @@ class Library:
         """Begin. ``api`` is the collector's address; ``options`` are the tag's data- attributes, as in
         ``pageviews="off"`` or ``cookie_domain="example.com"``; ``exceptions`` captures uncaught Python exceptions.
 
-        A second call does nothing. Raises BadCall outside a browser, or where key or address is missing.
+        A second call does nothing. Raises BadCall outside a browser, or where key or address is missing: the tag knows
+        the address, so a page that has it, and a worker that may find it by bridge.js, need none.
         """
         if self._brain is not None:
             return
@@ -68,7 +69,7 @@ class Library:
                 "beknown.init() is for Python in a page (PyScript, Pyodide). On a server use beknown.backend.Client."
             )
         script = found.tag(key) if isinstance(key, str) and key else None
-        if not isinstance(key, str) or not key or not (api or script):
+        if not isinstance(key, str) or not key or not (api or script or not found.has_page):
             raise BadCall(
                 "beknown.init() needs the project's key and the collector's address: "
                 'beknown.init("bk_...", api="https://t.example.com"). `beknown snippet --pyscript` prints both.'
@@ -85,7 +86,7 @@ class Library:
             def page() -> Page:
                 return Page(found, key, api.rstrip("/"), given)
 
-            self._brain = page() if found.has_page else Bridge(found, key, page)
+            self._brain = page() if found.has_page else Bridge(found, key, page if api else None)
         if exceptions:
             self._watch(found)
 
