@@ -27,6 +27,12 @@ declare global {
       $set?: Properties;
       /** Properties of the person, unless they have them already. */
       $set_once?: Properties;
+      /** Names of properties that the person has no more. */
+      $unset?: string | readonly string[];
+      /** When it happened, if not now: a date, ISO 8601, or ms since 1970. */
+      timestamp?: Date | string | number;
+      /** An id of your own for the event: of two events with one id the first is kept. */
+      uuid?: string;
     }
 
     interface ResetOptions {

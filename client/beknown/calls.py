@@ -8,7 +8,7 @@ Rules:
 - Whatever is minted here is derived from the call's id: run again anywhere, a call makes the same events.
 """
 
-from . import click, event, guard, identity, past, values, wire
+from . import click, event, guard, identity, ids, past, values, wire
 from .errors import BadCall
 from .state import State
 
@@ -91,12 +91,19 @@ class Call:
 
 
 def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "Any" = None) -> "Events":
-    """capture(event, properties, options): something happened. Options: ``$set``, ``$set_once``."""
+    """capture(event, properties, options): something happened. Options: ``$set $set_once $unset timestamp uuid``."""
     if not isinstance(name, str) or not name.strip(wire.BLANKS):
         raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
     wanted = options if isinstance(options, dict) else {}
-    top = call.person(wanted.get("$set"), wanted.get("$set_once"))
-    return [call.event(name[: wire.MAX_NAME], properties, call.with_first_touch(top) if top else None)]
+    top, unset = call.person(wanted.get("$set"), wanted.get("$set_once")), _names(wanted.get("$unset"))
+    about, at, uuid = call.plain(properties, "properties"), wanted.get("timestamp"), wanted.get("uuid")
+    if name == "$pageview":
+        about = event.viewed(call.tab, call.id, call.entry) | about
+    made = call.event(name[: wire.MAX_NAME], about, call.with_first_touch(top) if top or unset else None)
+    at = wire.iso(at) if isinstance(at, (int, float)) else at
+    said = {"$unset": unset, "timestamp": isinstance(at, str) and at, "uuid": ids.is_uuid(uuid) and uuid}
+    made.update({name: value for name, value in said.items() if made and value})
+    return [made]
 
 
 def runaway(call: Call) -> "Events":
@@ -110,11 +117,9 @@ def runaway(call: Call) -> "Events":
 
 def pageview(call: Call, how: str = "load", before: str = "") -> "Events":
     """The page was shown (``how`` = load), or a script moved on to another address of the same document."""
-    path, wanted = event.split_url(call.entry["url"])[1], call.options.get("pageviews")
-    if how != "load" and event.same_page(call.entry["url"], before, wanted):
+    if how != "load" and event.same_page(call.entry["url"], before, call.options.get("pageviews")):
         return []
-    properties = _leave(call)
-    call.tab[2] = [call.id, path, call.entry["at"]]
+    properties = event.viewed(call.tab, call.id, call.entry)
     if how != "load":
         properties["navigation_type"] = how
     return [call.event("$pageview", properties)]
@@ -127,7 +132,7 @@ def pageleave(call: Call) -> "Events":
         return []
     if shown[2] > call.entry["at"]:
         return [call.event("$pageleave")]  # found late: the tab shows another page by now
-    return [call.event("$pageleave", dict(_leave(call), **{"$pageview_id": shown[0]}))]
+    return [call.event("$pageleave", dict(event.left(call.tab, call.entry), **{"$pageview_id": shown[0]}))]
 
 
 def pageclick(call: Call, data: "Any" = None) -> "Events":
@@ -142,19 +147,6 @@ def pagelink(call: Call, url: str = "", text: str = "") -> "Events":
     if not what:
         return []
     return capture(call, what, dict(properties, text=text) if text else properties)
-
-
-def _leave(call: Call) -> "Properties":
-    """Give what the tab showed until now, as posthog-js names it, and forget it."""
-    shown, call.tab[2] = call.tab[2], None
-    if not shown:
-        return {}
-    id, path, at = shown
-    return {
-        "$prev_pageview_id": id,
-        "$prev_pageview_pathname": path,
-        "$prev_pageview_duration": (call.entry["at"] - at) / 1000,
-    }
 
 
 # Who it is --------------------------------------------------------------------------------------------------------
@@ -193,6 +185,8 @@ def alias(call: Call, other: "Any" = None, proof: "Any" = None) -> "Events":
         raise BadCall(
             f"alias({other!r}) names the visitor's own id; there is nothing to link. Did you mean identify()?"
         )
+    if isinstance(proof, str) and proof != call.identity.distinct_id:
+        call.said.append(("warn", f"alias() always names the present visitor; {proof!r} is ignored."))
     about = {"alias": other}
     about.update(_signed(proof))
     return [call.event("$create_alias", about, {})]
@@ -207,9 +201,10 @@ def _signed(proof: "Any") -> "Properties":
 def reset(call: Call, options: "Any" = None) -> "Events":
     """reset({device, keep}): the user has gone; whoever comes next is somebody else."""
     wanted = options if isinstance(options, dict) else {}
+    device = True in (options, wanted.get("device"), wanted.get("resetDeviceID"))  # posthog-js's are two of these
     keep = wanted.get("keep")
     keep = keep if isinstance(keep, list) else [keep]
-    if call.becomes(identity.reset(call.identity, call.id, device=wanted.get("device") is True)):
+    if call.becomes(identity.reset(call.identity, call.id, device=device)):
         call.state.forget_user([name for name in keep if isinstance(name, str)])
     return []
 
@@ -243,11 +238,15 @@ def set_person_properties(call: Call, set: "Any" = None, set_once: "Any" = None)
 
 def unset_person_properties(call: Call, names: "Any" = None) -> "Events":
     """unset_person_properties(names): forget these about the person."""
-    wanted = [name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str) and name]
+    wanted = _names(names)
     if not wanted:
         return []
     call.kept.sent = ""
     return [call.event("$set", {"$unset": wanted}, {})]
+
+
+def _names(names: "Any") -> "list[str]":
+    return [name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str) and name]
 
 
 def create_person_profile(call: Call) -> "Events":

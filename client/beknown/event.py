@@ -70,6 +70,26 @@ def same_page(url: str, before: str, counted: "str | None") -> bool:
     return split_url(url)[1] == split_url(before)[1]  # as posthog-js counts
 
 
+def viewed(tab: "list[Any]", call: str, entry: "dict[str, Any]") -> "dict[str, Any]":
+    """Take note of the view that a call makes of the tab's page; give what is to be said of the one before."""
+    before = left(tab, entry)
+    tab[2] = [call, split_url(entry["url"])[1], entry["at"]]
+    return before
+
+
+def left(tab: "list[Any]", entry: "dict[str, Any]") -> "dict[str, Any]":
+    """Give what the tab showed until now, as posthog-js names it, and forget it."""
+    shown, tab[2] = tab[2], None
+    if not shown:
+        return {}
+    id, path, at = shown
+    return {
+        "$prev_pageview_id": id,
+        "$prev_pageview_pathname": path,
+        "$prev_pageview_duration": (entry["at"] - at) / 1000,
+    }
+
+
 def browser_properties(facts: "dict[str, Any]") -> "dict[str, Any]":
     """Give what the host knows of browser, screen and window, under posthog-js's names."""
     language = facts.get("language", "")

@@ -93,7 +93,8 @@ class Library:
     # Calls --------------------------------------------------------------------------------------------------------
 
     def capture(self, event: str, properties: "Bag | None" = None, options: "Bag | None" = None) -> None:
-        """Something happened. ``options`` may hold ``$set`` and ``$set_once`` for the person."""
+        """Something happened. ``options`` may hold ``$set``, ``$set_once`` and ``$unset`` for the person, a
+        ``timestamp`` (ISO 8601 or ms) and a ``uuid``."""
         self._capture(event, {}, properties, options)
 
     def _capture(self, event: str, about: "Bag", properties: "Bag | None", options: "Bag | None" = None) -> None:
