@@ -696,6 +696,53 @@ def test_a_tag_that_delivers_nothing_is_not_waited_for_forever():
     assert "not delivered" in visit.said[0]
 
 
+def test_the_way_back_within_a_document_is_a_page_view_and_a_page_that_comes_back():
+    for pageviews, expected in (("auto", 3), ("query", 3), ("off", 0), (False, 0)):
+        visit = Visit()
+        library(visit, pageviews=pageviews)
+        where = dict(visit.where(), url="https://a.example/y")
+        visit.where = lambda where=where: where
+        for name in ("popstate", "popstate", "pageshow"):
+            if name in visit.heard:
+                visit.heard[name](Shown())
+        visit.settle()
+        views = [event for event in visit.sent if event["event"] == "$pageview"]
+        assert len(views) == expected
+        if expected:
+            assert views[1]["properties"]["navigation_type"] == "popstate"
+
+
+class Shown:
+    persisted = True
+
+
+def test_options_are_what_python_says_them_to_be():
+    visit = Visit()
+    where = {"url": "https://a.example/?gclid=abc", "referrer": "", "title": "X"}
+    visit.where = lambda: where
+    library(visit, mask=False, deny=["title", "secret"], pageviews="off").capture("x", {"secret": 1, "kept": 2})
+    visit.settle()
+    found = visit.sent[0]["properties"]
+    assert found["$current_url"] == where["url"]
+    assert ["secret" in found, "title" in found, found["kept"]] == [False, False, 2]
+    library(visit, links="auto", tracing_hosts="x", bots="count")
+    assert len(visit.said) == 2
+    assert "links" in visit.said[0]
+
+
+def test_what_is_hooked_before_init_sees_the_first_page_view():
+    visit = Visit()
+    python = Library(lambda: visit)
+    seen = []
+    python.before_send(lambda event: dict(event, properties=dict(event["properties"], edited=True)))
+    python.on("capture", seen.append)
+    python.init(KEY, api="https://t.example.com")
+    visit.settle()
+    assert visit.sent[0]["event"] == "$pageview"
+    assert visit.sent[0]["properties"]["edited"] is True
+    assert seen == visit.sent
+
+
 def test_every_public_name_is_the_librarys():
     for name in beknown.__all__:
         assert callable(getattr(beknown, name))

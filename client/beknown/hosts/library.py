@@ -39,6 +39,8 @@ LABELS = {
     "set_person_properties": ["set", "set_once"],
     "group": ["type", "key", "group properties"],
 }
+OPTIONS = "pageviews persistence cookie_domain consent respect_gpc bots deny mask".split()  # those of Python's own page
+ON_BY_ITSELF = {"pageviews": "off", "respect_gpc": "false"}  # and how they are turned off
 BAGS = ("properties", "set", "set_once", "group properties", "register()", "register_once()", "register_for_session()")
 
 
@@ -51,6 +53,7 @@ class Library:
         self._brain: "Page | Tag | Bridge | None" = None
         self._scopes: "list[tuple[Any, Bag]]" = []  # (task, properties), outermost first
         self._has_complained = False
+        self._early: "list[tuple[str, list[str], Callable[[Any], Any]]]" = []  # what hook() takes, before init()
 
     # Beginning ----------------------------------------------------------------------------------------------------
 
@@ -78,15 +81,17 @@ class Library:
         if script is not None:
             self._brain = Tag(found, script)
         else:
-            given = {
-                _camel(name): str(value).lower() if isinstance(value, bool) else str(value)
-                for name, value in options.items()
-            }
+            for name in sorted(set(options) - set(OPTIONS)):
+                found.say("warn", f"init(): {name} does nothing on a page that only Python measures; the tag has it.")
+            given = {_camel(name): text for name, text in _texts(options).items()}
 
             def page() -> Page:
-                return Page(found, key, api.rstrip("/"), given)
+                return Page(found, key, api.rstrip("/"), given, self._early)
 
             self._brain = page() if found.has_page else Bridge(found, key, page if api else None)
+        if not found.has_page or script is not None:
+            for early in self._early:
+                self._hook(*early)
         if exceptions:
             self._watch(found)
 
@@ -180,11 +185,18 @@ class Library:
 
     def before_send(self, edit: "Callable[[Any], Any]") -> None:
         """Let a function see each event before it leaves: what it gives is sent, None or an exception drops it."""
-        self._do("before_send", lambda brain: brain.hook("before_send", [], edit))
+        self._hook("before_send", [], edit)
 
     def on(self, what: str, told: "Callable[[Any], Any]") -> None:
         """Be told of ``capture`` (the event), ``identify``, ``reset`` (the distinct id), ``session``, ``error``."""
-        self._do("on", lambda brain: brain.hook("on", [what], told))
+        self._hook("on", [what], told)
+
+    def _hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
+        """Take a function of the page's; before ``init`` it waits, so that it sees the first page view."""
+        if self._brain is None:
+            self._early.append((method, names, function))
+        else:
+            self._do(method, lambda brain: brain.hook(method, names, function))
 
     def _call(self, name: str, *args: "Any") -> None:
         def take(brain: "Any") -> None:
@@ -286,6 +298,21 @@ class Library:
                 self._call("capture", "$exception", about)
 
         found.on_failure(told)
+
+
+def _texts(options: "dict[str, Any]") -> "dict[str, str]":
+    """Give options as the tag's attributes have them: ``False`` is absent, unless what it turns off is on by itself."""
+    found = {}
+    for name, value in options.items():
+        if value is None or (value is False and name not in ON_BY_ITSELF):
+            continue
+        if value is False:
+            found[name] = ON_BY_ITSELF[name]
+        elif isinstance(value, (list, tuple)):
+            found[name] = ",".join([str(each) for each in value])
+        else:
+            found[name] = "true" if value is True else str(value)
+    return found
 
 
 def _camel(name: str) -> str:

@@ -22,7 +22,7 @@ from .hooks import Hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from .browser import Browser
@@ -36,7 +36,14 @@ LONGEST_NAP = 1.0  # s; a browser that comes back online, or a call, must not wa
 class Page:
     """One visitor on one page, with storage, delivery and the page's events."""
 
-    def __init__(self, browser: "Browser", key: str, api: str, options: "Options") -> None:
+    def __init__(
+        self,
+        browser: "Browser",
+        key: str,
+        api: str,
+        options: "Options",
+        hooks: "Sequence[tuple[str, list[str], Callable[[Any], Any]]]" = (),
+    ) -> None:
         self.browser = browser
         self.key = key
         self.api = api
@@ -57,8 +64,14 @@ class Page:
         self._counts = browser.has_page and options.get("pageviews") != "off"
         if wrong := persistence.complaint(options):
             self._say("warn", wrong)
+        for hook in hooks:
+            self.hook(*hook)
         self._attend()
         self._view()
+        self._here = browser.where()["url"]
+        if self._counts:
+            browser.listen("popstate", self._moved)
+            browser.listen("pageshow", self._shown)
         browser.listen("pagehide", self._left)
         browser.listen("online", self._online)
 
@@ -89,6 +102,19 @@ class Page:
     def _view(self) -> None:
         if self._counts:
             self.take("pageview", [])
+
+    def _moved(self, event: "Any") -> None:
+        """The visitor has gone back or on to another address of the same document.
+
+        That a script did (history.pushState) would show only by standing in its way, which Python must not.
+        """
+        before, self._here = self._here, self.browser.where()["url"]
+        if self._here != before:
+            self.take("pageview", ["popstate", before])
+
+    def _shown(self, event: "Any") -> None:
+        if event.persisted:  # back from the browser's cache of pages that were left
+            self._view()
 
     def _run(self, id: str, text: str) -> None:
         if self.tracker is None:
