@@ -50,6 +50,13 @@ def test_what_every_visitor_loads_is_small(manifest):
     assert sum(asset["brotli"] for asset in loaded) <= ALLOWED
 
 
+def test_the_readme_says_what_the_library_weighs(manifest):
+    (wheel,) = [asset["brotli"] for asset in manifest["assets"] if asset["path"].endswith(".whl")]
+    said = re.search(r"The library itself is (\d+) kB", (bundle.ROOT / "README.md").read_text())
+    assert said
+    assert abs(int(said[1]) - wheel / 1000) < 1
+
+
 def test_the_compressed_forms_hold_the_same(manifest):
     for asset in manifest["assets"]:
         content = (BUILT / asset["path"]).read_bytes()

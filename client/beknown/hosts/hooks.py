@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# The tracker speaks to the author of a tag; a page of Python alone has none.
+OF_THE_TAG = (
+    ("data-key in the beknown tag", "the key in beknown.init()"),
+    ("data-api, or where beknown.js comes from", "api in beknown.init()"),
+)
 TOLD = ("capture", "identify", "reset", "session", "error")
 
 

@@ -18,7 +18,7 @@ import random
 from .. import ids, permission, persistence, wire
 from ..newcomer import consented, newcomer
 from ..tracker import Tracker
-from .hooks import Hooks
+from .hooks import OF_THE_TAG, Hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -239,6 +239,8 @@ class Page:
         self._seen = self._identity()
 
     def _say(self, level: str, text: str) -> None:
+        for tags, ours in OF_THE_TAG:
+            text = text.replace(tags, ours)
         self.browser.say(level, text)
         if level == "error":
             self.hooks.heard("error", text)
