@@ -522,6 +522,20 @@ def test_of_a_persons_properties_the_usable_part_is_kept_and_a_bag_that_is_none_
     assert ["set.f" in visit.said[0], len(visit.said)] == [True, 5]
 
 
+def test_an_event_of_another_time_says_so_in_its_options():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    uuid = "018f0000-0000-7000-8000-000000000001"
+    python.capture("x", {}, {"timestamp": "2026-01-02T03:04:05.678Z", "uuid": uuid, "$unset": ["plan"]})
+    visit.settle()
+    (sent,) = visit.sent
+    assert [sent["timestamp"], sent["uuid"], sent["$unset"]] == [
+        "2026-01-02T03:04:05.678Z",
+        uuid,
+        ["plan"],
+    ]
+
+
 def test_the_standard_librarys_own_are_converted_where_there_are_any():
     try:
         from collections import Counter, deque

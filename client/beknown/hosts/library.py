@@ -41,7 +41,7 @@ LABELS = {
 }
 OPTIONS = "pageviews persistence cookie_domain consent respect_gpc bots deny mask".split()  # those of Python's own page
 ON_BY_ITSELF = {"pageviews": "off", "respect_gpc": "false"}  # and how they are turned off
-BAGS = ("properties", "set", "set_once", "group properties", "register()", "register_once()", "register_for_session()")
+BAGS = "properties/set/set_once/group properties/options.$set/options.$set_once".split("/")  # and of register*()
 
 
 class Library:
@@ -218,10 +218,10 @@ class Library:
 
     def _plain(self, label: str, arg: "Any") -> "Any":
         """Give an argument as JSON can hold it; of a bag of properties, the usable part."""
-        if label in BAGS:
+        if label in BAGS or label.startswith("register"):
             return self._bag(label, arg)
         if label == "options":
-            return self._bag(label, arg, lambda bag, where: self._bag(where, bag) if "$set" in where else None)
+            return self._bag(label, arg, lambda value, where: self._plain(where, value))
         return foreign.plain(arg, label)
 
     def _bag(self, label: str, arg: "Any", convert: "Callable[[Any, str], Any]" = foreign.plain) -> "Bag":
