@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from beknown_server import bundle
@@ -75,6 +76,44 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
     outcomes = json.loads(page.get_attribute("body", "data-suite") or "")["test_conformance"]
     assert len(outcomes) > len(CASES)
     assert {name: text for name, text in outcomes.items() if text} == {}
+
+
+STORED = """
+import beknown
+from pyscript import window
+
+beknown.init("{key}", api="{api}", bots="count")
+beknown.register({{"plan": "pro"}})
+beknown.identify("ada")
+beknown.capture("seen")
+await beknown.flush()
+window.document.body.setAttribute("data-told", "yes")
+"""
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
+FRAME = "<body><iframe sandbox='allow-scripts' src='{url}'></iframe></body>"
+
+
+@pytest.mark.parametrize("setting", ["mpy", "py"])
+@pytest.mark.parametrize("how", ["a browser's own setting", "a sandboxed frame", "storage that is full"])
+def test_storage_that_throws_never_shows_in_the_page(
+    collector: Collector, site: Site, playwright, tmp_path: Path, setting: str, how: str
+) -> None:
+    blocking = "--blink-settings=cookieEnabled=false,localStorageEnabled=false" if "setting" in how else ""
+    url = site.add("/", script(collector, setting, STORED.format(key=KEY, api=collector.url)))
+    if "frame" in how:
+        url = site.add("/framing", FRAME.format(url=url))
+    browser = Browser(playwright, tmp_path / "profile", *filter(None, [blocking]))
+    try:
+        page = browser.page()
+        if "full" in how:
+            page.add_init_script(FULL)
+        page.goto(url)
+        (seen,) = collector.wait_for("seen")
+        assert (seen["distinct_id"], seen["properties"]["plan"]) == ("ada", "pro")
+        page.frames[-1].wait_for_selector("body[data-told]")
+        assert [text for text in browser.errors if "IDBFactory" not in text] == []  # that is PyScript's own
+    finally:
+        browser.close()
 
 
 SHOP = """

@@ -4,7 +4,9 @@ Rules:
 - Only this file, uncaught.py and foreign.py touch ``js``. Nothing foreign leaves them, and nothing crosses the border
   but texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every proxy alive until it is
   destroyed. What is more than a text crosses as JSON, parsed on the other side.
-- Storage may be blocked, full, or not there at all: every access may raise, and then answers with nothing.
+- Storage may be blocked, full, or not there at all: every access may raise, and then answers with nothing. On
+  MicroPython what JavaScript throws in a call flies past Python's ``except`` into the page: there nothing is called
+  that could throw, but in a promise's executor, which keeps it.
 - In a worker the page is out of reach, unless PyScript lends it (``pyscript.window``, which needs SharedArrayBuffer).
   Without it there is no cookie and no localStorage: memory keeps the visitor until the worker ends.
 - Outside a browser this file can be imported, and ``found`` answers None.
@@ -45,8 +47,11 @@ class Browser:
         self.has_page = window is not None
         # Held, since in PyScript's worker each step to the page is a message and a wait.
         self._document = self._attempt(lambda: window.document)
+        # Where cookies are blocked, and in a sandboxed frame (its origin is "null"), all storage throws.
+        allowed = self._attempt(lambda: bool(window.navigator.cookieEnabled) and str(window.origin) != "null")
+        self._is_blocked = IS_MICROPYTHON and not allowed
         self._area = "localStorage"
-        self._storage = self._attempt(lambda: window.localStorage)
+        self._storage = self._storage_of("localStorage")
         self._is_secure = self._attempt(lambda: window.location.protocol == "https:")
         self._memory: "dict[str, str]" = {}  # what would be in localStorage
         self._tasks: "list[Any]" = []
@@ -68,8 +73,11 @@ class Browser:
     @area.setter
     def area(self, name: str) -> None:
         if name != self._area:
-            self._storage = self._attempt(lambda: getattr(self._window, name)) if name else None
+            self._storage = self._storage_of(name) if name else None
         self._area = name
+
+    def _storage_of(self, name: str) -> "Any":
+        return None if self._is_blocked else self._attempt(lambda: getattr(self._window, name))
 
     def cookie(self, name: str) -> str:
         """Give a cookie's decoded text; "" if there is none or cookies are blocked."""
@@ -77,13 +85,15 @@ class Browser:
         def read() -> str:
             for pair in self._document.cookie.split("; "):
                 if pair.startswith(name + "="):
-                    return str(js.decodeURIComponent(pair[len(name) + 1 :]))
+                    return _decoded(pair[len(name) + 1 :])
             return ""
 
-        return self._attempt(read) or ""
+        return "" if self._is_blocked else self._attempt(read) or ""
 
     def set_cookie(self, name: str, text: str, domain: str) -> None:
         """Keep a cookie for 400 days, "" deletes it; for a domain, or for the widest that the browser allows."""
+        if self._is_blocked:
+            return
         if not text:
             for each in ["", domain] + self._domains():
                 self._bake(name, "", each)
@@ -114,14 +124,17 @@ class Browser:
     def put(self, name: str, text: str) -> None:
         """Keep a text in localStorage, or in memory if that fails."""
 
-        def write() -> bool:
-            self._storage.setItem(name, text)
-            return True
-
-        if self._attempt(write):
+        if self._attempt(lambda: self._set(self._storage, name, text)):
             self._memory.pop(name, None)
         else:
             self._memory[name] = text
+
+    def _set(self, storage: "Any", name: str, text: str) -> bool:
+        if not (IS_MICROPYTHON and self._window is js):
+            storage.setItem(name, text)
+            return True
+        js.Promise.new(storage.setItem.bind(storage, name, text)).catch(js.Boolean)  # full, it throws
+        return bool(storage.getItem(name) == text)
 
     def remove(self, name: str) -> None:
         """Forget what was kept under a name."""
@@ -130,16 +143,18 @@ class Browser:
 
     def names(self) -> "list[str]":
         """Give the names that localStorage and memory hold."""
-        found = self._attempt(lambda: js.JSON.stringify(self._window.Object.keys(self._storage)))
+        kept = self._storage  # None: of that Object.keys would throw
+        found = self._attempt(lambda: js.JSON.stringify(self._window.Object.keys(kept))) if kept is not None else ""
         return (json.loads(found) if found else []) + list(self._memory)
 
     def tab(self, name: str, fresh: str) -> str:
         """Give this tab's id: what sessionStorage holds under a name, ``fresh`` if that is nothing yet."""
 
         def read() -> str:
-            known = self._window.sessionStorage.getItem(name)
+            storage = self._storage_of("sessionStorage")
+            known = storage.getItem(name)
             if not known:
-                self._window.sessionStorage.setItem(name, fresh)
+                self._set(storage, name, fresh)
             return known or fresh
 
         return self._attempt(read) or fresh
@@ -280,6 +295,13 @@ class Browser:
         )
 
 
+def _decoded(text: str) -> str:
+    """Give what stands percent-encoded in a cookie. Raises ValueError if that is no text, as somebody else's may be."""
+    parts = text.split("%")
+    coded = [bytes([int(part[:2], 16)]) + part[2:].encode() for part in parts[1:]]
+    return b"".join([parts[0].encode()] + coded).decode()
+
+
 def _is_long(arg: "Any") -> bool:
     """Tell whether an argument is a whole number that MicroPython would cut at the border; floats pass."""
     return isinstance(arg, int) and not isinstance(arg, bool) and abs(arg) >= 1 << 31
@@ -289,7 +311,7 @@ def found() -> "Browser | None":
     """Give the browser that this Python runs in; None if it runs in none."""
     if not IN_BROWSER:
         return None
-    if hasattr(js, "document") and hasattr(js, "localStorage"):
+    if hasattr(js, "document"):
         return Browser(js)
     try:
         from pyscript import window  # type: ignore[import-not-found]
