@@ -76,6 +76,8 @@ def test_values_that_json_cannot_hold_are_refused_and_the_next_call_works(
     page.evaluate("beknown.capture(); beknown.capture(5); beknown.capture('fine')")
     page.evaluate("beknown.flush()")
     collector.wait_for("fine")
-    assert [event["event"] for event in collector.events()] == ["$pageview", "fine"]
+    assert [event["event"] for event in collector.events()] == ["$pageview", "big", "fine"]
+    assert "n" not in collector.events("big")[0]["properties"]
     said(browser, "capture() failed")
+    said(browser, "properties.n is a BigInt")
     said(browser, "event's name")

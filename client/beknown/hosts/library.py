@@ -220,14 +220,14 @@ class Library:
         """Give an argument as JSON can hold it; of a bag of properties, the usable part."""
         if label in BAGS or label.startswith("register"):
             return self._bag(label, arg)
-        if label == "options":
+        if label == "options" and not isinstance(arg, (str, int, float)):
             return self._bag(label, arg, lambda value, where: self._plain(where, value))
         return foreign.plain(arg, label)
 
     def _bag(self, label: str, arg: "Any", convert: "Callable[[Any, str], Any]" = foreign.plain) -> "Bag":
         """Give the usable part of a bag of properties, a mapping or an object of JavaScript's; say what is not."""
         try:
-            if arg is not None and not isinstance(arg, (dict, str)):
+            if arg is not None and not isinstance(arg, (dict, str, int, float)):
                 arg = foreign.plainer(arg, label)
             kept, complaints = values.plain_properties(arg, label, convert)
         except BadValue as refusal:  # costs the bag, never its call
