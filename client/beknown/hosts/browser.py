@@ -311,7 +311,7 @@ def found() -> "Browser | None":
     """Give the browser that this Python runs in; None if it runs in none."""
     if not IN_BROWSER:
         return None
-    if hasattr(js, "document"):
+    if hasattr(js, "document") and not hasattr(js, "WorkerGlobalScope"):  # PyScript gives its workers a document
         return Browser(js)
     try:
         from pyscript import window  # type: ignore[import-not-found]
