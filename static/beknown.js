@@ -33,22 +33,22 @@
 
   const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
   const queued = Array.isArray(earlier) && earlier;
-  if (earlier?.flush && !queued) return say("warn", "Found twice.");
+  if (!queued && earlier?.flush) return say("warn", "Found twice.");
   if (!key) say((options.consent = "error"), "Tag needs data-key."); // no such mode: nothing is sent or stored
 
   // Storage -------------------------------------------------------------------------------------------------------
 
   const name = "bk_" + key;
-  const persistence = options.persistence || "cookie+local";
-  // As client/beknown/persistence.py has it. "cookie", "memory" and slips of the pen are no storages of the window's.
-  const lasting = /local/i.test(persistence) ? "localStorage" : /^s/i.test(persistence) ? "sessionStorage" : persistence;
+  const { persistence } = options;
+  // As client/beknown/persistence.py has it; "none" is no storage of the window's.
+  const lasting = /^s/i.test(persistence) ? "sessionStorage" : /^(m|cookie$)/i.test(persistence) ? "none" : "localStorage";
   let area = lasting; // where all but the cookie is kept
   let memory = ["", ""]; // cookie and state, where neither cookie nor storage can be had
   let seen; // the identity as we last wrote or reported it; anything else was written by another tab
 
   const disk = (action, ...values) => attempt(() => window[area][action + "Item"](...values)) || "";
   const cookie = (name) =>
-    attempt(() => decodeURIComponent(document.cookie.match("(^|; )" + name + "=([^;]*)")[2])) || "";
+    attempt(() => decodeURIComponent(("; " + document.cookie).split("; " + name + "=")[1].split(";")[0])) || "";
   const identity = () => cookie(name) || disk("get", name).split("\n")[0] || memory[0];
   const stored = () => [cookie(name) || memory[0], disk("get", name) || memory[1]];
 
@@ -65,7 +65,7 @@
         (location.protocol[5] ? ";secure" : "");
     });
   const store = (text, local) => {
-    const age = text && (mode == "denied" || (area && /cookie/i.test(persistence))) ? 34560000 : 0; // 400 days, browsers' most
+    const age = text && (mode == "denied" || (area && !/^(s|m|local(storage)?$)/i.test(persistence))) ? 34560000 : 0; // 400 days, browsers' most
     disk(text ? "set" : "remove", name, local); // first: it has everything in one piece
     if (cookie(name) != text) {
       if (domain == null) {
@@ -81,12 +81,13 @@
   // A UUIDv7 whose 12 bits after the time count the calls of one millisecond, so that ids sort in call order.
   const uuid = () => {
     const now = BigInt(Date.now()) << 12n;
-    stamp = now > stamp ? now : stamp + 1n;
+    stamp = stamp < now ? now : stamp + 1n;
     const digits = (stamp << 60n) + (crypto.getRandomValues(new BigUint64Array(1))[0] >> 4n);
     return digits.toString(16).replace(/(.{7})(....)(...)(...)/, "0$1-$2-7$3-b$4-");
   };
 
   let tab = uuid();
+  let heir; // the tab whose journal is ours: the one that left its id here
   const place = name + "~tab"; // where sessionStorage keeps it
 
   // Consent -------------------------------------------------------------------------------------------------------
@@ -108,8 +109,7 @@
       attempt(() => delete sessionStorage[place]);
     }
     if (mode == before && !said) return;
-    python?.stop?.();
-    python = 0;
+    python = python?.stop?.();
     live = /^[gc]/.test(mode);
     if (before == "cookieless") memory = ["", ""];
     area = lasting;
@@ -121,16 +121,17 @@
     seen = identity();
     if (area in window)
       attempt(() => {
-        // A window that a page opened inherits the page's sessionStorage, and is a tab of its own.
-        attempt(() => opener.sessionStorage[place] == sessionStorage[place] && delete sessionStorage[place]);
-        tab = sessionStorage[place] ||= tab;
+        // A page that is left marks it. Without the mark it came with a copy of another tab's storage, as a duplicated
+        // tab and a window that a page opened have it, or from a crash.
+        heir = sessionStorage[place]?.slice(0, 36);
+        if (sessionStorage[place]?.[36]) tab = heir;
+        sessionStorage[place] = tab;
       });
     unsent.forEach(([text, place]) => disk("set", place, text));
     queue.splice(0, 1e9, ...unsent.keys());
-    adoptJournal();
     if (missed) missed = view();
     import(base + "__BEKNOWN_VERSION_PATH__/start.js").then(
-      ({ default: start }) => live && (python ||= start(page)),
+      (script) => live && (python ||= script.default(page, area, heir)),
       () => settle((python = { over: 1 })), // blocked: the calls leave by beacon
     );
   };
@@ -140,7 +141,7 @@
     const [text, local] = stored();
     const seed = uuid();
     const whole =
-      text[0] == 1 ? text.replace(/^1y?/, form) : `${form}.${form == 1 ? 0 : Date.now()}.${seed}.a..0.0.${seed}`;
+      text[0] == 1 ? text.replace(/^1y?/, form) : [form, form == 1 ? 0 : Date.now(), seed, "a..0.0", seed].join(".");
     store(whole, whole + "\n" + (local.split("\n")[1] || "{}"));
   };
 
@@ -149,27 +150,12 @@
   const unsent = new Map(); // call id -> [text, its key in storage], for every call the server does not have yet
   const queue = []; // ids in `unsent` that no Python has been handed yet
 
-  const adopt = (id, text, place) => {
-    unsent.set(id, [text, place]);
-    queue.push(id);
-    queueMicrotask(handOver); // what one task calls travels together
-  };
   const drop = (ids) => {
     for (const id of ids) {
       disk("remove", unsent.get(id)?.[1]);
       unsent.delete(id);
     }
   };
-  // What earlier pages left: this tab's at once; another tab's only when it is too old to be on its way there. Asked
-  // twice: what a page writes while it is left may reach the next page's process only after that has begun.
-  const adoptJournal = () =>
-    attempt(() => {
-      for (const place of Object.keys(window[area]).sort()) {
-        const [prefix, id, owner] = place.split("~");
-        if (prefix == name && id && !unsent.has(id) && (owner == tab || Date.now() - parseInt(id.replace("-", ""), 16) > 3e4))
-          adopt(id, disk("get", place), place);
-      }
-    });
 
   // For JSON.stringify: what it would make an empty object of, as something like it; or marked: Python leaves it out and
   // says so (values.py).
@@ -191,7 +177,9 @@
         title: document.title, window: tab,
       }, plain);
       const place = name + "~" + id + "~" + tab;
-      adopt(id, text, place);
+      unsent.set(id, [text, place]);
+      queue.push(id);
+      queueMicrotask(handOver); // what one task calls travels together
       if (live) disk("set", place, text);
     } catch (error) {
       say("error", what + "() failed: " + error); // a getter that throws
@@ -210,23 +198,23 @@
   const visit = (ids) => ({
     options, stored: stored(), calls: calls(ids),
     facts: {
-      driven: navigator.webdriver, now: Date.now(),
+      driven: navigator.webdriver, now: Date.now(), offset: new Date().getTimezoneOffset(),
       screen: [screen.width, screen.height], viewport: [innerWidth, innerHeight], consent: mode, gpc, hooked: hooks.length,
       posthog: cookie(posthog) || disk("get", posthog), // inherited.py
     },
   });
   // What another tab has stored since, if it has.
   const changed = () => seen != (seen = identity()) && stored();
-  const handOver = () => live && python?.handOver?.();
+  const handOver = () => python?.handOver?.();
 
   let settled = []; // flush() promises
   const settle = () => {
-    if (!unsent.size || !live || python?.over) settled.splice(0).forEach((resolve) => resolve());
+    if (!unsent.size || !live || python?.over) settled.splice(0).map((resolve) => resolve());
   };
-  // What start.js is given, which brings Python and carries out what that answers.
+  // What start.js is given, which brings Python and carries out what that answers. It sets `full` once the events of some
+  // call found no room in storage.
   const page = {
-    options, hooks, unsent, queue, say, calls, visit, identity, changed, adoptJournal, disk, store, drop, settle,
-    full: 0, // some call's events found no room in storage
+    options, hooks, unsent, queue, say, calls, visit, identity, changed, disk, store, drop, settle,
   };
   const ready = new Promise((resolve) => (page.isReady = resolve));
 
@@ -262,8 +250,8 @@
   attend();
   const counts = options.pageviews != "off";
   const view = () => counts && call("pageview", []);
-  document.prerendering || view();
-  document.addEventListener("prerenderingchange", view);
+  document.hidden ? addEventListener("visibilitychange", view, { once: true }) : view(); // in the background, prerendered
+  document.addEventListener("prerenderingchange", known.consent);
   if (counts) {
     let here = location.href;
     const moved = (how) => {
@@ -278,7 +266,6 @@
       };
     }
     addEventListener("popstate", () => moved("popstate"));
-    addEventListener("pageshow", (shown) => shown.persisted && view()); // back from the bfcache
   }
   // <button data-beknown-event="signup_clicked" data-beknown-prop-plan="pro">; of a form, when it is sent.
   for (const type of ["click", "submit"])
@@ -292,11 +279,17 @@
     );
   for (const [what, args, at] of queued || []) what in known ? known[what](...args) : call(what, args, at);
 
+  addEventListener("pageshow", (shown) => {
+    if (!shown.persisted) return; // back from the bfcache
+    attempt(() => (sessionStorage[place] &&= tab));
+    view();
+  });
   addEventListener("pagehide", () => {
     if (counts) call("pageleave", []);
-    const ids = live ? [...unsent.keys()] : []; // the server keeps one, where they leave by another way as well
+    attempt(() => (sessionStorage[place] &&= tab + "~"));
+    const ids = [...unsent.keys()].sort(); // the server keeps one, where they leave by another way as well
     attempt(() => {
-      while (ids.length && !navigator.sendBeacon(api + "/run", JSON.stringify(visit(ids)))) ids.length >>= 1; // 64 KiB go
+      while (live && ids[0] && !navigator.sendBeacon(api + "/run", JSON.stringify(visit(ids)))) ids.length >>= 1; // 64 KiB go
     });
   });
 })();

@@ -25,11 +25,12 @@ let isListening; // once in a page, however often consent is given and taken bac
  * identity  () gives the cookie's text; changed() what another tab has stored since it was last asked, or false
  * disk      (action, name, text) reaches storage; store(cookie, local) keeps the state; drop(ids) forgets calls
  * full      some call's events found no room in storage: state and removals wait until the server has everything
+ * area      which of the window's storages holds the journal; heir: the tab whose calls there are ours to deliver
  * isReady   is told which Python is up; settle() resolves what flush() promised, where that is due
  * over      nothing more leaves this page, or nothing until the browser is online again
  */
-export default (page) => {
-  const { options, hooks, unsent, queue, say, calls, visit, identity, changed, adoptJournal, disk, store, drop } = page;
+export default (page, area, heir) => {
+  const { options, hooks, unsent, queue, say, calls, visit, identity, changed, disk, store, drop } = page;
   const base = import.meta.url.replace(/\/[^/]*$/, "");
   const api = options.api || base.replace(/\/v\/[^/]*$/, "");
   const client = window[options.global || "beknown"];
@@ -47,6 +48,22 @@ export default (page) => {
   // that was stored last is used, by both.
   let running = client.get_session_id() ? 0 : sleep(10).then(() => next());
 
+  // What earlier pages left: our tab's at once; another tab's only when it is too old to be on its way there. Asked
+  // twice: what a page writes while it is left may reach the next page's process only after that has begun.
+  const adoptJournal = () => {
+    try {
+      for (const place of Object.keys(window[area])) {
+        const [prefix, id, owner] = place.split("~");
+        if (prefix != "bk_" + options.key || !id || unsent.has(id)) continue;
+        if (owner != heir && Date.now() - parseInt(id.replace("-", ""), 16) < 3e4) continue;
+        unsent.set(id, [disk("get", place), place]);
+        queue.push(id);
+      }
+    } catch {
+      // no storage, no journal
+    }
+    queue.sort(); // as they were called
+  };
   const post = (message) => worker.postMessage(JSON.stringify(message));
   const handOver = () => {
     if (!queue.length || running || isStopped || (hooks.length && !hooks.edit)) return;
@@ -195,6 +212,7 @@ export default (page) => {
   if (!isListening) addEventListener("storage", () => client.consent());
   isListening = true;
 
+  adoptJournal();
   if (options.load == "eager") start();
   else if (document.readyState == "complete") idle();
   else addEventListener("load", idle);

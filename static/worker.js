@@ -64,6 +64,6 @@ onmessage = async ({ data }) => {
   const { userAgent: agent, language } = navigator;
   // Asked here: Intl takes 15 ms of a thread the first time.
   const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  answer(JSON.stringify({ facts: { agent, language, timezone } }));
+  answer(JSON.stringify({ facts: { agent, language, timezone, offset: new Date().getTimezoneOffset() } }));
   postMessage(JSON.stringify({ ready: { runtime: python.runtime, version: python.version } }));
 };

@@ -12,7 +12,7 @@ Rules:
 
 from . import permission, wire
 from .filter import filtered
-from .ids import derived
+from .ids import derived, is_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,12 +99,13 @@ def browser_properties(facts: "dict[str, Any]") -> "dict[str, Any]":
         "$browser_language": language,
         "$browser_language_prefix": language.partition("-")[0],
         "$timezone": facts.get("timezone"),
+        "$timezone_offset": facts.get("offset"),  # minutes that UTC is ahead, as JavaScript has it
         "$screen_width": screen[0],
         "$screen_height": screen[1],
         "$viewport_width": viewport[0],
         "$viewport_height": viewport[1],
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def first_touch(page: "dict[str, Any]") -> "dict[str, Any]":
@@ -177,6 +178,11 @@ def build(
     return event
 
 
+def window(session: str, tab: str) -> str:
+    """Give the id of a tab within a session: with a new session it is another, as in posthog-js (§4)."""
+    return derived(session, tab) if is_uuid(session) else tab  # a cookie may hold anything
+
+
 def _whose(state: "State", identity: "Identity", tab: "list[Any]", about_person: bool) -> "dict[str, Any]":
     """Give what only we may say of the visitor: device, session, tab, and the event's place in the tab's line."""
     tab[1] += 1
@@ -185,7 +191,7 @@ def _whose(state: "State", identity: "Identity", tab: "list[Any]", about_person:
         "$is_identified": identity.identified,
         "$process_person_profile": identity.identified or about_person,
         "$session_id": state.session.id,
-        "$window_id": tab[0],
+        "$window_id": window(state.session.id, tab[0]),
         "$sequence": tab[1],
     }
 

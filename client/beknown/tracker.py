@@ -49,9 +49,9 @@ LINGER = 500  # ms between two requests: the first event leaves at once, what fo
 class Tracker:
     """One visitor on one page.
 
-    ``facts`` are the host's: agent, language, timezone, screen, viewport, driven (by a program), now (ms; the host
-    keeps it right), consent (the mode; granted if it is missing), gpc, hooked, posthog (inherited.py). ``options`` are
-    the tag's data- attributes as texts. ``seed`` is the id of a visitor who is in no store yet.
+    ``facts`` are the host's: agent, language, timezone, offset, screen, viewport, driven (by a program), now (ms; the
+    host keeps it right), consent (the mode; granted if it is missing), gpc, hooked, posthog (inherited.py).
+    ``options`` are the tag's data- attributes as texts. ``seed`` is the id of a visitor who is in no store yet.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Tracker:
         """Queue what an earlier page had made of a call, and the state it had not lived to store."""
         self.state.resume(entry["stored"], past.whole(entry.get("past")))
         for each in entry["events"]:
-            tab = self.state.tab(each["properties"].get("$window_id", ""))
+            tab = self.state.tab(entry.get("window", ""))
             tab[1] = max(tab[1], each["properties"].get("$sequence", 0))
         if not entry["events"]:  # before_send() has dropped them
             self._done.append(call)
@@ -150,7 +150,8 @@ class Tracker:
             self._done.append(call)
             return
         texts = [json.dumps(each) for each in events]
-        after = json.dumps({"stored": self.state.cookie(), "past": past.until(self.state.past, call)})
+        window = self.state.tabs[-1][0]  # the one in use
+        after = json.dumps({"stored": self.state.cookie(), "past": past.until(self.state.past, call), "window": window})
         journalled = f'{{"events": [{",".join(texts)}], {after[1:]}'
         if self.hooked:
             self._effects.append(["edit", call, journalled])

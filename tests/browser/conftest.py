@@ -10,10 +10,9 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,15 +20,18 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser as SharedChromium
 from playwright.sync_api import BrowserContext, Page, Playwright
 
 from .firefox import Firefox, FirefoxBrowser
+from .forked import Forked, Nursery
 from .line import Line
 from .patience import PATIENCE, until
 
 KEY = "bk_browsertests"
 SECRET = "bks_browsertests_secret"
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+NURSERY = Nursery()
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -50,22 +52,16 @@ class Collector:
         self.command = command
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
         self.start()
 
     def start(self) -> None:
         database = f"sqlite:///{self.folder / 'beknown.db'}"
-        arguments = [sys.executable, "-m", "beknown_server", self.command, "--port", str(self.port)]
+        arguments = [self.command, "--port", str(self.port), "--database", database]
         environment = {"BEKNOWN_KEY": KEY, "BEKNOWN_SECRET_KEY": SECRET, "PATH": "/usr/bin:/bin"}
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*arguments, "--database", database],
-                env=environment,
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        log = self.folder / "server.log"
+        log.touch()
+        self.process = NURSERY.start(arguments, folder=self.folder, log=log, environment=environment)
         until(self.is_ready, f"the collector to start; it says: {self.log()[-2000:]}")
 
     def is_ready(self) -> bool:
@@ -160,21 +156,20 @@ class Site:
 
 
 class Browser:
-    """A Chromium with one profile: it can be closed and opened again, as people do."""
+    """One person's Chromium: one that can be closed and opened again, or a fresh profile in one that others share.
 
-    def __init__(self, playwright: Playwright, profile: Path, *flags: str) -> None:
-        self.playwright = playwright
-        self.profile = profile
-        self.flags = [*FLAGS, *flags]
+    ``begin`` gives its profile, opened.
+    """
+
+    def __init__(self, begin: Callable[[], BrowserContext]) -> None:
+        self.begin = begin
         self.context: BrowserContext | None = None
         self.said: list[str] = []  # what beknown wrote to the console
         self.errors: list[str] = []  # exceptions that reached a page
         self.open()
 
     def open(self) -> None:
-        self.context = self.playwright.chromium.launch_persistent_context(
-            str(self.profile), executable_path=CHROMIUM, args=self.flags, headless=True
-        )
+        self.context = self.begin()
         self.context.set_default_timeout(PATIENCE * 1000)
 
     def page(self) -> Page:
@@ -204,11 +199,23 @@ class Browser:
 AnyBrowser = Browser | FirefoxBrowser
 
 
+def own_browser(playwright: Playwright, profile: Path, *flags: str) -> Browser:
+    """Give a Chromium of one's own, with this profile and more flags: starting one costs two seconds of a processor."""
+    launch = partial(playwright.chromium.launch_persistent_context, executable_path=CHROMIUM, headless=True)
+    return Browser(partial(launch, str(profile), args=[*FLAGS, *flags]))
+
+
 def tag(collector: Collector | Line, **attributes: str) -> str:
     """Give the tag as `beknown snippet` prints it, with more data- attributes. Tests are bots that want to count."""
     attributes.setdefault("bots", "count")
     more = "".join(f' data-{name.replace("_", "-")}="{value}"' for name, value in attributes.items() if name != "key")
     return f'<script async src="{collector.url}/beknown.js" data-key="{attributes.get("key", KEY)}"{more}></script>'
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    yield
+    NURSERY.close()
 
 
 @pytest.fixture
@@ -225,18 +232,26 @@ def site() -> Iterator[Site]:
     running.close()
 
 
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[SharedChromium]:
+    """One Chromium for all that need not restart it; each test has a profile of its own in it."""
+    running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+    yield running
+    running.close()
+
+
 @pytest.fixture
-def browser(playwright: Playwright, tmp_path: Path) -> Iterator[Browser]:
-    running = Browser(playwright, tmp_path / "profile")
+def browser(chromium: SharedChromium) -> Iterator[Browser]:
+    running = Browser(chromium.new_context)
     yield running
     running.close()
     assert running.errors == []
 
 
 @contextmanager
-def another_browser(playwright: Playwright, folder: Path) -> Iterator[Browser]:
+def another_browser(chromium: SharedChromium) -> Iterator[Browser]:
     """A second person's browser."""
-    running = Browser(playwright, folder)
+    running = Browser(chromium.new_context)
     try:
         yield running
     finally:
@@ -260,10 +275,10 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 
 @pytest.fixture(params=["chromium", "firefox"])
-def any_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBrowser]:
+def any_browser(request: pytest.FixtureRequest) -> Iterator[AnyBrowser]:
     """Each of the browsers in turn, fresh for this test."""
     if request.param == "chromium":
-        running: AnyBrowser = Browser(request.getfixturevalue("playwright"), tmp_path / "profile")
+        running: AnyBrowser = Browser(request.getfixturevalue("chromium").new_context)
     else:
         running = FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True)
     yield running
@@ -275,7 +290,7 @@ def any_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyB
 def lasting_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBrowser]:
     """Each of the browsers in turn, with a profile of its own: it can be closed and opened again."""
     if request.param == "chromium":
-        running: AnyBrowser = Browser(request.getfixturevalue("playwright"), tmp_path / "profile")
+        running: AnyBrowser = own_browser(request.getfixturevalue("playwright"), tmp_path / "profile")
     else:
         running = FirefoxBrowser(Firefox(tmp_path / "profile"), is_shared=False)
     yield running

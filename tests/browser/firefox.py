@@ -159,11 +159,16 @@ class Page:
         browser.firefox.pages[self.context] = self
 
     def goto(self, url: str, *, wait_until: str = "load") -> None:
-        """Load a page, until its load event."""
+        """Load a page, until its load event, in the tab that is looked at: a hidden page is not counted."""
+        self.bring_to_front()
         self.call("browsingContext.navigate", context=self.context, url=url, wait=WAITS[wait_until])
 
+    def bring_to_front(self) -> None:
+        self.call("browsingContext.activate", context=self.context)
+
     def reload(self) -> None:
-        """Load the page again, until its load event."""
+        """Load the page again, until its load event, looked at as well."""
+        self.bring_to_front()
         self.call("browsingContext.reload", context=self.context, wait="complete")
 
     def evaluate(self, script: str) -> Any:

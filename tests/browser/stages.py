@@ -14,13 +14,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
+from beknown import event
 from playwright.sync_api import Frame, Page, Playwright
 
 from ..client.test_conformance import Visitor
-from .conftest import KEY, Browser, Collector, Site, tag
+from .conftest import KEY, Browser, Collector, Site, own_browser, tag
 from .pyscript import ISOLATED, SLOW, opened, script
 
 NAME = f"bk_{KEY}"
+
+
+def is_of(tab: str, properties: dict[str, Any]) -> bool:
+    """Tell whether an event with these properties is a tab's."""
+    return properties["$window_id"] == event.window(properties["$session_id"], tab)
 
 
 class Found(Visitor):
@@ -62,7 +68,7 @@ class TagStage:
                 self.load(url)
         tab = self.scene.evaluate("beknown.flush().then(() => Object.values(sessionStorage)[0])")
         rows = self.collector.api("events", limit=100)["results"]
-        events = [row for row in reversed(rows) if row["properties"]["$window_id"] == tab]
+        events = [row for row in reversed(rows) if is_of(tab, row["properties"])]
         assert self.browser.context is not None
         cookies = {cookie["name"]: unquote(cookie["value"]) for cookie in self.browser.context.cookies()}
         local = dict(self.scene.evaluate("Object.entries(localStorage)"))
@@ -192,7 +198,7 @@ class PythonStage:
         """Give what became of a case."""
         outcome = self.outcomes[self.cases.index(case)]
         assert "failed" not in outcome, outcome["failed"]
-        events = [row for row in self.events if row["properties"]["$window_id"] == outcome["tab"]]
+        events = [row for row in self.events if is_of(outcome["tab"], row["properties"])]
         return Found(outcome["stored"], events, outcome["said"], outcome["journal"])
 
 
@@ -200,7 +206,7 @@ class PythonStage:
 def staged(kind: Any, playwright: Playwright, folder: Path) -> Iterator[Any]:
     """Set a stage up, with a collector, a site and a browser of its own."""
     collector, site = Collector(folder), Site()
-    browser = Browser(playwright, folder / "profile")
+    browser = own_browser(playwright, folder / "profile")
     yield kind(collector, site, browser)
     browser.close()
     site.close()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from .conftest import CHROMIUM, FLAGS, KEY, AnyBrowser, Collector, Line, Site, tag, until
@@ -203,25 +206,54 @@ WHEN_TOLD = """<script>const look = setInterval(() => fetch("/go").then(({ok}) =
   if (ok) { clearInterval(look); location = "/next" } }), 100)</script>"""
 
 
+@contextmanager
+def alone(profile: Path, url: str) -> Iterator[Path]:
+    """A Chromium that nobody drives: Playwright's own switches keep it from showing what it has prerendered, and from
+    ever taking a page for hidden."""
+    command = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", url]
+    browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield profile / "DevToolsActivePort"
+    finally:
+        browser.terminate()
+        browser.wait()
+
+
 def test_a_page_that_is_only_prerendered_is_not_counted_until_it_is_shown(
     collector: Collector, site: Site, tmp_path: Path
 ) -> None:
     told = "fetch('/next/is/' + (document.prerendering ? 'prerendered' : 'loaded'))"
     site.add("/next", tag(collector), script=told)
     home = site.add("/", PRERENDER + WHEN_TOLD + tag(collector))
-    # Playwright's own switches keep Chromium from showing what it has prerendered.
-    alone = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={tmp_path / 'alone'}", home]
-    browser = subprocess.Popen(alone, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with alone(tmp_path / "alone", home):
         until(lambda: "/next/is/prerendered" in site.asked, f"the next page to be prerendered; {site.asked}")
         collector.wait_for("$pageview")
         time.sleep(1)
         assert [event["properties"]["$pathname"] for event in collector.events("$pageview")] == ["/"]
         site.add("/go", "")
         views = collector.wait_for("$pageview", 2)
-    finally:
-        browser.terminate()
-        browser.wait()
     assert "/next/is/loaded" not in site.asked
     assert [event["properties"]["$pathname"] for event in views] == ["/", "/next"]
     assert len({event["distinct_id"] for event in views}) == 1
+
+
+MOVE_ON = "addEventListener('visibilitychange', () => document.hidden && (location = '/next'))"
+
+
+def test_a_page_that_was_opened_in_the_background_is_counted_when_it_is_seen(
+    collector: Collector, site: Site, tmp_path: Path
+) -> None:
+    site.add("/next", tag(collector), script="fetch('/next/is/' + document.visibilityState)")
+    home = site.add("/", "", script=MOVE_ON)
+    with alone(tmp_path / "alone", home) as told:
+        until(lambda: told.exists() and "/" in site.asked, "the browser to open its page")
+        browser = f"http://127.0.0.1:{told.read_text().split()[0]}/json"
+        (page,) = (each for each in httpx.get(browser).json() if each["type"] == "page")
+        httpx.put(f"{browser}/new?about:blank").raise_for_status()  # in front of it
+        until(lambda: "/next/is/hidden" in site.asked, f"the page to move on while it is hidden; {site.asked}")
+        time.sleep(1)
+        assert collector.events() == []
+        httpx.get(f"{browser}/activate/{page['id']}").raise_for_status()
+        (view,) = collector.wait_for("$pageview")
+    assert view["properties"]["$pathname"] == "/next"
+    assert "/next/is/visible" not in site.asked

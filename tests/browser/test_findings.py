@@ -17,9 +17,9 @@ import pytest
 from beknown.signature import sign
 from beknown_server import report
 from beknown_server.store import Project, Store, open_store
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from .conftest import CHROMIUM, FLAGS, Collector, Site, tag, until
+from .conftest import Collector, Site, tag, until
 from .test_storage import NO_COOKIES, NO_LOCAL_STORAGE
 
 NUMBERS = count()
@@ -85,13 +85,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     running = Collector(tmp_path_factory.mktemp("findings"))
     yield running
     running.end()
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from .conftest import KEY, AnyBrowser, Browser, Collector, Site, tag, until
+from .conftest import KEY, AnyBrowser, Collector, Site, own_browser, tag, until
 from .firefox import FirefoxBrowser
 from .test_consent import kept, opened
 
@@ -167,6 +167,7 @@ def test_a_visitor_whom_posthog_js_knew_keeps_their_ids(
         ("localStorage+cookie", {"cookie", "local", "session"}, True),
         ("cookie+localstorage", {"cookie", "local", "session"}, True),
         ("sessionstorage", {"session"}, True),
+        ("indexedDB", {"cookie", "local", "session"}, True),  # there is none: the default
     ],
 )
 def test_the_visitor_is_kept_where_the_tag_says(
@@ -194,7 +195,7 @@ def test_subdomains_share_the_visitor_and_open_tabs_follow(
     browser: AnyBrowser
     if where == "chromium":
         rules = "--host-resolver-rules=MAP *.example.test 127.0.0.1"
-        browser = Browser(request.getfixturevalue("playwright"), tmp_path / "subdomains", rules)
+        browser = own_browser(request.getfixturevalue("playwright"), tmp_path / "subdomains", rules)
     else:
         browser = FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True)  # it resolves all names so
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KEY, AnyBrowser, Browser, Collector, Site, tag
+from .conftest import KEY, AnyBrowser, Collector, Site, own_browser, tag
 
 # The faults are the subject here, so they are staged: what a browser does when a setting or a sandbox forbids storage.
 NO_COOKIES = """
@@ -80,7 +80,7 @@ def test_blocked_storage_never_shows_in_the_page(
 def test_a_browser_whose_own_settings_block_all_storage_is_still_counted(
     collector: Collector, site: Site, playwright, tmp_path: Path
 ) -> None:
-    browser = Browser(
+    browser = own_browser(
         playwright, tmp_path / "blocked", "--blink-settings=cookieEnabled=false,localStorageEnabled=false"
     )
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 
@@ -39,6 +40,7 @@ def test_two_tabs_opened_at_once_on_a_first_visit_agree_on_one_id(
             tab.evaluate(f"setTimeout(begin, 0, '{collector.url}/beknown.js', {moment}); 0")
         for tab in tabs:
             tab.wait_for_function("window.beknown")
+            tab.bring_to_front()  # Firefox's other tab is hidden until then, and not counted
             tab.evaluate("beknown.flush()")
         assert tabs[0].evaluate(ID) == tabs[1].evaluate(ID)
         views = collector.wait_for("$pageview", 2 * round)[-2:]
@@ -89,6 +91,29 @@ def test_tabs_share_a_session_and_windows_are_told_apart_also_one_that_a_page_op
     windows = [view["properties"]["$window_id"] for view in views]
     assert windows[0] == windows[2] != windows[1]
     assert opened["properties"]["$window_id"] not in windows
+
+
+def test_a_duplicated_tab_is_a_tab_of_its_own_and_so_is_one_after_a_crash(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
+    """What a browser copies of sessionStorage when a tab is duplicated, and keeps over a crash. No driver does it."""
+    home = site.add("/", tag(collector))
+    first, second = any_browser.page(), any_browser.page()
+    first.goto(home)
+    first.evaluate("beknown.ready.then(beknown.flush)")
+    copied = json.dumps(first.evaluate("Object.entries(sessionStorage)"))
+    assert len(json.loads(copied)) == 1
+    second.goto(site.add("/untagged", ""))
+    second.evaluate(f"for (const [name, text] of {copied}) sessionStorage.setItem(name, text)")
+    for page, path in ((second, "/"), (first, "/b"), (second, "/b"), (first, "/")):
+        page.goto(site.add(path, tag(collector)))
+        page.evaluate("beknown.ready.then(beknown.flush)")
+    views = collector.wait_for("$pageview", 5)
+    assert len({view["properties"]["$session_id"] for view in views}) == 1
+    windows = [view["properties"]["$window_id"] for view in views]
+    assert [windows.index(window) for window in windows] == [0, 1, 0, 1, 0]
+    numbers = [(event["properties"]["$window_id"], event["properties"]["$sequence"]) for event in collector.events()]
+    assert len(set(numbers)) == len(numbers)
 
 
 def test_two_tabs_share_one_journal_and_send_nothing_twice(

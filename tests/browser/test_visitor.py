@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Playwright
 
-from .conftest import AnyBrowser, Browser, Collector, Site, another_browser, tag
+from .conftest import AnyBrowser, Browser, Collector, SharedChromium, Site, another_browser, tag
 
 ID = "beknown.get_distinct_id()"
 DEVICE = "beknown.get_device_id()"
@@ -121,11 +118,11 @@ def test_page_views_follow_a_single_page_app(collector: Collector, site: Site, a
 
 
 def test_a_second_browser_is_another_person(
-    collector: Collector, site: Site, any_browser: AnyBrowser, playwright: Playwright, tmp_path: Path
+    collector: Collector, site: Site, any_browser: AnyBrowser, chromium: SharedChromium
 ) -> None:
     home = site.add("/", tag(collector))
     any_browser.page().goto(home)
-    with another_browser(playwright, tmp_path / "second") as second:
+    with another_browser(chromium) as second:
         second.page().goto(home)
         views = collector.wait_for("$pageview", 2)
     assert len({view["person_id"] for view in views}) == 2

@@ -130,7 +130,7 @@ class Page:
         if not self.seen:
             first = f"1.0.{SEED}.a..0.0.{SEED}"
             self.store(first, first + "\n{}")
-        self.adopt_journal()
+        self.adopt_journal()  # start.js does, later: a page that dies before leaves what it found where it was
         self.hand_over()
 
     # Storage

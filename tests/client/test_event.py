@@ -12,8 +12,15 @@ ENTRY = {
 }
 
 
+def visited():
+    """Give the state of a visitor whose session has begun."""
+    found = state.fresh("d1")
+    found.touch(ENTRY["at"], CALL)
+    return found
+
+
 def made(**changes):
-    wanted = {"call": CALL, "entry": ENTRY, "state": state.fresh("d1"), "facts": {}, "properties": {}}
+    wanted = {"call": CALL, "entry": ENTRY, "state": visited(), "facts": {}, "properties": {}}
     wanted.update(changes)
     wanted.setdefault("identity", wanted["state"].identity)
     wanted.setdefault("kept", wanted["state"])
@@ -44,7 +51,7 @@ def test_a_visitor_without_a_referrer_came_directly():
 
 
 def test_the_callers_properties_beat_registered_ones_and_those_beat_the_pages():
-    visitor = state.fresh("d1")
+    visitor = visited()
     visitor.registered = {"title": "registered", "plan": "registered"}
     properties = made(state=visitor, properties={"plan": "mine"})["properties"]
     assert properties["title"] == "registered"
@@ -56,7 +63,7 @@ def test_nobody_may_say_who_is_identified_but_us():
         "properties"
     ]
     assert properties["$device_id"] == "d1"
-    assert properties["$session_id"] == ""
+    assert properties["$session_id"] == ids.derived(CALL, "session")
     assert properties["$is_identified"] is False
     assert properties["$lib"] == "beknown"
 

@@ -10,12 +10,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from beknown import event
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from .browser_model import SEED, Call, World
 
 USERS = ("ada", "bob")
+
+
+def is_of(tab: str, properties: dict[str, Any]) -> bool:
+    """Tell whether an event with these properties is a tab's."""
+    return properties["$window_id"] == event.window(properties["$session_id"], tab)
 
 
 def replay(*steps: tuple[Any, ...]) -> World:
@@ -33,9 +39,7 @@ def replay(*steps: tuple[Any, ...]) -> World:
     # Two tabs that deliver the same calls at once may arrive in any order; the events' own times keep theirs.
     for tab in () if world.browser.is_shared else ("w", "b"):
         order = [
-            event["uuid"]
-            for event in world.browser.events
-            if event["properties"]["$window_id"] == tab and event["event"] == "x"
+            event["uuid"] for event in world.browser.events if event["event"] == "x" and is_of(tab, event["properties"])
         ]
         assert order == sorted(order), f"out of order: {order}"
     # Otherwise a log-in or log-out may be lost with its page: one that never returned, or that two tabs raced about.

@@ -50,7 +50,16 @@ class Visit:
         return list(self.disk)
 
     def tab(self, name, fresh):
-        return self.disk.setdefault("tab " + name, fresh)
+        found = self.disk.get("tab " + name, fresh)
+        heir = found.rstrip("~")
+        self.disk["tab " + name] = fresh if heir == found else heir
+        return self.disk["tab " + name], heir
+
+    def pass_on(self, name):
+        self.disk["tab " + name] += "~"
+
+    def once_seen(self, function):
+        function()
 
     def now(self):
         self.at += 1

@@ -16,8 +16,12 @@ CASES = (
     ("cookie", True, "", True),
     ("Cookie", True, "", True),
     ("memory", False, "", True),
-    ("indexedDB", False, "", False),
-    ("cookies", True, "", False),
+    ("indexedDB", True, "localStorage", False),  # a slip of the pen is the default
+    ("cookies", True, "localStorage", False),
+    ("session", False, "sessionStorage", False),
+    ("mem", False, "", False),
+    ("local", False, "localStorage", False),
+    ("local+cookie", True, "localStorage", False),
 )
 
 

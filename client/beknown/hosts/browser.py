@@ -36,6 +36,7 @@ if IN_BROWSER:
         from pyodide.ffi import create_proxy  # type: ignore[import-not-found]
 
 DAYS_400 = 34560000  # s; the longest that browsers keep a cookie
+MARK = "~"  # after a tab's id: its page was left, its next one goes on with it
 KEEPALIVE = 60000  # bytes; fetch refuses more than 64 KiB of what is to outlive the page
 
 
@@ -147,17 +148,28 @@ class Browser:
         found = self._attempt(lambda: js.JSON.stringify(self._window.Object.keys(kept))) if kept is not None else ""
         return (json.loads(found) if found else []) + list(self._memory)
 
-    def tab(self, name: str, fresh: str) -> str:
-        """Give this tab's id: what sessionStorage holds under a name, ``fresh`` if that is nothing yet."""
+    def tab(self, name: str, fresh: str) -> "tuple[str, str]":
+        """Give this tab's id, and whose journal it takes over. static/beknown.js says what the mark is for."""
 
-        def read() -> str:
+        def read() -> "tuple[str, str]":
             storage = self._storage_of("sessionStorage")
-            known = storage.getItem(name)
-            if not known:
-                self._set(storage, name, fresh)
-            return known or fresh
+            found = storage.getItem(name) or fresh
+            heir, mark, _ = found.partition(MARK)
+            mine = heir if mark else fresh
+            self._set(storage, name, mine)
+            return mine, heir
 
-        return self._attempt(read) or fresh
+        return self._attempt(read) or (fresh, fresh)
+
+    def pass_on(self, name: str) -> None:
+        """Mark the tab's id, if there is one, as left for the tab's next page."""
+
+        def mark() -> None:
+            found = (storage := self._storage_of("sessionStorage")).getItem(name)
+            if found and MARK not in found:
+                self._set(storage, name, found + MARK)
+
+        self._attempt(mark)
 
     # What is known of page and visitor ----------------------------------------------------------------------------
 
@@ -179,6 +191,7 @@ class Browser:
             "agent": str(navigator.userAgent),
             "language": str(navigator.language),
             "timezone": self._attempt(lambda: js.Intl.DateTimeFormat().resolvedOptions().timeZone),
+            "offset": int(js.Date.new().getTimezoneOffset()),
             "driven": self.has_page and self._window.navigator.webdriver is True,
             "gpc": self._attempt(lambda: navigator.globalPrivacyControl is True or str(navigator.doNotTrack) == "1"),
         }
@@ -235,6 +248,13 @@ class Browser:
         """Call a function at each such event of the window, until the page ends. A worker's would come too late."""
         if self._window is js:
             js.addEventListener(event, create_proxy(function))
+
+    def once_seen(self, function: "Callable[[], None]") -> None:
+        """Call a function now, or once the page is seen: it may have been opened in the background."""
+        if self._window is js and self._attempt(lambda: self._document.hidden is True):
+            js.addEventListener("visibilitychange", create_proxy(lambda _: function()), js.JSON.parse('{"once": true}'))
+        else:
+            function()
 
     def line(self, key: str, heard: "Callable[[str], None]") -> "Callable[[str], None] | None":
         """Ask the page of this worker for a line (bridge.js): texts that come are ``heard``. Give what sends one."""

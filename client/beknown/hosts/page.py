@@ -55,7 +55,7 @@ class Page:
         self._facts = browser.facts()
         self.mode = ""  # of consent, as it was acted upon
         self.tracker: "Tracker | None" = None  # only while calls may run
-        self.tab = ""
+        self.tab = self._heir = ""
         self._waiting: "list[tuple[str, str]]" = []  # (call id, journal entry) of calls that consent may let run
         self._last = 0.0
         self._count = 0
@@ -67,7 +67,7 @@ class Page:
         for hook in hooks:
             self.hook(*hook)
         self._attend()
-        self._view()
+        browser.once_seen(self._view)
         self._here = browser.where()["url"]
         if self._counts:
             browser.listen("popstate", self._moved)
@@ -127,13 +127,13 @@ class Page:
         self._carry_out()
 
     def _adopt(self) -> None:
-        """Take over what earlier pages left: this tab's at once, another tab's when it is old enough."""
+        """Take over what earlier pages left: our tab's at once, another tab's when it is old enough."""
         for place in sorted(self.browser.names()):
             prefix, _, rest = place.partition("~")
             id, _, owner = rest.partition("~")
             if prefix != self.name or not ids.is_uuid(id) or id in self.unsent:
                 continue
-            if owner == self.tab or self.browser.now() - ids.time_of(id) > ADOPTED_AFTER:
+            if owner == self._heir or self.browser.now() - ids.time_of(id) > ADOPTED_AFTER:
                 text = self.browser.get(place)
                 self.unsent[id] = (text, place)
                 self._run(id, text)
@@ -198,8 +198,8 @@ class Page:
             self.browser.area = ""
         if not permission.is_live(mode):
             return
-        fresh = self._id()
-        self.tab = self.browser.tab(self.name + "~tab", fresh) if self.browser.area else fresh
+        mine = self.tab or self._id()
+        self.tab, self._heir = self.browser.tab(self.name + "~tab", mine) if self.browser.area else (mine, mine)
         if not self._identity():
             self._store(*newcomer(self._id()))
         facts = dict(self._facts, consent=mode, posthog=self._posthog())
@@ -315,6 +315,7 @@ class Page:
         """The page is being left: what the server does not have yet goes by a request that outlives the page."""
         if self._counts:
             self.take("pageleave", [])
+        self.browser.pass_on(self.name + "~tab")
         if self.tracker is not None:
             calls = sorted(self.unsent)
             while calls and not self.browser.beacon(self.api + "/run", self._visit(calls, self.tracker)):
