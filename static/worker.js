@@ -38,7 +38,8 @@ const send = async (body) => {
     const response = await fetch(api + "/e/", how);
     result.status = response.status;
     result.retry_after = (parseFloat(response.headers.get("Retry-After")) || 0) * 1000;
-    if (response.status != 200) result.detail = (await response.json()).detail || "";
+    const { detail } = await response.json(); // in any case: until then the request counts among those that outlive the page
+    if (response.status != 200) result.detail = detail || "";
   } catch {
     // No answer (offline, blocked), or one that is no JSON: the status says enough.
   }

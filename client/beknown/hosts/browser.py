@@ -212,11 +212,11 @@ class Browser:
         try:
             response = await js.fetch(url, js.JSON.parse(json.dumps(how)))
             result["status"] = int(response.status)
-            wait = response.headers.get("Retry-After")
-            if wait:
+            if wait := response.headers.get("Retry-After"):
                 result["retry_after"] = float(wait) * 1000
+            said = await response.text()  # in any case: until then the request counts among those that outlive the page
             if result["status"] != 200:
-                result["detail"] = json.loads(await response.text()).get("detail", "")
+                result["detail"] = json.loads(said).get("detail", "")
         except Exception:  # offline, blocked, an answer that is no JSON, a date: the status says enough
             pass
         return result
