@@ -403,7 +403,8 @@ window.late = 0;
 const now = Date.now;
 Date.now = () => now() + late;
 window.delivered = async () => {
-  while (Object.keys(localStorage).some((name) => name.includes("~"))) await new Promise((done) => setTimeout(done, 50));
+  const waits = (name) => name.includes("~");
+  while (Object.keys(localStorage).some(waits)) await new Promise((done) => setTimeout(done, 50));
 };
 </script>"""
 MOST_BYTES = 65536  # what 10,000 captures may add: the interpreters' caches, and an event on its way
