@@ -66,7 +66,7 @@
     });
   const store = (text, local) => {
     const age = text && (mode == "denied" || (area && !/^(s|m|local(storage)?$)/i.test(persistence))) ? 34560000 : 0; // 400 days, browsers' most
-    disk(text ? "set" : "remove", name, local); // first: it has everything in one piece
+    text ? disk("set", name, local) : disk("remove", name); // first: it has everything in one piece
     if (cookie(name) != text) {
       if (domain == null) {
         bake(name, "", 0); // one of this host alone would hide the shared one
@@ -87,7 +87,6 @@
   };
 
   let tab = uuid();
-  let heir; // the tab whose journal is ours: the one that left its id here
   const place = name + "~tab"; // where sessionStorage keeps it
 
   // Consent -------------------------------------------------------------------------------------------------------
@@ -98,11 +97,15 @@
   let mode; // granted, cookieless, pending or denied, as it was acted upon
   let missed; // a page view that a no has kept from being counted: a yes on the same page counts it
   let live; // calls run: granted or cookieless
+  let wish; // what was said while the page was only prerendered
   const choice = () => ({ y: "granted", e: "denied" })[identity()[1]]; // stored: "1y." is a yes, "denied" a no
   // Acts upon a choice: one that was said just now, or in another tab or on another subdomain.
-  const attend = (said) => {
+  const attend = (said = wish) => {
     const before = mode;
-    mode = document.prerendering ? "pending" : said || choice() || wanted;
+    mode = "pending";
+    if (document.prerendering) return (wish = said);
+    wish = 0;
+    mode = said || choice() || wanted;
     if (mode != "granted") {
       // The server's copy (cookie.py), for any of the domains: an answer that was on its way has set it once more.
       if (cookie(name + ".kept")) ["", ...domains].map((each) => bake(name + ".kept", "", 0, each));
@@ -123,25 +126,26 @@
       attempt(() => {
         // A page that is left marks it. Without the mark it came with a copy of another tab's storage, as a duplicated
         // tab and a window that a page opened have it, or from a crash.
-        heir = sessionStorage[place]?.slice(0, 36);
-        if (sessionStorage[place]?.[36]) tab = heir;
+        if (sessionStorage[place]?.[36]) tab = sessionStorage[place].slice(0, 36);
         sessionStorage[place] = tab;
       });
+    // What the tab's earlier pages left belongs before what is called here. start.js adopts other tabs' journals.
+    attempt(() => Object.keys(window[area]).map((each) => each.endsWith("~" + tab) && adopt(each.split("~")[1], disk("get", each), each)));
     unsent.forEach(([text, place]) => disk("set", place, text));
     queue.splice(0, 1e9, ...unsent.keys());
     if (missed) missed = view();
     import(base + "__BEKNOWN_VERSION_PATH__/start.js").then(
-      (script) => live && (python ||= script.default(page, area, heir)),
+      (script) => live && (python ||= script.default(page, area)),
       () => settle((python = { over: 1 })), // blocked: the calls leave by beacon
     );
   };
   // Stores somebody new, or who is stored already, in the form that says whether they were asked (permission.py).
-  // Who says yes begins at a revision that no copy from before a no has reached.
+  // Who says yes after a no begins at a revision that no copy from before it has reached.
   const meet = (form) => {
     const [text, local] = stored();
     const seed = uuid();
     const whole =
-      text[0] == 1 ? text.replace(/^1y?/, form) : [form, form == 1 ? 0 : Date.now(), seed, "a..0.0", seed].join(".");
+      text[0] == 1 ? text.replace(/^1y?/, form) : [form, text ? Date.now() : 0, seed, "a..0.0", seed].join(".");
     store(whole, whole + "\n" + (local.split("\n")[1] || "{}"));
   };
 
@@ -150,6 +154,7 @@
   const unsent = new Map(); // call id -> [text, its key in storage], for every call the server does not have yet
   const queue = []; // ids in `unsent` that no Python has been handed yet
 
+  const adopt = (id, text, place) => unsent.set(id, [text, place]);
   const drop = (ids) => {
     for (const id of ids) {
       disk("remove", unsent.get(id)?.[1]);
@@ -177,7 +182,7 @@
         title: document.title, window: tab,
       }, plain);
       const place = name + "~" + id + "~" + tab;
-      unsent.set(id, [text, place]);
+      adopt(id, text, place);
       queue.push(id);
       queueMicrotask(handOver); // what one task calls travels together
       if (live) disk("set", place, text);
@@ -198,7 +203,7 @@
   const visit = (ids) => ({
     options, stored: stored(), calls: calls(ids),
     facts: {
-      driven: navigator.webdriver, now: Date.now(), offset: new Date().getTimezoneOffset(),
+      driven: navigator.webdriver, now: Date.now(),
       screen: [screen.width, screen.height], viewport: [innerWidth, innerHeight], consent: mode, gpc, hooked: hooks.length,
       posthog: cookie(posthog) || disk("get", posthog), // inherited.py
     },

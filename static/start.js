@@ -9,6 +9,7 @@
 // - Python starts when the page is idle. What a page rarely needs is a script beside this one, loaded when it is needed.
 
 const LONGEST = 3e5; // ms between two tries
+const YOUNG = 3e4; // ms: a call may still be on its way in the tab that made it
 
 // Trusted Types take a script's address only from a named policy. In the page, and as a text in the blob.
 const trusted = (url) =>
@@ -25,11 +26,11 @@ let isListening; // once in a page, however often consent is given and taken bac
  * identity  () gives the cookie's text; changed() what another tab has stored since it was last asked, or false
  * disk      (action, name, text) reaches storage; store(cookie, local) keeps the state; drop(ids) forgets calls
  * full      some call's events found no room in storage: state and removals wait until the server has everything
- * area      which of the window's storages holds the journal; heir: the tab whose calls there are ours to deliver
+ * area      which of the window's storages holds the journal
  * isReady   is told which Python is up; settle() resolves what flush() promised, where that is due
  * over      nothing more leaves this page, or nothing until the browser is online again
  */
-export default (page, area, heir) => {
+export default (page, area) => {
   const { options, hooks, unsent, queue, say, calls, visit, identity, changed, disk, store, drop } = page;
   const base = import.meta.url.replace(/\/[^/]*$/, "");
   const api = options.api || base.replace(/\/v\/[^/]*$/, "");
@@ -48,14 +49,16 @@ export default (page, area, heir) => {
   // that was stored last is used, by both.
   let running = client.get_session_id() ? 0 : sleep(10).then(() => next());
 
-  // What earlier pages left: our tab's at once; another tab's only when it is too old to be on its way there. Asked
-  // twice: what a page writes while it is left may reach the next page's process only after that has begun.
+  // What earlier pages left: our tab's at once; another tab's, also one that has crashed, only when it is too old to be on
+  // its way there. Asked again: what a page writes while it is left may reach the next page's process only after that has
+  // begun, and what is too young now will not be in half a minute.
   const adoptJournal = () => {
     try {
+      const tab = sessionStorage[`bk_${options.key}~tab`];
       for (const place of Object.keys(window[area])) {
         const [prefix, id, owner] = place.split("~");
-        if (prefix != "bk_" + options.key || !id || unsent.has(id)) continue;
-        if (owner != heir && Date.now() - parseInt(id.replace("-", ""), 16) < 3e4) continue;
+        if (prefix != "bk_" + options.key || !owner || unsent.has(id)) continue;
+        if (owner != tab && Date.now() - parseInt(id.replace("-", ""), 16) < YOUNG) continue;
         unsent.set(id, [disk("get", place), place]);
         queue.push(id);
       }
@@ -213,6 +216,11 @@ export default (page, area, heir) => {
   isListening = true;
 
   adoptJournal();
+  setTimeout(() => {
+    if (isStopped) return;
+    adoptJournal();
+    handOver();
+  }, YOUNG);
   if (options.load == "eager") start();
   else if (document.readyState == "complete") idle();
   else addEventListener("load", idle);

@@ -11,9 +11,9 @@ Rules:
 from . import ids, wire
 
 
-def newcomer(seed: str, format: str = wire.UNASKED) -> "list[str]":
+def newcomer(seed: str, format: str = wire.UNASKED, *, after_no: bool = False) -> "list[str]":
     """Give what to store of a visitor never seen before, or forgotten."""
-    revision = ids.time_of(seed) if format == wire.ASKED else 0
+    revision = ids.time_of(seed) if after_no else 0
     cookie = f"{format}.{revision}.{seed}.a..0.0.{seed}"
     return [cookie, cookie + "\n{}"]
 
@@ -23,6 +23,6 @@ def consented(stored: "list[str]", seed: str) -> "list[str]":
     cookie, local = stored
     head, dot, rest = cookie.partition(".")
     if head not in (wire.UNASKED, wire.ASKED) or not dot:
-        return newcomer(seed, wire.ASKED)
+        return newcomer(seed, wire.ASKED, after_no=cookie != "")
     cookie = wire.ASKED + "." + rest
     return [cookie, cookie + "\n" + (local.partition("\n")[2] or "{}")]

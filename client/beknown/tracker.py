@@ -77,7 +77,9 @@ class Tracker:
         self._heard = False  # the server has answered this page
         self._stopped = False
         self.follow(stored)
-        found = inherited(facts.get("posthog"), seed) if not self.state.session.id else None
+        # Nobody has been here: neither known, nor logged out, nor one who said no.
+        is_new = not self.state.session.id and self.state.revision <= 0
+        found = inherited(facts.get("posthog"), seed) if is_new else None
         if found and self._mode == permission.GRANTED:
             self.state.become(found)
 

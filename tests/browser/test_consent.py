@@ -237,6 +237,23 @@ def test_a_page_that_is_only_prerendered_is_not_counted_until_it_is_shown(
     assert len({event["distinct_id"] for event in views}) == 1
 
 
+def test_what_is_chosen_while_a_page_is_only_prerendered_counts_once_it_is_shown(
+    collector: Collector, site: Site, tmp_path: Path
+) -> None:
+    told = "const chosen = () => fetch('/next/is/' + (document.prerendering ? 'chosen' : 'late'));"
+    choose = "addEventListener('load', () => { beknown.capture('before'); beknown.opt_out(); chosen() });"
+    shown = "document.addEventListener('prerenderingchange', () => fetch('/next/was/shown'))"
+    site.add("/next", tag(collector), script=told + choose + shown)
+    home = site.add("/", PRERENDER + WHEN_TOLD + tag(collector))
+    with alone(tmp_path / "alone", home):
+        until(lambda: "/next/is/chosen" in site.asked, f"the next page to be prerendered; {site.asked}")
+        collector.wait_for("$pageview")
+        site.add("/go", "")
+        until(lambda: "/next/was/shown" in site.asked, "the next page to be shown")
+        time.sleep(1.5)
+    assert {event["properties"]["$pathname"] for event in collector.events()} == {"/"}
+
+
 MOVE_ON = "addEventListener('visibilitychange', () => document.hidden && (location = '/next'))"
 
 

@@ -8,8 +8,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from .conftest import KEY, AnyBrowser, Collector, Site, own_browser, tag, until
+from .conftest import KEY, AnyBrowser, Collector, Line, Site, own_browser, tag, until
 from .firefox import FirefoxBrowser
+from .line import DROPPED
 from .test_consent import kept, opened
 
 NAME = f"bk_{KEY}"
@@ -186,6 +187,27 @@ def test_the_visitor_is_kept_where_the_tag_says(
     page.reload()
     page.wait_for_function("window.beknown")
     assert (page.evaluate("beknown.get_distinct_id()") == "ada") is lasts
+
+
+@pytest.mark.parametrize("mode", ["cookie+localStorage", "sessionStorage"])
+def test_a_tab_goes_on_over_its_pages_and_their_calls_too_wherever_it_is_kept(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser, mode: str
+) -> None:
+    tags = tag(line, persistence=mode, first="page")
+    site.add("/b", tags)
+    page = opened(any_browser, site.add("/a", tags))
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    line.faults["/e/"] = line.faults["/run"] = DROPPED  # neither these nor the farewell
+    page.evaluate("beknown.capture('clicked')")
+    page.goto(site.url + "/b")
+    line.faults.clear()
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    until(lambda: len(collector.events()) == 4, "what both pages said")
+    events = collector.events()
+    assert [event["event"] for event in events] == ["$pageview", "clicked", "$pageleave", "$pageview"]
+    assert [event["properties"]["$sequence"] for event in events] == [1, 2, 3, 4]
+    assert len({event["properties"]["$window_id"] for event in events}) == 1
+    assert any_browser.listen() == []
 
 
 @pytest.mark.parametrize("where", ["chromium", "firefox"])

@@ -93,6 +93,23 @@ def test_tabs_share_a_session_and_windows_are_told_apart_also_one_that_a_page_op
     assert opened["properties"]["$window_id"] not in windows
 
 
+def test_a_window_that_a_page_opens_leaves_the_pages_calls_to_it(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
+) -> None:
+    site.add("/opened", tag(line), script="addEventListener('load', () => beknown.capture('opened'))")
+    page = any_browser.page()
+    page.goto(site.add("/", tag(line, first="page")))
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    line.bodies.clear()
+    line.hold("/e/")
+    page.evaluate("beknown.capture('clicked'); window.open('/opened'); 0")
+    collector.wait_for("opened")
+    line.release()
+    page.evaluate("beknown.flush()")
+    (clicked,) = collector.wait_for("clicked")
+    assert Counter(line.uuids())[clicked["uuid"]] == 1
+
+
 def test_a_duplicated_tab_is_a_tab_of_its_own_and_so_is_one_after_a_crash(
     collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:

@@ -130,7 +130,7 @@ class Page:
         if not self.seen:
             first = f"1.0.{SEED}.a..0.0.{SEED}"
             self.store(first, first + "\n{}")
-        self.adopt_journal()  # start.js does, later: a page that dies before leaves what it found where it was
+        self.adopt_journal()
         self.hand_over()
 
     # Storage
@@ -415,11 +415,14 @@ class World:
     def __init__(self) -> None:
         self.browser = Browser()
         self.pages: dict[str, Page] = {}
+        self.names = {"w": "w", "b": "b"}  # of the tabs; after a crash a tab has another one
+        self.tabs: set[str] = set()  # all names that there were
 
     def page(self, tab: str) -> Page:
         if tab not in self.pages:
-            self.pages[tab] = Page(self.browser, tab)
-        self.browser.alive = set(self.pages)
+            self.pages[tab] = Page(self.browser, self.names[tab])
+            self.tabs.add(self.names[tab])
+        self.browser.alive = {page.tab for page in self.pages.values()}
         return self.pages[tab]
 
     def step(self, what: str, tab: str, detail: Any = None) -> None:
@@ -444,6 +447,7 @@ class World:
         except Died:
             page.gone()
             del self.pages[tab]
+            self.names[tab] += "'"
 
     def end(self) -> None:
         """A good page load in every tab: time has passed, storage takes writes, the server is well."""

@@ -20,7 +20,7 @@ def test_a_yes_keeps_who_they_were_and_makes_somebody_of_who_was_nobody():
 
 
 def test_who_says_yes_after_a_no_is_newer_than_every_copy_from_before_it():
-    before = newcomer(SEED, wire.ASKED)[0]
+    before = newcomer(SEED, wire.ASKED, after_no=True)[0]
     fields = wire.unpack_cookie(before)
     then = wire.pack_cookie(dict(fields, revision=fields["revision"] + 60000, distinct_id="ada", identified=True))
     later = ids.uuid7(ids.time_of(SEED) + 60001, bytes(10))
@@ -29,3 +29,4 @@ def test_who_says_yes_after_a_no_is_newer_than_every_copy_from_before_it():
     now.follow(then)
     assert now.identity.distinct_id == later
     assert wire.unpack_cookie(newcomer(later)[0])["revision"] == 0
+    assert wire.unpack_cookie(consented(["", ""], later)[0])["revision"] == 0

@@ -37,7 +37,7 @@ def replay(*steps: tuple[Any, ...]) -> World:
     assert not missing, f"lost: {missing}"
     assert {uuid for uuid, event in events.items() if event["event"] == "x"} <= {call.id for call in captured}
     # Two tabs that deliver the same calls at once may arrive in any order; the events' own times keep theirs.
-    for tab in () if world.browser.is_shared else ("w", "b"):
+    for tab in () if world.browser.is_shared else world.tabs:
         order = [
             event["uuid"] for event in world.browser.events if event["event"] == "x" and is_of(tab, event["properties"])
         ]

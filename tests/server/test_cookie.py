@@ -162,7 +162,7 @@ def test_a_visitor_who_has_said_no_gets_none(client: FlaskClient, project: Proje
 def test_who_said_yes_after_a_no_is_not_who_was_kept_before(client: FlaskClient, project: Project) -> None:
     client.set_cookie(KEPT, quote(identity(revision=9)))
     seed = uuid_of(now_ms())
-    (fresh, local) = newcomer(seed, ASKED)
+    (fresh, local) = newcomer(seed, ASKED, after_no=True)
     answer = run(client, fresh, local=local)
     assert after(answer).endswith("." + seed)
     assert seed in set_by(answer)[KEPT]
