@@ -56,7 +56,7 @@ class Columns:
     def reading(self, project_id: int) -> Iterator[Reading]:
         """Give what answers questions about one project, as it is now.
 
-        Raises TooBusy while the copy is still being made (its text says how far it is).
+        Raises Building while the copy is still being made.
         """
         copy = self._copy(project_id)
         copy.catch_up(PATIENCE_S)

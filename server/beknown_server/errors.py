@@ -10,6 +10,7 @@
     ├── WrongType     415    a content type or a compression that this route does not take
     ├── TooMany       429    more than the operator lets through; ask again after ``retry_after`` seconds
     └── TooBusy       503    the store cannot take it now; ask again after ``retry_after`` seconds
+        └── Building  503    what counting reads is still being made; ``share`` says how much is done
     Misconfigured            the server cannot start like this (command line, environment, pending migrations)
 
 Rules:
@@ -35,6 +36,7 @@ class Refusal(Exception):
         self.fix = fix
         self.example = example or detail
         self.retry_after = retry_after
+        self.share: float | None = None  # how much is done of what the answer waits for, 0 to 1
         self.project_id: int | None = None  # set by whoever knows whose request it is, for the warnings page
 
 
@@ -102,6 +104,14 @@ class TooBusy(Refusal):
 
     def __init__(self, code: str, detail: str, *, fix: str = "", example: str = "", retry_after: int = 1):
         super().__init__(code, detail, fix=fix, example=example, retry_after=retry_after)
+
+
+class Building(TooBusy):
+    """What counting reads is still being made; ``share`` says how much of it is done."""
+
+    def __init__(self, share: float):
+        super().__init__("columns_building", f"the columnar copy is being made: {share:.0%} is done.", retry_after=2)
+        self.share = share
 
 
 class Misconfigured(Exception):

@@ -131,21 +131,22 @@ def identity() -> ResponseReturnValue:
     days = choices.RANGES.get(span, choices.RANGES[FIRST_SPAN])
     last = zone_of(g.project.options).day(now_ms())
     body = {"date_from": (last - timedelta(days=days - 1)).isoformat(), "date_to": last.isoformat()}
+    frame = {"days": days, "spans": choices.RANGES, "span": span}
     try:
         found = report_of(g.project, body)
     except Refusal as refusal:
-        return draw("beknown/identity.html", report=None, complaint=refusal, days=days, spans=choices.RANGES)
+        return draw("beknown/identity.html", report=None, complaint=refusal, **frame)
     weeks = figures.weeks_of(found["weeks"], [name for name, _ in display.RUNGS])
     users = found["unique_users"]
     return draw(
         "beknown/identity.html",
         report=found,
-        days=days,
-        spans=choices.RANGES,
+        complaint=None,
         rungs=display.RUNGS,
         scale=figures.between(users["low"], users["persons"], users["high"]),
         weeks=weeks,
         chart=orjson.dumps(weeks).decode(),
+        **frame,
     )
 
 

@@ -21,7 +21,7 @@ import duckdb
 import orjson
 
 from .asked import code_of
-from .errors import TooBusy
+from .errors import Building
 from .segments import GRACE_S, Segment, Segments
 from .store import Store
 
@@ -68,22 +68,18 @@ class Replica:
             self._db.execute(f"create table {self._schema}.{table} ({columns})")
 
     def catch_up(self, patience: float) -> None:
-        """Wait until all is here that was in the store when this was called; raise TooBusy if that takes too long."""
+        """Wait until all is here that was in the store when this was called; raise Building if that takes too long."""
         self._segments.tidy()
         events, changes = self._store.latest(self._project_id)
         deadline = time.monotonic() + patience
         self._check_files()
         while not self._has(events, changes):
             left = deadline - time.monotonic()
-            if left <= 0:
-                share = self._share(events)
-                raise TooBusy(
-                    "columns_building", f"the columnar copy is being made: {share:.0%} is done.", retry_after=2
-                )
-            builder = self._build()
-            builder.join(left)
+            self._build().join(max(left, 0))  # also for those without patience: they come again and find more done
             if self._error is not None:
                 raise self._error
+            if left <= 0 and not self._has(events, changes):
+                raise Building(self._share(events))
 
     def progress(self) -> float:
         """Give how much is here, from 0 to 1, and see to it that it becomes more."""

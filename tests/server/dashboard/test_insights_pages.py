@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
+import time
+from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from beknown_server import choices, insight_pages
+from beknown_server import choices, columns, insight_pages, replica
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
@@ -133,6 +136,48 @@ def test_what_a_visitor_sends_is_never_run(dashboard: Dashboard) -> None:
 def test_an_empty_project_says_so(dashboard: Dashboard) -> None:
     for kind in insight_pages.ANSWERS:
         assert dashboard.signed_in().get(f"/insights?kind={kind}").status_code == 200
+
+
+@pytest.fixture
+def halfway(dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A copy that is made anew and stands still at a half until this is set; nobody has the patience to wait for it."""
+    for number in range(40):
+        dashboard.happens("$pageview", f"visitor-{number}", at=NOW)
+    may_go_on, read = threading.Event(), dashboard.store.columns
+
+    def slowly(project: int, table: Any, *, after: int, limit: int) -> Any:
+        assert table != "event" or after < 20 or may_go_on.wait(30)
+        return read(project, table, after=after, limit=limit)
+
+    monkeypatch.setattr(dashboard.store, "columns", slowly)
+    monkeypatch.setattr(replica, "PAGE", 10)
+    monkeypatch.setattr(columns, "PATIENCE_S", 0.0)
+    yield may_go_on
+    may_go_on.set()
+
+
+@pytest.mark.parametrize("page", ["/insights?kind=trends", "/identity?span=7d", f"/insights/people?{FUNNEL}"])
+def test_while_the_copy_is_made_a_bar_says_how_far_and_the_page_comes_again_by_itself(
+    dashboard: Dashboard, halfway: threading.Event, page: str
+) -> None:
+    client = dashboard.signed_in()
+    for path in (page, "/overview/numbers"):
+        until(lambda at=path: '<progress max="100" value="50">50%</progress>' in client.get(at).text)
+    text = client.get(page).text
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in text[: text.index("</head>")]
+    assert re.search(r'<label class="done"><span>[^<]+</span><progress', text)
+    assert page.startswith("/insights/people") or f'hx-get="{page}' in unescape(text)
+    halfway.set()
+    until(lambda: "<progress" not in client.get(page).text)
+    assert 'http-equiv="refresh"' not in client.get(page).text
+
+
+def until(question: Callable[[], bool]) -> None:
+    """Ask until the answer is yes."""
+    deadline = time.monotonic() + 30
+    while not question():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def _arguments(query: str) -> Any:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
+import sys
+import time
 from typing import Any
 
 import pytest
+from beknown_server import replica
 from beknown_server.cli import cli
 from beknown_server.register import Register
 from beknown_server.report import report, unique
-from beknown_server.store import Claim, Event
+from beknown_server.store import Claim, Event, Store
 from flask.testing import FlaskClient
 
 from .conftest import History, ms
@@ -265,3 +270,29 @@ def test_the_command_prints_it(clean: History, database: str, capsys: pytest.Cap
     assert "Unique users  3, at least 3, at most 3" in text
     assert "forgotten_reset  1  (high)" in text
     assert "see Visitor zoe" in text
+
+
+class Terminal(io.StringIO):
+    """What a terminal was sent."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_command_shows_how_far_the_copy_is_while_it_is_made(
+    clean: History, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Store.columns
+
+    def slowly(self: Store, *given: Any, **more: Any) -> Any:
+        time.sleep(0.1)
+        return read(self, *given, **more)
+
+    monkeypatch.setattr(Store, "columns", slowly)
+    monkeypatch.setattr(replica, "PAGE", 2)
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    cli.main(["report", "--database", database], standalone_mode=False)
+    shares = [int(share) for share in re.findall(r"Columnar copy .* (\d+)%", terminal.getvalue().replace("\r", "\n"))]
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
+    assert any(0 < share < 100 for share in shares)
