@@ -1,7 +1,8 @@
 """One reading of the columnar copy: named questions (questions/*.sql), all answered in the same transaction.
 
 Rules:
-- A question takes at most MOST_S seconds and at most MEMORY; what needs more memory goes to disk as long as it can.
+- A reading is one answer: all its questions together take at most MOST_S seconds, each gets what is left of them.
+- A question takes at most MEMORY; what needs more memory goes to disk as long as it can.
 - What DuckDB refuses is the caller's mistake (a bad pattern) or the moment's (too busy): never an error of ours.
 """
 
@@ -21,7 +22,7 @@ import orjson
 from .asked import filled
 from .errors import TooBusy, Unusable
 
-MOST_S = 30.0  # a question that takes longer is stopped
+MOST_S = 30.0  # an answer that takes longer is stopped
 MEMORY, DISK = "1GB", "8GB"  # per process; what needs more memory goes to disk, what needs more of that is refused
 
 ROWS_AT_ONCE = 20_000  # on their way into a table
@@ -34,6 +35,7 @@ class Reading:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._deadline = time.monotonic() + MOST_S
 
     def ask(self, question: str, fragments: dict[str, str] | None = None, **values: Any) -> list[tuple[Any, ...]]:
         """Give the rows that answer a question: ``{name}`` is replaced by SQL of ours, ``$name`` by a value.
@@ -52,10 +54,9 @@ class Reading:
     def load(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
         """Make a table for this reading alone, such as persons' properties: ``columns`` as in from_json.
 
-        Rows are taken as they come, so that not all are in memory at once; that takes at most MOST_S too.
+        Rows are taken as they come, so that not all are in memory at once; the time that takes is the answer's too.
         """
         names, coming = list(orjson.loads(columns)[0]), iter(rows)
-        deadline = time.monotonic() + MOST_S
         taken = "select unnest(from_json($rows, $shape), recursive := true)"
         sql, page = f"create or replace temp table {table} as {taken}", list[dict[str, Any]]()
         with self._limited():
@@ -64,13 +65,16 @@ class Reading:
                 page = [dict(zip(names, row, strict=True)) for row in islice(coming, ROWS_AT_ONCE)]
                 if not page:
                     return
-                if time.monotonic() > deadline:
+                if time.monotonic() > self._deadline:
                     raise _too_long()
                 sql = f"insert into {table} {taken}"
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
-        clock = threading.Timer(MOST_S, self._connection.interrupt)
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise _too_long()
+        clock = threading.Timer(left, self._connection.interrupt)
         clock.daemon = True
         clock.start()
         try:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -344,8 +345,8 @@ def test_a_pattern_that_is_none_and_an_answer_without_end_are_refused(
     fill(store, project, 20)
     with columns.reading(project.id) as reading, pytest.raises(Unusable, match="cannot be asked"):
         reading.ask("unique", {"match": "regexp_matches(name, $pattern)"}, pattern="(", **ALL)
+    monkeypatch.setattr(readings, "MOST_S", 0.2)
     with columns.reading(project.id) as reading:
-        monkeypatch.setattr(readings, "MOST_S", 0.2)
         endless = "(select count(*) from range(10000000) a, range(10000000) b where a.range + b.range = seq) >= 0"
         with pytest.raises(TooBusy, match=r"no answer within|took more than"):
             reading.ask("unique", {"match": endless}, **ALL)
@@ -361,10 +362,30 @@ def test_what_is_loaded_comes_by_and_by_and_not_for_ever(
         reading.load("known", '[{"person":"BIGINT"}]', ((person,) for person in range(10)))
         found = reading.ask("unique", {"match": "(select sum(person) from known) = 45"}, **ALL)
         assert found == [(10,)]
-        monkeypatch.setattr(readings, "MOST_S", 0.2)
-        endless = ((person,) for person in itertools.count())
+    monkeypatch.setattr(readings, "MOST_S", 0.2)
+    endless = ((person,) for person in itertools.count())
+    with columns.reading(project.id) as reading, pytest.raises(TooBusy, match="took more than"):
+        reading.load("known", '[{"person":"BIGINT"}]', endless)
+
+
+def test_the_questions_of_one_answer_share_its_time(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 20)
+    monkeypatch.setattr(readings, "MOST_S", 2.0)
+
+    def slow() -> Iterator[Row]:
+        time.sleep(1.2)
+        yield (1,)
+
+    with columns.reading(project.id) as reading:
+        reading.load("known", '[{"person":"BIGINT"}]', slow())
+        assert reading.ask("unique", EVERY, **ALL) == [(10,)]
         with pytest.raises(TooBusy, match="took more than"):
-            reading.load("known", '[{"person":"BIGINT"}]', endless)
+            reading.load("known", '[{"person":"BIGINT"}]', slow())  # alone it would be quick enough
+        with pytest.raises(TooBusy, match="took more than"):
+            reading.ask("unique", EVERY, **ALL)
+    assert counted(columns, project) == (20, 10)
 
 
 def test_an_answer_that_needs_more_memory_and_disk_than_it_may_have_is_refused_and_the_next_one_comes(
