@@ -55,6 +55,14 @@ def counted(columns: Columns, project: Project) -> tuple[int, int]:
         return (events[0][2] if events else 0), persons[0][0]
 
 
+def deleted(database: str, project: Project, who: str) -> int:
+    """Delete a person as another process does, and give the id's number."""
+    other = open_store(database)
+    (number,) = other.corrections.delete(project.id, who, now=NOW).numbers
+    other.close()
+    return number
+
+
 EVERY = {"match": "true", "only": ""}
 ALL = {"start": 0, "stop": 2**60}
 
@@ -80,17 +88,14 @@ def test_merges_and_their_undo_reach_a_copy_that_is_there(store: Store, project:
     assert counted(columns, project) == (32, 11)
 
 
+@BOTH_ENGINES
 @pytest.mark.usefixtures("small")
 def test_a_deleted_persons_events_are_not_counted_and_leave_the_files(
     store: Store, project: Project, columns: Columns, database: str
 ) -> None:
     fill(store, project, 50)
     assert counted(columns, project) == (50, 10)
-    with sqlite3.connect(database.removeprefix("sqlite:///")) as raw:
-        number = raw.execute("select id from distinct_id where name = 'v3'").fetchone()[0]
-        raw.execute("delete from event where distinct_id = ?", (number,))
-        raw.execute("delete from distinct_id where id = ?", (number,))
-    raw.close()
+    number = deleted(database, project, "v3")
     assert counted(columns, project) == (45, 9)
     columns.forget(project.id, [number])
     assert counted(columns, project) == (45, 9)
@@ -101,17 +106,14 @@ def test_a_deleted_persons_events_are_not_counted_and_leave_the_files(
     assert left == [(0,)]
 
 
+@BOTH_ENGINES
 @pytest.mark.usefixtures("small")
 def test_a_deletion_reaches_another_processes_newest_rows_before_they_become_a_file(
     store: Store, project: Project, columns: Columns, database: str
 ) -> None:
     fill(store, project, 15)
     assert counted(columns, project) == (15, 10)  # all of them only in memory
-    with sqlite3.connect(database.removeprefix("sqlite:///")) as raw:  # as another process does
-        number = raw.execute("select id from distinct_id where name = 'v3'").fetchone()[0]
-        raw.execute("delete from event where distinct_id = ?", (number,))
-        raw.execute("delete from distinct_id where id = ?", (number,))
-    raw.close()
+    number = deleted(database, project, "v3")
     fill(store, project, 10, start=100)  # v3 again, as a new id
     assert counted(columns, project) == (23, 10)
     files = [str(path) for path in columns._folder.rglob("*.parquet")]
@@ -120,6 +122,7 @@ def test_a_deletion_reaches_another_processes_newest_rows_before_they_become_a_f
     assert left == [(0,)]
 
 
+@BOTH_ENGINES
 @pytest.mark.usefixtures("small")
 def test_what_is_older_than_the_retention_period_leaves_the_copy_of_every_process(
     store: Store, project: Project, columns: Columns
@@ -227,6 +230,7 @@ def test_a_new_process_reads_the_files_and_only_the_rest_from_the_store(
     other.close()
 
 
+@BOTH_ENGINES
 @pytest.mark.usefixtures("small")
 def test_a_new_process_reads_whose_the_ids_are_from_a_file_and_what_changed_since_from_the_store(
     store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
@@ -265,6 +269,7 @@ def test_another_database_at_the_same_place_gets_a_copy_of_its_own(
     fresh.close()
 
 
+@BOTH_ENGINES
 @pytest.mark.usefixtures("small")
 def test_threads_that_ask_while_events_arrive_see_each_event_once(
     store: Store, project: Project, columns: Columns
@@ -310,6 +315,7 @@ store.close()
 """
 
 
+@BOTH_ENGINES
 def test_processes_share_the_files(store: Store, project: Project, database: str, tmp_path: Path) -> None:
     fill(store, project, 1000)
     arguments = [sys.executable, "-c", ASK, database, str(tmp_path / "columns")]
@@ -400,6 +406,7 @@ def test_an_answer_that_needs_more_memory_and_disk_than_it_may_have_is_refused_a
     assert counted(columns, project) == (20, 10)
 
 
+@BOTH_ENGINES
 def test_a_deletion_while_others_ask_never_breaks_an_answer(
     store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:

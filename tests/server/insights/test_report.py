@@ -16,6 +16,7 @@ from beknown_server.report import report, unique
 from beknown_server.store import Claim, Event, Store
 from flask.testing import FlaskClient
 
+from ..conftest import BOTH_ENGINES
 from .conftest import History, ms
 
 RANGE = {"date_from": "2026-11-01", "date_to": "2026-11-14"}
@@ -57,6 +58,7 @@ def findings(history: History) -> dict[str, int]:
     return {finding["code"]: finding["count"] for finding in of(history)["findings"]}
 
 
+@BOTH_ENGINES
 def test_a_clean_site_has_no_findings_and_stands_high_on_the_ladder(clean: History) -> None:
     found = of(clean)
     assert found["findings"] == []
@@ -110,6 +112,7 @@ def test_what_an_id_is_its_whole_life_says(history: History) -> None:
     assert of(history)["ladder"] == {"1": 0.0, "2": 1.0, "3": 0.0, "4": 0.0}
 
 
+@BOTH_ENGINES
 def test_a_forgotten_reset_by_switch_and_by_a_refused_claim(clean: History) -> None:
     clean.happens("$identify", "zoe", "2026-11-06", session="s3", **{"$previous_user": "switched"})
     assert findings(clean) == {"forgotten_reset": 1}
@@ -117,6 +120,7 @@ def test_a_forgotten_reset_by_switch_and_by_a_refused_claim(clean: History) -> N
     assert findings(clean) == {"forgotten_reset": 2}
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize(("rule", "code"), [("junk_id", "junk_id"), ("unsigned", "unsigned_identify")])
 def test_a_claim_that_was_refused_for_good(clean: History, rule: str, code: str) -> None:
     at = ms("2026-11-06")
@@ -126,6 +130,7 @@ def test_a_claim_that_was_refused_for_good(clean: History, rule: str, code: str)
     assert findings(clean) == {code: 1}
 
 
+@BOTH_ENGINES
 def test_a_late_identify_of_somebody_known(clean: History) -> None:
     for hour in (1, 2):  # six things as a stranger, in one visit on a second device
         visit(clean, "anon-c", "s6", 8, device="d3", first=hour * 3)
@@ -133,6 +138,7 @@ def test_a_late_identify_of_somebody_known(clean: History) -> None:
     assert findings(clean) == {"late_identify": 1}
 
 
+@BOTH_ENGINES
 def test_a_shared_device_and_a_changing_id(clean: History) -> None:
     clean.happens("$identify", "zoe", "2026-11-06", anon="anon-z", session="s7", **{"$device_id": "d1"})
     assert findings(clean) == {"shared_device": 1}
@@ -155,6 +161,7 @@ def sign_up(history: History, user: str, day: int, **set_: str) -> None:
     history.happens("$identify", user, f"2026-11-{day:02d} 00:01", anon=f"anon of {user}", session=user, set_=set_)
 
 
+@BOTH_ENGINES
 def test_two_accounts_that_share_two_texts_are_one_duplicate_and_others_may_link_them(clean: History) -> None:
     for user in ("cleo", "cleo-2"):
         sign_up(clean, user, 6, email="cleo@x.org", phone="+1 555")
@@ -166,6 +173,7 @@ def test_two_accounts_that_share_two_texts_are_one_duplicate_and_others_may_link
     assert of(clean)["unique_users"] == {"persons": 7, "low": 4, "high": 7}
 
 
+@BOTH_ENGINES
 def test_duplicates_are_those_who_were_there_in_the_range(history: History) -> None:
     for number in range(12):
         sign_up(history, f"old {number}", 1, email=f"{number % 6}@x.org")
@@ -261,6 +269,7 @@ def test_over_http_examples_are_persons(client: FlaskClient, store: Any, project
     assert client.get("/api/identity/report?date_from=never", headers=key).status_code == 400
 
 
+@BOTH_ENGINES
 def test_the_command_prints_it(clean: History, database: str, capsys: pytest.CaptureFixture[str]) -> None:
     clean.happens("$identify", "zoe", "2026-11-06", session="s3", **{"$previous_user": "switched"})
     arguments = ["report", "--database", database, "--from", "2026-11-01", "--to", "2026-11-14"]
