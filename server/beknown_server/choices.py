@@ -21,6 +21,7 @@ KINDS = {
     "paths": "Paths",
     "sessions": "Sessions",
 }
+OWN_CONDITIONS = ("trends", "funnel")  # each of their events may have a condition of its own
 WITHOUT_EVENTS = ("paths", "sessions")  # these ask about all that happened
 RANGES = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
 INTERVALS = {"hour": "Hour", "day": "Day", "week": "Week", "month": "Month"}

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -30,6 +31,7 @@ from .choices import (
     OF_PROPERTY,
     OPERATORS,
     ORDERS,
+    OWN_CONDITIONS,
     PERIODS,
     RANGES,
     RETENTIONS,
@@ -55,14 +57,24 @@ class Filter:
     operator: str
     value: str
 
+    @property
+    def words(self) -> str:
+        """Give it as the form reads."""
+        told = [self.key, OPERATORS[self.operator], *([] if self.operator in BARE else [self.value])]
+        return " ".join(told)
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of trends, or a step or an event of the other kinds; ``of``: the property, for maths OF_PROPERTY."""
+    """One line of trends, or a step or an event of the other kinds; ``of``: the property, for maths OF_PROPERTY.
+
+    ``where``: a condition on this one alone, for kinds OWN_CONDITIONS.
+    """
 
     event: str = ANY
     math: str = "dau"
     of: str = ""
+    where: Filter | None = None
 
 
 _PLAIN = Series()
@@ -116,6 +128,8 @@ class Form:
         if self.kind == "trends":
             found += [("math", one) for one in _shortest([one.math for one in self.series], _PLAIN.math)]
             found += [("of", one) for one in _shortest([one.of for one in self.series], "")]
+        for number, one in enumerate(self.series, 1):
+            found += _own_condition(number, one.where) if one.where else []
         names = {
             "trends": ["formula", "interval", "breakdown"],
             "funnel": ["window", "order", "breakdown"],
@@ -157,12 +171,12 @@ class Form:
         series = []
         for one in self.series:
             of = {"property": one.of} if one.math in OF_PROPERTY else {}
-            series.append(self._matching(one.event) | {"math": one.math} | of | self._broken_down())
+            series.append(self._matching(one.event, one.where) | {"math": one.math} | of | self._broken_down())
         asked: dict[str, Any] = series[0] if len(series) == 1 and not self.formula else {"series": series}
         return asked | ({"formula": self.formula} if self.formula else {}) | {"interval": self.interval}
 
     def _funnel(self) -> dict[str, Any]:
-        asked: dict[str, Any] = {"steps": [self._matching(event) for event in self.events]}
+        asked: dict[str, Any] = {"steps": [self._matching(one.event, one.where) for one in self.series]}
         asked |= {"window_days": self.window, "order": self.order}
         if self.without:
             asked["exclusions"] = [{"event": _name(event)} for event in self.without]
@@ -177,8 +191,8 @@ class Form:
         mode = "exactly" if self.mode == "exact" else "or_more"
         return self._matching(self.events[0]) | {"interval": self.interval, "mode": mode}
 
-    def _matching(self, event: str) -> dict[str, Any]:
-        return {"event": _name(event), "filters": self._filters()}
+    def _matching(self, event: str, where: Filter | None = None) -> dict[str, Any]:
+        return {"event": _name(event), "filters": self._filters() + ([_asked(where)] if where else [])}
 
     def _filters(self) -> list[dict[str, Any]]:
         return [_asked(one) for one in self.filters]
@@ -206,7 +220,7 @@ def read(arguments: Arguments, *, today: date) -> Form:
     kind = choice("kind", [*KINDS])
     span, first, last = _span(arguments, today)
     interval = choice("interval", [*INTERVALS])
-    series = _series(arguments)[: {"trends": MOST_SERIES, "funnel": MOST_STEPS}.get(kind, 1)]
+    series = _series(arguments, kind)
     is_trailing = kind == "lifecycle" or any(one.math in TRAILING for one in series)
     return Form(
         kind=kind,
@@ -232,16 +246,33 @@ def read(arguments: Arguments, *, today: date) -> Form:
     )
 
 
-def _series(arguments: Arguments) -> list[Series]:
+def _series(arguments: Arguments, kind: str) -> list[Series]:
     """Give the rows of events; a row whose event is empty was taken away. A math that is missing is the one before."""
+    where = functools.partial(_where, arguments) if kind in OWN_CONDITIONS else lambda _: None
+    most = {"trends": MOST_SERIES, "funnel": MOST_STEPS}.get(kind, 1)
     events, maths, ofs = (arguments.getlist(name) for name in ("event", "math", "of"))
     found, math, of = list[Series](), _PLAIN.math, _PLAIN.of
     for place, event in enumerate(events or [ANY]):
         math = maths[place] if place < len(maths) and maths[place] in MATHS else math
         of = _cut(ofs[place]) if place < len(ofs) else of
         if event:
-            found.append(Series(event[:200], math, of if math in OF_PROPERTY else ""))
-    return found or [Series(ANY, math, of if math in OF_PROPERTY else "")]
+            found.append(Series(event[:200], math, of if math in OF_PROPERTY else "", where(place + 1)))
+    return found[:most] or [Series(ANY, math, of if math in OF_PROPERTY else "")]
+
+
+def _where(arguments: Arguments, number: int) -> Filter | None:
+    """Give the condition of the row with this number, counted from 1; its fields are told apart by that number."""
+    name = f"where{number}"
+    key, operator = _cut(arguments.get(name, "")), arguments.get(name + "_operator", "")
+    subject = "person" if arguments.get(name + "_is", "") == "person" else "event"
+    value = arguments.get(name + "_value", "")[:200]
+    return Filter(subject, key, operator if operator in OPERATORS else "exact", value) if key else None
+
+
+def _own_condition(number: int, one: Filter) -> list[tuple[str, str]]:
+    fields = {"_is": one.subject, "": one.key, "_operator": one.operator, "_value": one.value}
+    plain = {"_is": "event", "_operator": "exact"}
+    return [(f"where{number}{name}", value) for name, value in fields.items() if value != plain.get(name)]
 
 
 def _span(arguments: Arguments, today: date) -> tuple[str, str, str]:

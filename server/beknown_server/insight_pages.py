@@ -83,7 +83,7 @@ def people() -> ResponseReturnValue:
         shown["people"] = [named[number] for number in found if number in named]
     except Refusal as refusal:
         shown["complaint"] = refusal
-    name = asked.events[step - 1] if 0 < step <= len(asked.events) else ""
+    name = _called(asked.events[step - 1], asked.series[step - 1]) if 0 < step <= len(asked.events) else ""
     return draw("beknown/behind.html", form=asked, name=name, query=urlencode(asked.query()), **shown)
 
 
@@ -183,14 +183,29 @@ def _totals(desk: Desk, asked: Form) -> list[dict[str, Any]]:
 
 
 def _named(asked: Form, answer: dict[str, Any]) -> dict[str, Any]:
-    """Give the answer with series that can be told apart: by what is counted, where that differs."""
-    if asked.kind != "trends" or asked.breakdown or asked.formula or len({one.math for one in asked.series}) == 1:
+    """Give the answer with series and steps that can be told apart: by their conditions, and by what is counted."""
+    if asked.kind == "funnel":
+        parts = [{**part, "steps": _steps(asked, part["steps"])} for part in answer.get("breakdown", ())]
+        more = {"breakdown": parts} if "breakdown" in answer else {}
+        return answer | {"steps": _steps(asked, answer["steps"])} | more
+    if asked.kind != "trends" or asked.breakdown or asked.formula:
         return answer
-    names = [
-        f"{display.label(one['label'])}: {_counted(own)}"
-        for one, own in zip(answer["series"], asked.series, strict=True)
-    ]
+    differ = len({one.math for one in asked.series}) > 1
+    names = [_called(one["label"], own) for one, own in zip(answer["series"], asked.series, strict=True)]
+    if differ:
+        pairs = zip(names, asked.series, strict=True)
+        names = [f"{display.label(name)}: {_counted(own)}" for name, own in pairs]
     return answer | {"series": [one | {"label": name} for one, name in zip(answer["series"], names, strict=True)]}
+
+
+def _steps(asked: Form, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [step | {"event": _called(step["event"], own)} for step, own in zip(steps, asked.series, strict=True)]
+
+
+def _called(name: str, own: Series) -> str:
+    """Give an event's name, with the words for it only where there is more to say: a table has it as it was sent."""
+    words = "Any event" if name == choices.ANY else display.label(name)
+    return f"{words} where {own.where.words}" if own.where else name
 
 
 def _counted(own: Series) -> str:

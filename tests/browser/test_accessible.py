@@ -18,6 +18,7 @@ INSIGHTS = [
     f"math=total&{STEPS}&formula=A/B",
     "breakdown=plan",
     f"kind=funnel&{STEPS}",
+    f"kind=funnel&{STEPS}&where1=plan&where1_value=pro",
     "kind=retention&period=day",
     "kind=lifecycle",
     "kind=stickiness",

@@ -72,6 +72,35 @@ def test_a_funnel_gets_its_steps_one_by_one(visited: Collector, windows: Windows
     assert page.locator("tbody tr").count() == 2
 
 
+def test_a_step_gets_a_condition_of_its_own_by_clicking(visited: Collector, windows: Windows) -> None:
+    capture(visited, "Signed up", "visitor-9")
+    capture(visited, "$pageview", "visitor-8", **{"$pathname": "/"})
+    page = windows.signed_in(visited)
+    shown(page, visited, "kind=funnel&event=$pageview&event=Signed up")
+    counts = page.locator(".funnel-count a")
+    until(lambda: [text.split()[0] for text in counts.all_inner_texts()] == ["4", "2"], "the bars")
+    assert not page.locator("#f-where1").is_visible()
+    page.locator(".step summary").first.focus()
+    page.keyboard.press("Enter")
+    page.fill("#f-where1", "$pathname")
+    page.press("#f-where1", "Tab")
+    page.wait_for_url("**where1=%24pathname")
+    page.fill("#f-where1_value", "/pricing")
+    page.press("#f-where1_value", "Tab")
+    page.wait_for_url("**where1_value=%2Fpricing")
+    until(lambda: [text.split()[0] for text in counts.all_inner_texts()] == ["3", "2"], "those who saw the prices")
+    assert page.locator(".funnel-head strong").first.inner_text() == "Page view where $pathname is /pricing"
+    assert page.locator("#f-where1").input_value() == "$pathname", "a condition that is there is shown"
+    plain = windows.signed_in(visited, java_script_enabled=False)
+    plain.goto(page.url)
+    plain.locator(".step summary").nth(1).click()
+    plain.fill("#f-where2", "plan")
+    plain.select_option("#f-where2_operator", "is_set")
+    plain.click("button >> text=Show")
+    assert plain.url.endswith("&where1=%24pathname&where1_value=%2Fpricing&where2=plan&where2_operator=is_set")
+    assert [text.split()[0] for text in plain.locator(".funnel-count").all_inner_texts()] == ["3", "0"]
+
+
 @pytest.mark.parametrize("kind", ["trends", "lifecycle"])
 def test_a_chart_is_drawn_walked_with_the_keyboard_and_follows_the_theme(
     visited: Collector,
@@ -141,6 +170,8 @@ def test_every_page_of_numbers_fits(visited: Collector, windows: Windows, width:
     capture(visited, long, "visitor-1", **{long: long})
     page = windows.signed_in(visited, viewport={"width": width, "height": 844}, color_scheme=scheme)
     paths = [f"/insights?kind={kind}&event={long}&event=$pageview&breakdown={long}" for kind in KINDS]
+    own = f"where1={long}&where1_value={long}&where2=a&where2_operator=not_icontains"
+    paths += [f"/insights?kind={kind}&event={long}&event=$pageview&{own}" for kind in ("trends", "funnel")]
     for path in [*paths, "/identity", f"/insights/people?kind=funnel&event={long}&event={long}"]:
         page.goto(visited.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path

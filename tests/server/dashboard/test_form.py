@@ -28,7 +28,8 @@ WORDS = st.sampled_from(
 ) | st.sampled_from(["custom", "person", "event", "*", "$pageview", "2026-11-01", "2026-02-30", "14", "-1", "", "é\0"])
 NAMES = st.sampled_from(
     "kind event span first last math of interval breakdown subject window order returning period periods retention "
-    "subject_is key operator value formula without attribution mode steps unknown".split()
+    "subject_is key operator value formula without attribution mode steps where1 where1_value "
+    "where2 where2_is where2_operator where2_value where3 where3_is unknown".split()
 )
 
 
@@ -69,6 +70,37 @@ def test_steps_carry_the_filters() -> None:
     wanted = [{"key": "plan", "operator": "exact", "type": "person", "value": "pro"}]
     assert asked["steps"] == [{"event": "a", "filters": wanted}, {"event": "b", "filters": wanted}]
     assert (asked["window_days"], asked["order"]) == (3, "strict")
+
+
+PRICING = [("where1", "$pathname"), ("where1_value", "/pricing")]
+
+
+@pytest.mark.parametrize("kind", ["funnel", "trends"])
+def test_a_step_or_a_series_has_a_condition_of_its_own_besides_the_common_ones(kind: str) -> None:
+    events = [("kind", kind), ("event", "$pageview"), ("event", "a"), ("event", "b")]
+    common = [("subject_is", "event"), ("key", "plan"), ("operator", "exact"), ("value", "pro")]
+    last = [("where3_is", "person"), ("where3", "age"), ("where3_operator", "gt"), ("where3_value", "17")]
+    asked = read(*events, *PRICING, *common, *last)
+    found = asked.body(TODAY)["steps" if kind == "funnel" else "series"]
+    plan = {"key": "plan", "operator": "exact", "type": "event", "value": "pro"}
+    pricing = {"key": "$pathname", "operator": "exact", "type": "event", "value": "/pricing"}
+    age = {"key": "age", "operator": "gt", "type": "person", "value": 17.0}
+    assert [one["filters"] for one in found] == [[plan, pricing], [plan], [plan, age]]
+    assert [pair for pair in asked.query() if pair[0].startswith("where")] == [*PRICING, *last]
+
+
+def test_a_step_that_is_taken_away_takes_its_condition_along_and_the_others_keep_theirs() -> None:
+    steps = [("kind", "funnel"), ("event", ""), ("event", "a"), ("event", "b")]
+    asked = read(*steps, *PRICING, ("where3", "plan"), ("where3_operator", "is_set"))
+    assert [(one.event, one.where and one.where.words) for one in asked.series] == [("a", None), ("b", "plan is set")]
+    assert asked.query()[-2:] == [("where2", "plan"), ("where2_operator", "is_set")]
+
+
+def test_a_condition_of_its_own_stays_with_the_kinds_that_have_some() -> None:
+    assert read(("kind", "retention"), *PRICING).query() == [("kind", "retention")]
+    assert read(("kind", "funnel"), *PRICING).query(kind="trends") == [("kind", "trends")]
+    half = read(("where1", " "), ("where1_value", "x"), ("where2", "plan"), ("where1_operator", "no such"))
+    assert half.query() == [("kind", "trends")]
 
 
 def test_retention_begins_as_many_periods_ago_as_it_shows() -> None:

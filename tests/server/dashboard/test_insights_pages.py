@@ -93,6 +93,29 @@ def test_a_funnel_names_who_did_not_come_so_far(ada: Dashboard) -> None:
     assert 'width="50.0%"' in page
 
 
+def test_a_step_with_a_condition_of_its_own_is_counted_and_named_so(ada: Dashboard) -> None:
+    ada.happens("$pageview", "anon-0002", at=NOW - 50_000, **{"$pathname": "/"})
+    ada.happens("Signed up", "anon-0002", at=NOW - 20_000)
+    client, steps = ada.signed_in(), f"kind=funnel&event=$pageview&event=Signed%20up&{DAYS}"
+    shares = r'funnel-count"><a [^>]+>(\d+)<'
+    assert re.findall(shares, client.get(f"/insights?{steps}").text) == ["2", "2"]
+    page = client.get(f"/insights?{steps}&where1=$pathname&where1_value=/pricing").text
+    assert re.findall(shares, page) == ["1", "1"]
+    assert "<strong>Page view where $pathname is /pricing</strong>" in page
+    links = [unescape(link) for link in re.findall(r'href="(/insights/people[^"]+)"', page)]
+    behind = client.get(links[0]).text
+    assert "Ada Lovelace" in behind
+    assert "Visitor 0002" not in behind
+    assert "Page view where $pathname is /pricing" in behind
+
+
+def test_two_series_of_one_event_are_told_apart_by_their_conditions(ada: Dashboard) -> None:
+    two = f"event=$pageview&event=$pageview&math=total&where2=$pathname&where2_value=/pricing&{DAYS}"
+    rows = list(csv.reader(io.StringIO(ada.signed_in().get(f"/insights.csv?{two}").text)))
+    assert rows[0] == ["date", "$pageview", "Page view where $pathname is /pricing"]
+    assert rows[4] == ["2026-11-23", "2", "1"]
+
+
 def test_a_question_that_has_no_answer_is_explained_on_the_page(ada: Dashboard) -> None:
     answer = ada.signed_in().get(f"/insights?kind=funnel&event=$pageview&{DAYS}")
     assert answer.status_code == 200
@@ -225,7 +248,8 @@ ODD = [
 ]
 NAMES = (
     "kind event math of formula span first last interval breakdown subject window order without attribution returning "
-    "period periods retention mode steps subject_is key operator value step who before sent"
+    "period periods retention mode steps subject_is key operator value step who before sent "
+    "where1 where1_operator where2 where2_is where2_value"
 ).split()
 WORDS = [*choices.KINDS, *choices.MATHS, *choices.ORDERS, *choices.OPERATORS, *ODD]
 
