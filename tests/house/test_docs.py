@@ -46,6 +46,27 @@ def test_every_folder_and_file_it_names_exists() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_every_picture_that_is_shown_exists() -> None:
+    shown: set[Path] = set()
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        shown |= {(page.parent / name).resolve() for name in pictures(page.read_text())}
+    assert shown
+    assert {str(path) for path in shown if not path.is_file() or not path.is_relative_to(ROOT / "docs")} == set()
+
+
+def pictures(text: str) -> list[str]:
+    """Give the addresses of the pictures of our own that a Markdown text shows."""
+    found = re.findall(r"!\[[^\]]*\]\(\s*<?([^)>\s]+)", text)
+    found += re.findall(r"""<(?:img|source)\b[^>]*?\bsrc(?:set)?=["']?([^"'>\s]+)""", text)
+    return [name for name in found if not re.match(r"[a-z]+:|//", name)]
+
+
+def test_a_picture_is_found_however_it_is_shown() -> None:
+    text = '![a](docs/a.webp) | ![b c](docs/b.png "title") ![badge](https://example.com/x.svg) [a page](docs/e.md)'
+    text += '\n<picture><source srcset="docs/c.webp"><img alt="" src="docs/d.webp"></picture>'
+    assert pictures(text) == ["docs/a.webp", "docs/b.png", "docs/c.webp", "docs/d.webp"]
+
+
 def test_the_sizes_it_quotes_are_those_of_the_bundle_give_or_take_a_tenth() -> None:
     built = json.loads((ROOT / "build/bundle/manifest.json").read_text())["assets"]
     # The last part of the address is not enough: PyScript brings a micropython.wasm of its own.
