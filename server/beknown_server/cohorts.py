@@ -2,8 +2,8 @@
 
 Rules:
 - Intervals are calendar intervals in the project's time zone.
-- A person begins with the earliest event of any of its ids: after a merge that may be earlier, so somebody "new" may
-  cease to be, also in the past.
+- A person begins when the first of its ids was first seen: after a merge that may be earlier, so somebody "new" may
+  cease to be, also in the past. What is older than the retention period has gone, and still nobody is new again.
 """
 
 from __future__ import annotations

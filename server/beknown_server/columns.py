@@ -6,8 +6,9 @@ Rules:
   asks: whoever asks gets every event that was acknowledged before.
 - What is compared and counted is a number: names of events, sessions and devices by their code (asked.py), ids by
   theirs. The name itself and the properties lie beside them and are read only by the questions that want them.
-- Events hold their distinct id; ``ids`` says whose it is now. A merge, its undo or a deletion reaches ``ids`` through
-  the store's log of changes, so counting is by the person known now, and the ids of the deleted count no more.
+- Events hold their distinct id; ``ids`` says whose it is now, and since when it is known (which outlives the events
+  that a retention period takes out). A merge, its undo or a deletion reaches ``ids`` through the store's log of
+  changes, so counting is by the person known now, and the ids of the deleted count no more.
 - One reading is one transaction: all its questions see the same events and the same persons.
 - Nothing is ever downloaded: DuckDB may use only the extensions in its wheel.
 """
@@ -31,7 +32,7 @@ from .segments import Segments
 from .store import Store
 
 PATIENCE_S = 10.0  # whoever asks waits so long for the copy to catch up
-FORMAT = "5"  # part of the folder's name: a new format starts a new copy
+FORMAT = "6"  # part of the folder's name: a new format starts a new copy
 
 CONFIG: dict[str, Any] = {
     "memory_limit": MEMORY,

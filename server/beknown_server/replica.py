@@ -40,7 +40,7 @@ EVENT = {
     "inside": "BOOLEAN",
     "properties": "VARCHAR",
 }
-ID = {"id": "BIGINT", "person": "BIGINT"}
+ID = {"id": "BIGINT", "person": "BIGINT", "first_seen": "BIGINT"}
 
 
 class Replica:
@@ -213,7 +213,7 @@ class Replica:
         found = self._segments.ids()
         with self._lock, suppress(duckdb.IOException):  # another process may just have written a newer one
             if found and found.change <= change:
-                self._db.execute(f"insert into {self._schema}.ids select id, person from {_file(found.path)}")
+                self._db.execute(f"insert into {self._schema}.ids select * from {_file(found.path)}")
                 self._last_id = self._kept_id = found.last
                 change = found.change
         self._change = self._kept_change = change
@@ -240,9 +240,9 @@ class Replica:
         while not self._stopped and self._change is not None:
             rows = self._store.columns(self._project_id, "moved", after=self._change, limit=PAGE)
             with self._lock:
-                self._drop([number for _, number, found, _ in rows if found is None])
+                self._drop([number for _, number, found, *_ in rows if found is None])
                 # A change of an id that is not here yet is no news: it comes as it is by then.
-                now = {number: (found, person) for _, number, found, person in rows if number <= self._last_id}
+                now = {number: (found, *rest) for _, number, found, *rest in rows if number <= self._last_id}
                 self._db.begin()
                 self._db.execute(
                     f"delete from {self._schema}.ids where id in (select unnest($ids::bigint[]))", {"ids": list(now)}

@@ -1,8 +1,9 @@
--- Per interval: new (the person's first event of any kind lies in it), returning (active in the one before too),
--- resurrecting (not active in the one before), and dormant (active in the one before only). Interval 0 is the whole one
--- before ($start to $until); of the others counts what lies in the range, which may cut the first and the last.
+-- Per interval: new (an id of the person was first seen in it, by an event of any kind, be it forgotten since, and none
+-- before), returning (active in the one before too), resurrecting (not active in the one before), and dormant (active
+-- in the one before only). Interval 0 is the whole one before ($start to $until); of the others counts what lies in the
+-- range, which may cut the first and the last.
 with born as (
-  select person, min(timestamp) as timestamp from event where person is not null group by person
+  select person, min(first_seen) as timestamp from ids where person is not null group by person
 ), active as (
   select distinct person, {bucket} as bucket
   from event

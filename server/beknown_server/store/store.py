@@ -214,7 +214,8 @@ class Store:
         """Give rows of ``event``, ``distinct_id`` or ``moved`` as counting needs them, in order of arrival.
 
         event: seq, timestamp, event, number of the distinct id, session, properties (JSON text).
-        distinct_id: number, number of its person or None. moved: change, number, number or None if deleted, person.
+        distinct_id: number, number of its person or None, when it was first seen.
+        moved: change, number, and the same again: number (None if deleted), person, first seen.
         """
         rows = self._ask(f"{what}.columns", project_id=project_id, after=after, limit=limit)
         return [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]

@@ -47,6 +47,12 @@ class History:
         """Store an event, once for each of the times."""
         self.store.append(self.project.id, [self.event(name, who, one, **more) for one in at], ms("2026-12-01"))
 
+    def forgets(self, before: str | int) -> None:
+        """Take out the events from before a time, as a retention period does."""
+        at = ms(before) if isinstance(before, str) else before
+        self.store.upkeep.erase_before(self.project.id, at, limit=1000)
+        self.columns.forget_before(self.project.id, at)
+
     def ask(self, question: Any, body: dict[str, Any], **more: Any) -> Any:
         """Give the answer to a question of insights.py and its neighbours."""
         with self.columns.reading(self.project.id) as reading:

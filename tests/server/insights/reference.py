@@ -170,13 +170,15 @@ def retention(
     return table
 
 
-def lifecycle(events: list[Seen], days: Sequence[date]) -> dict[str, list[int]]:
+def lifecycle(events: list[Seen], days: Sequence[date], kept: int = 0) -> dict[str, list[int]]:
+    """``kept``: events from before this time were forgotten since, and say only how long a person is known."""
+    born = {who: day(mine[0].at) for who, mine in by_person(events).items()}
     found: dict[str, list[int]] = {state: [] for state in ("new", "returning", "resurrecting", "dormant")}
-    active = {who: {day(one.at) for one in mine} for who, mine in by_person(events).items()}
+    active = {who: {day(one.at) for one in mine if one.at >= kept} for who, mine in by_person(events).items()}
     for each in days:
         before = each - timedelta(days=1)
         now = [who for who in active if each in active[who]]
-        new = [who for who in now if min(active[who]) == each]
+        new = [who for who in now if born[who] == each]
         found["new"].append(len(new))
         found["returning"].append(sum(before in active[who] for who in now if who not in new))
         found["resurrecting"].append(sum(before not in active[who] for who in now if who not in new))

@@ -8,6 +8,7 @@ import pytest
 from beknown_server.cohorts import lifecycle, paths, retention, stickiness
 from beknown_server.errors import Unusable
 
+from ..conftest import BOTH_ENGINES
 from .conftest import History
 
 DAYS = {"date_from": "2026-11-02", "date_to": "2026-11-05"}
@@ -101,6 +102,25 @@ def test_new_may_vanish_after_a_merge(visits: History) -> None:
     visits.happens("$identify", "bob", "2026-11-10", anon="anon")
     new = visits.ask(lifecycle, {**DAYS, "event": "view"})["series"][0]
     assert new == {"label": "new", "data": [1, 0, 0, 0]}
+
+
+@BOTH_ENGINES
+def test_nobody_is_new_again_when_the_past_is_forgotten(history: History) -> None:
+    history.happens("view", "ann", "2026-10-20", "2026-11-02", "2026-11-03")
+    history.happens("view", "bob", "2026-11-03")
+    history.happens("view", "cleo", "2026-10-20", "2026-11-03")
+    asked = {**DAYS, "event": "view"}
+    before = history.ask(lifecycle, asked)
+    history.happens("view", "bob", "2026-10-21")  # what comes late, after the copy has the id, counts as well
+    history.forgets("2026-11-02")
+    after = {one["label"]: one["data"] for one in history.ask(lifecycle, asked)["series"]}
+    assert before["series"][0]["data"] == [0, 1, 0, 0]
+    assert after == {
+        "new": [0, 0, 0, 0],
+        "returning": [0, 1, 0, 0],  # Ann
+        "resurrecting": [1, 2, 0, 0],  # Ann; Bob and Cleo
+        "dormant": [0, 0, -3, 0],
+    }
 
 
 def test_stickiness_counts_intervals_per_person(visits: History) -> None:

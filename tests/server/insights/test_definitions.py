@@ -52,6 +52,7 @@ DEFINITIONS = {
     "7.3 a merge glues": "funnel.a_merge_glues_what_came_before_and_after_the_log_in",
     "7.4 new, returning, resurrecting, dormant": "cohorts.lifecycle_sorts_persons_into_four",
     "7.4 new can vanish": "cohorts.new_may_vanish_after_a_merge",
+    "7.4 new is by the person's beginning": "cohorts.nobody_is_new_again_when_the_past_is_forgotten",
     "7.5 stickiness, n or more events, x or more intervals": "cohorts.stickiness_counts_intervals_per_person",
     "7.6 recurring": "cohorts.recurring_retention_counts_a_person_in_many_cohorts",
     "7.6 first time": "cohorts.first_time_retention_counts_a_person_once",

@@ -88,6 +88,9 @@ def test_trends_and_comings_back(histories: Any, happened: Any, claims: Any, ste
     claimed = [Seen(START - 20 * DAY, "$identify", user) for user in claims.values()]
     series = history.ask(lifecycle, RANGE)["series"]
     assert {one["label"]: one["data"] for one in series} == reference.lifecycle([*every, *claimed], DAYS)
+    history.forgets(START + DAY)
+    series = history.ask(lifecycle, RANGE)["series"]
+    assert {one["label"]: one["data"] for one in series} == reference.lifecycle([*every, *claimed], DAYS, START + DAY)
     history.columns.close()
 
 
