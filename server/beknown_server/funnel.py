@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -58,6 +58,11 @@ class Funnel:
         names = {step.event for step in self.steps}
         return self.order != "strict" and not self.breakdown and None not in names and len(names) == len(self.steps)
 
+    @property
+    def whole(self) -> Funnel:
+        """Give the same without its breakdown: whose value it is may decide how far somebody got."""
+        return replace(self, breakdown=None)
+
     def actor(self, table: str = "") -> str:
         """Give the columns that say whose path it is: a person's, or a person's with a value of the breakdown."""
         place = table + "." if table else ""
@@ -88,15 +93,14 @@ def funnel(desk: Desk, body: Any) -> dict[str, Any]:
         return {"steps": _steps(asked, list(found[0]))}
     found.sort(key=lambda row: (-row[1], row[0] is None, row[0]))
     shown = [{"value": NONE if row[0] is None else row[0], "steps": _steps(asked, list(row[1:]))} for row in found]
-    whole = Funnel(asked.steps, asked.days, asked.window, asked.order, asked.exclusions, None, False, "", 0)
-    all_numbers = rows(desk, whole, _levels(whole), f"select {', '.join(numbers)} from chosen")[0]
+    all_numbers = rows(desk, asked.whole, _levels(asked.whole), f"select {', '.join(numbers)} from chosen")[0]
     return {"steps": _steps(asked, list(all_numbers)), "breakdown": shown[:TOP]}
 
 
 def people(desk: Desk, body: Any) -> list[int]:
-    """Give the numbers of the persons behind a bar: who did ``step`` (1 ...), or with ``dropped`` who went no further
-    than the one before."""
-    asked = wanted(desk, body)
+    """Give the numbers of the persons behind a bar of the whole, whatever the breakdown: who did ``step`` (1 ...), or
+    with ``dropped`` who went no further than the one before."""
+    asked = wanted(desk, body).whole
     step = Asked(body).whole("step", 1, least=1, most=len(asked.steps))
     dropped = Asked(body).choice("who", ("converted", "dropped"), "converted") == "dropped"
     if dropped and step == 1:

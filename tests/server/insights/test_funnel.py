@@ -194,10 +194,17 @@ def test_a_breakdown_says_whose_value_counts(history: History) -> None:
         answer = history.ask(funnel, {**DAYS, "steps": [A, B], "breakdown": "plan", **more})
         return {row["value"]: [step["count"] for step in row["steps"]] for row in answer["breakdown"]}
 
+    def behind(attribution: str) -> list[int]:
+        body = {**DAYS, "steps": [A, B], "breakdown": "plan", "attribution": attribution}
+        dropped = len(history.ask(people, {**body, "step": 2, "who": "dropped"}))
+        return [*(len(history.ask(people, {**body, "step": step})) for step in (1, 2)), dropped]
+
     assert rows() == {"free": [2, 1]}
     assert rows(attribution="last_touch") == {"free": [1, 0], "pro": [1, 1]}
     assert rows(attribution="all_steps") == {"free": [2, 0], "None": [1, 0]}
     assert rows(attribution="step", attribution_step=2) == {"pro": [1, 1]}
+    for attribution in ("first_touch", "last_touch", "all_steps"):  # the bars of the whole are 2 and 1
+        assert behind(attribution) == [2, 1, 1], attribution
 
 
 def test_the_people_behind_a_bar(history: History) -> None:
