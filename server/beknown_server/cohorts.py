@@ -30,10 +30,10 @@ MOST_WAYS = 500
 
 
 def retention(desk: Desk, body: Any) -> dict[str, Any]:
-    """Give ``{"cohorts": [{"start", "size", "values"}], "mean"}``: values[k] came back k periods later.
+    """Give ``{"cohorts": [{"start", "size", "values", "unfinished"}], "mean"}``: values[k] came back k periods later.
 
-    A cohort has as many values as periods have begun by today; the last may be incomplete. ``mean``: per k, the
-    share of those who could have come back, each person weighing the same (or, ``mean: simple``, each cohort).
+    A cohort has as many values as periods have begun by today; ``unfinished``: the last one's is not over. ``mean``:
+    per k, the share of those whose period is over, each person weighing the same (or, ``mean: simple``, each cohort).
     """
     asked = Asked(body)
     period = asked.choice("period", ("day", "week", "month"), "day")
@@ -61,11 +61,14 @@ def retention(desk: Desk, body: Any) -> dict[str, Any]:
     if on_or_after:
         whole = [[row[0], *(sum(row[k:]) for k in range(1, count))] for row in whole]
     table = [row[: begun - c] for c, row in enumerate(whole)]
+    now = desk.zone.floor(desk.today, period).isoformat()
+    running = calendar.labels.index(now) if now in calendar.labels else -1
     cohorts = [
-        {"start": calendar.labels[c], "size": cells.get((c, 0), 0), "values": row} for c, row in enumerate(table)
+        {"start": calendar.labels[c], "size": row[0], "values": row, "unfinished": c + len(row) - 1 == running}
+        for c, row in enumerate(table)
     ]
     simple = asked.choice("mean", MEANS, "weighted") == "simple"
-    return {"cohorts": cohorts, "mean": _mean(table, simple=simple)}
+    return {"cohorts": cohorts, "mean": _mean(table, running, simple=simple)}
 
 
 def _back(today: date, period: str, count: int) -> date:
@@ -100,10 +103,11 @@ def _sets(asked: Asked, calendar: Buckets, values: Values) -> dict[str, str]:
     }
 
 
-def _mean(table: list[list[int]], *, simple: bool) -> list[float | None]:
+def _mean(table: list[list[int]], running: int, *, simple: bool) -> list[float | None]:
+    """Give the mean share per k; that of a period that is still running would only fall short."""
     means: list[float | None] = []
     for k in range(max((len(row) for row in table), default=0)):
-        rows = [row for row in table if len(row) > k and row[0]]
+        rows = [row for c, row in enumerate(table) if len(row) > k and row[0] and (k == 0 or c + k != running)]
         if simple:
             means.append(sum(row[k] / row[0] for row in rows) / len(rows) if rows else None)
         else:

@@ -28,6 +28,7 @@ from .shapes import (
     TEXT,
     TREND,
     WHOLE,
+    YES_OR_NO,
     Schema,
     many,
     one_of,
@@ -257,7 +258,10 @@ PATHS: dict[str, Schema] = {
     "/api/insights/retention": {
         "post": _call(
             "How many of each cohort came back, period by period",
-            record(cohorts=many(record(start=DAY, size=WHOLE, values=many(WHOLE))), mean=many(or_null(NUMBER))),
+            record(
+                cohorts=many(record(start=DAY, size=WHOLE, values=many(WHOLE), unfinished=YES_OR_NO)),
+                mean=many(or_null(NUMBER)),
+            ),
             body=optional(
                 target={"anyOf": [NAME, optional(**MATCHING)]},
                 returning={"anyOf": [NAME, optional(**MATCHING)]},

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from beknown_server import choices, columns, insight_pages, replica
+from beknown_server import choices, columns, insight_pages, insights_api, replica
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
@@ -114,6 +114,15 @@ def test_two_series_of_one_event_are_told_apart_by_their_conditions(ada: Dashboa
     rows = list(csv.reader(io.StringIO(ada.signed_in().get(f"/insights.csv?{two}").text)))
     assert rows[0] == ["date", "$pageview", "Page view where $pathname is /pricing"]
     assert rows[4] == ["2026-11-23", "2", "1"]
+
+
+def test_a_retention_says_which_period_is_not_over(ada: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(insights_api, "now_ms", lambda: NOW + 12 * 3_600_000)  # on the 24th
+    page = ada.signed_in().get(f"/insights?{QUESTIONS['retention']}").text
+    rows = rows_of(page)
+    assert [cell for cell in rows[4][2:] if cell] == ["100%", "0% so far"]
+    assert not any("so far" in cell for cell in rows[0])
+    assert re.search(r'<td class="num shade-0 running" title="0 of 1, so far">', page)
 
 
 def test_a_question_that_has_no_answer_is_explained_on_the_page(ada: Dashboard) -> None:

@@ -76,6 +76,20 @@ def test_the_mean_weighs_each_person_the_same(visits: History) -> None:
     assert visits.ask(retention, {**asked, "mean": "simple"})["mean"] == [1, (1 / 1 + 1 / 2) / 2]
 
 
+def test_a_period_that_is_not_over_is_said_and_left_out_of_the_mean(history: History) -> None:
+    history.happens("view", "ann", "2026-11-27", "2026-11-28", "2026-11-29")
+    history.happens("view", "bob", "2026-11-28", "2026-11-29", "2026-11-30")
+    history.happens("view", "cleo", "2026-11-29", "2026-11-30")  # today; there may come more
+    answer = history.ask(retention, {"date_from": "2026-11-27", "periods": 4})
+    found = [(cohort["values"], cohort["unfinished"]) for cohort in answer["cohorts"]]
+    assert found == [([1, 1, 1, 0], True), ([2, 2, 1], True), ([3, 2], True), ([2], True)]
+    assert answer["mean"] == [1, 3 / 3, 1 / 1, None]  # Ann and Bob of the 28th came the next day; Ann the day after
+    answer = history.ask(retention, {"date_from": "2026-11-27", "periods": 4, "mean": "simple"})
+    assert answer["mean"] == [1, (1 + 1) / 2, 1, None]
+    answer = history.ask(retention, {"date_from": "2026-11-27", "periods": 2})  # followed for a day, which is over
+    assert [cohort["unfinished"] for cohort in answer["cohorts"]] == [False, False]
+
+
 def test_lifecycle_sorts_persons_into_four(visits: History) -> None:
     answer = visits.ask(lifecycle, {**DAYS, "event": "view"})
     assert answer["labels"] == ["2026-11-02", "2026-11-03", "2026-11-04", "2026-11-05"]

@@ -60,6 +60,7 @@ DEFINITIONS = {
     "7.6 on or after": "cohorts.on_or_after_counts_who_came_back_then_or_later",
     "7.6 minimum of occurrences": "cohorts.a_minimum_of_returning_events",
     "7.6 mean, weighted or simple": "cohorts.the_mean_weighs_each_person_the_same",
+    "7.6 the last interval is incomplete": "cohorts.a_period_that_is_not_over_is_said_and_left_out_of_the_mean",
     "7.6 calendar periods": "cohorts.weeks_start_as_the_project_says_and_periods_to_come_are_left_out",
     "7.7 duration, entry, exit, bounce": "visits.length_entry_exit_bounce_and_source",
     "7.7 start from the first event": "visits.a_session_is_in_the_days_it_began_in_and_whole",

@@ -71,6 +71,6 @@ def test_retention_takes_names_or_objects(visited: FlaskClient) -> None:
     asked = {"target": "view", "returning": {"event": "buy"}, "date_from": "2026-11-02", "periods": 2}
     answer = visited.post("/api/insights/retention", json=asked, headers=KEY).json
     assert answer["cohorts"] == [
-        {"start": "2026-11-02", "size": 1, "values": [1, 0]},
-        {"start": "2026-11-03", "size": 1, "values": [1, 0]},
+        {"start": "2026-11-02", "size": 1, "values": [1, 0], "unfinished": False},
+        {"start": "2026-11-03", "size": 1, "values": [1, 0], "unfinished": False},
     ]
