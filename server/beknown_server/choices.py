@@ -26,7 +26,6 @@ WITHOUT_EVENTS = ("paths", "sessions")  # these ask about all that happened
 RANGES = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
 INTERVALS = {"hour": "Hour", "day": "Day", "week": "Week", "month": "Month"}
 PERIODS = {"day": "Day", "week": "Week", "month": "Month"}
-DAYS = {"day": 1, "week": 7, "month": 31}
 ORDERS = {
     "ordered": "In this order",
     "strict": "Directly one after the other",

@@ -9,12 +9,11 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from .asked import Asked, Matching, Values, code_of, filled, refuse
 from .insights import Desk
-from .spans import LAST, Buckets, after, buckets
+from .spans import LAST, Buckets, after, back, buckets
 
 PERIODS = 8
 MOST_PERIODS = 120
@@ -38,7 +37,7 @@ def retention(desk: Desk, body: Any) -> dict[str, Any]:
     asked = Asked(body)
     period = asked.choice("period", ("day", "week", "month"), "day")
     count = asked.whole("periods", PERIODS, least=1, most=MOST_PERIODS)
-    first = desk.zone.floor(asked.day("date_from", _back(desk.today, period, count)), period)
+    first = desk.zone.floor(asked.day("date_from", back(desk.today, period, count)), period)
     last = after(first, period, 2 * count - 1)  # the last cohort is followed as long as the first
     if last > LAST:
         refuse("date_from", first.isoformat(), f"a day that lies {2 * count} periods before {LAST}")
@@ -69,10 +68,6 @@ def retention(desk: Desk, body: Any) -> dict[str, Any]:
     ]
     simple = asked.choice("mean", MEANS, "weighted") == "simple"
     return {"cohorts": cohorts, "mean": _mean(table, running, simple=simple)}
-
-
-def _back(today: date, period: str, count: int) -> date:
-    return after(today.replace(day=1) if period == "month" else today, period, 1 - count)
 
 
 def _matching(asked: Asked, name: str) -> Matching:

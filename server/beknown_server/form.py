@@ -18,7 +18,6 @@ from .choices import (
     ANY,
     ATTRIBUTIONS,
     BARE,
-    DAYS,
     INTERVALS,
     KINDS,
     MATHS,
@@ -39,6 +38,7 @@ from .choices import (
     TRAILING,
     WITHOUT_EVENTS,
 )  # fmt: skip
+from .spans import back
 
 
 class Arguments(Protocol):
@@ -149,7 +149,7 @@ class Form:
         if self.span == "custom":
             return date.fromisoformat(self.first), date.fromisoformat(self.last)
         if self.kind == "retention":
-            return today - timedelta(days=DAYS[self.period] * (self.periods - 1)), today
+            return back(today, self.period, self.periods), today
         return today - timedelta(days=RANGES[self.span] - 1), today
 
     def body(self, today: date) -> dict[str, Any]:

@@ -53,6 +53,11 @@ def after(day: date, interval: str, count: int = 1) -> date:
     return day + timedelta(days=count * (7 if interval == "week" else 1))
 
 
+def back(today: date, period: str, count: int) -> date:
+    """Give the day from which ``count`` periods reach up to today's."""
+    return after(today.replace(day=1) if period == "month" else today, period, 1 - count)
+
+
 @dataclass(frozen=True, slots=True)
 class Buckets:
     """Neighbouring buckets: bucket i reaches from ``edges[i]`` to before ``edges[i + 1]``, milliseconds."""

@@ -107,6 +107,8 @@ def test_retention_begins_as_many_periods_ago_as_it_shows() -> None:
     asked = body(("kind", "retention"), ("period", "week"), ("periods", "8"), ("retention", "recurring"))
     assert asked["date_from"] == "2026-10-06"
     assert (asked["period"], asked["periods"], asked["kind"]) == ("week", 8, "recurring")
+    months = read(("kind", "retention"), ("period", "month"), ("periods", "8"))
+    assert months.body(date(2026, 11, 2))["date_from"] == "2026-04-01"  # April to November, this month among them
 
 
 @pytest.mark.parametrize(
