@@ -206,9 +206,13 @@ def _feed(mine: Project) -> live.Feed:
     def recent(**options: Any) -> list[Row]:
         return site.store.recent(mine.id, **options)
 
+    def deletions(after: int) -> tuple[int, bool]:
+        return site.store.deletions(mine.id, after)
+
     seats = current_app.extensions.setdefault("beknown.seats", threading.Semaphore(site.settings.viewers))
     feeds: dict[int, live.Feed] = current_app.extensions.setdefault("beknown.live", {})
-    return feeds.setdefault(mine.id, live.Feed(recent, seats=seats, is_stopping=site.is_stopping))
+    made = live.Feed(recent, deletions, seats=seats, is_stopping=site.is_stopping)
+    return feeds.setdefault(mine.id, made)
 
 
 def _as_json(row: Row) -> str:

@@ -11,6 +11,8 @@ Rules:
   a viewer is refused. What all viewers get is drawn, joined and encoded once.
 - Who falls behind, as all do when events come by the thousand, must not fall upon the store: a page of the dashboard
   goes on with the newest rows, and others who are in step share one question.
+- What is in memory of somebody who was deleted goes with them, in whichever process that was: it is let go of before
+  a viewer comes in, and as often as the store is asked. What is missing then is read from the store again.
 - A process that was asked to end lets its viewers go at once; they come back to the next one.
 """
 
@@ -43,16 +45,21 @@ STREAM_SECONDS = 600
 log = logging.getLogger("beknown.live")
 
 Recent = Callable[..., list[Row]]
+Deletions = Callable[[int], tuple[int, bool]]
 
 
 class Feed:
     """The newest rows of one project, shared by everybody who watches it in this process.
 
     ``recent(after=seq, limit=n)`` answers with rows beyond ``seq``, oldest first; without ``after``, newest first.
+    ``deletions(change)`` answers with the number of the last change, and whether somebody was deleted after ``change``.
     """
 
-    def __init__(self, recent: Recent, *, seats: threading.Semaphore, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, recent: Recent, deletions: Deletions, *, seats: threading.Semaphore, is_stopping: Callable[[], bool]
+    ) -> None:
         self._recent = recent
+        self._deletions = deletions
         self._seats = seats  # shared by all feeds of a process
         self._is_stopping = is_stopping
         self._changed = threading.Condition()
@@ -62,8 +69,10 @@ class Feed:
         self._rows: deque[Row] = deque()
         self._floor = 0  # rows beyond this seq are all in _rows
         self._head = 0  # the newest seq that was read
-        self._frames: dict[tuple[int, str], bytes] = {}  # what was drawn, the oldest first
-        self._texts: dict[tuple[int, int, str], bytes] = {}  # the same, by batch
+        self._change = 0  # deletions up to this one are heeded
+        # What was drawn, and of what, the oldest first; the same by batch.
+        self._frames: dict[tuple[int, str], tuple[Row, bytes]] = {}
+        self._texts: dict[tuple[int, int, str], tuple[list[Row], bytes]] = {}
         self._viewers = 0
         self._poller: threading.Thread | None = None
 
@@ -85,7 +94,12 @@ class Feed:
                     self._viewers -= 1
                     self._seats.release()
                     raise
-            return True
+        try:
+            self._heed(self._deletions(self._change))
+        except BaseException:
+            self.leave()
+            raise
+        return True
 
     def leave(self) -> None:
         """Give the seat back; after the last viewer the polling stops."""
@@ -129,11 +143,11 @@ class Feed:
         """Give the frames of these rows in this ``form`` (``json``, ``html``), drawn once for all viewers."""
         key = (rows[0].seq, rows[-1].seq, form)
         with self._drawing:  # all viewers wake at once: the first one draws, the others wait for it
-            text = self._texts.get(key)
-            if text is None:
-                text = self._texts[key] = b"".join([self._frame(row, form, draw) for row in rows])
+            known = self._texts.get(key)
+            if known is None or known[0] != rows:  # a deletion may have taken one from between
+                known = self._texts[key] = (rows, b"".join([self._frame(row, form, draw) for row in rows]))
                 _shorten(self._texts, KEPT_TEXTS)
-        return text
+        return known[1]
 
     def frame(self, row: Row, form: str, draw: Callable[[Row], str]) -> bytes:
         """Give one row's frame."""
@@ -142,13 +156,28 @@ class Feed:
 
     def _frame(self, row: Row, form: str, draw: Callable[[Row], str]) -> bytes:
         key = (row.seq, form)
-        text = self._frames.get(key)
-        if text is None:
-            text = self._frames[key] = _frame(row.seq, draw(row)).encode()
+        known = self._frames.get(key)
+        if known is None or known[0] != row:  # a deletion may have taken an id out of it
+            known = self._frames[key] = (row, _frame(row.seq, draw(row)).encode())
             _shorten(self._frames, KEPT)
-        return text
+        return known[1]
+
+    def _heed(self, deletions: tuple[int, bool]) -> int:
+        """Let go of all that was read, if somebody was deleted since; give the number of the last change."""
+        change, is_deleted = deletions
+        if is_deleted:
+            with self._changed:
+                self._rows.clear()
+                self._floor = self._head
+            with self._asking:  # who is reading a page just now puts it in its place first
+                self._pages.clear()
+            with self._drawing:
+                self._frames.clear()
+                self._texts.clear()
+        return change
 
     def _start(self) -> None:
+        self._change, _ = self._deletions(self._change)
         newest = self._recent(limit=1)
         self._rows.clear()
         self._pages.clear()
@@ -160,6 +189,9 @@ class Feed:
         try:
             while self._goes_on():
                 began = time.monotonic()
+                # In this order: of what is read after it, those who were deleted before it are no part. Only here the
+                # number moves on, so that what this thread read before a deletion goes the next time at the latest.
+                self._change = self._heed(self._deletions(self._change))
                 rows = self._news()
                 if rows:
                     self._add(rows)

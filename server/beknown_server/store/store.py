@@ -220,6 +220,11 @@ class Store:
         rows = self._ask(f"{what}.columns", project_id=project_id, after=after, limit=limit)
         return [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
 
+    def deletions(self, project_id: int, after: int) -> tuple[int, bool]:
+        """Give the number of the last change, and whether an id was deleted after an earlier one."""
+        row = self._ask("moved.gone", project_id=project_id, after=after)[0]
+        return max(row["change"], after), bool(row["gone"])
+
     def person_texts(self, project_id: int, keys: list[str], *, shared: bool = False) -> Iterator[tuple[int, str, str]]:
         """Give (number of the person, key, text) for everyone who has one of these properties now.
 

@@ -41,12 +41,20 @@ class Rows:
     def __init__(self, count: int = 0) -> None:
         self.rows = [row(seq) for seq in range(1, count + 1)]
         self.places: list[int | None] = []  # after which of them, question by question
+        self.deleted: list[int] = []  # the numbers of the changes
 
     def recent(self, *, limit: int, after: int | None = None) -> list[Row]:
         self.places.append(after)
         if after is None:
             return self.rows[::-1][:limit]
         return [one for one in self.rows if one.seq > after][:limit]
+
+    def deletions(self, after: int) -> tuple[int, bool]:
+        return max([after, *self.deleted]), any(number > after for number in self.deleted)
+
+    def delete(self, *seqs: int) -> None:
+        self.rows = [one for one in self.rows if one.seq not in seqs]
+        self.deleted.append(len(self.deleted) + 1)
 
     @property
     def asked(self) -> int:
@@ -59,7 +67,7 @@ def places(rows: list[Row] | None) -> list[int]:
 
 
 def feed_of(rows: Rows, *, most_viewers: int = 9, is_stopping: object = lambda: False) -> Feed:
-    return Feed(rows.recent, seats=threading.Semaphore(most_viewers), is_stopping=is_stopping)  # type: ignore[arg-type]
+    return Feed(rows.recent, rows.deletions, seats=threading.Semaphore(most_viewers), is_stopping=is_stopping)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -191,6 +199,45 @@ def test_a_row_is_drawn_once_for_all_who_watch(monkeypatch: pytest.MonkeyPatch) 
     assert drawn == [1, 2]
     feed.frame(row(3), "html", draw)
     assert len(feed._frames) == 2
+
+
+@pytest.mark.usefixtures("small")
+def test_who_comes_back_gets_nothing_of_somebody_who_was_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Rows(20)
+    feed = feed_of(rows)
+    with watching(feed):
+        rows.rows += [row(seq) for seq in range(21, 31)]
+        while feed.head() < 30:
+            time.sleep(0.01)
+        monkeypatch.setattr(live, "POLL_SECONDS", 60)  # it is heeded at the door, before the store is asked again
+        time.sleep(0.1)
+
+        def seen(place: int) -> list[int]:
+            found = feed.after(place, wait_seconds=5)
+            assert found
+            text = feed.text(found, "json", lambda one: one.event)
+            assert [int(line[4:]) for line in text.split(b"\n") if line.startswith(b"id: ")] == places(found)
+            return places(found)
+
+        assert (seen(20), seen(5)) == (list(range(21, 31)), list(range(6, 16)))
+        rows.delete(8, 25)
+        with watching(feed):
+            assert seen(20) == [21, 22, 23, 24, 26, 27, 28, 29, 30]
+            assert seen(5) == [6, 7, *range(9, 17)]
+        assert not any(kept.seq in (8, 25) for kept, _ in feed._frames.values())
+
+
+def test_a_deletion_is_heeded_while_somebody_watches() -> None:
+    rows = Rows(3)
+    feed = feed_of(rows)
+    with watching(feed):
+        rows.rows += [row(4), row(5)]
+        while feed.head() < 5:
+            time.sleep(0.01)
+        rows.delete(4)
+        until = time.monotonic() + 5
+        while places(feed.after(3, wait_seconds=0)) != [5]:
+            assert time.monotonic() < until
 
 
 def test_nobody_watching_means_nobody_asking_and_a_new_viewer_misses_nothing() -> None:
@@ -377,6 +424,18 @@ def test_a_viewer_that_lost_its_connection_misses_nothing_and_sees_nothing_twice
                 place, event = next(events)
                 seen.append(event["event"])
     assert seen == [f"{round_}.{number}" for round_ in range(4) for number in range(5)]
+
+
+def test_a_stream_taken_up_again_has_nothing_of_somebody_who_was_deleted(server: Server) -> None:
+    with stream_of(server, "?after=0") as events:
+        for number in range(3):  # while somebody watches: these are in memory
+            server.capture(f"event {number}", f"visitor-{number}")
+        place, _ = next(events)
+        next(events)
+        next(events)
+        httpx.delete(f"{server.url}/api/persons/visitor-1", headers=KEY).raise_for_status()
+        with stream_of(server, f"?after={place}") as again:
+            assert next(again)[1]["event"] == "event 2"
 
 
 def test_too_many_viewers_get_a_reason_and_ingestion_goes_on(server: Server) -> None:
