@@ -118,6 +118,21 @@ def test_new_may_vanish_after_a_merge(visits: History) -> None:
     assert new == {"label": "new", "data": [1, 0, 0, 0]}
 
 
+def test_who_asks_for_no_profile_is_new_all_the_same(history: History) -> None:
+    """Unlike §7.4, and on purpose: docs/posthog.md."""
+    no_profile: dict[str, Any] = {"$process_person_profile": False}
+    history.happens("view", "guest", "2026-11-02", "2026-11-04", **no_profile)
+    history.happens("view", "anon", "2026-11-03", **no_profile)
+    history.happens("$identify", "ann", "2026-11-04", anon="anon")
+    found = {one["label"]: one["data"] for one in history.ask(lifecycle, DAYS)["series"]}
+    assert found == {
+        "new": [1, 1, 0, 0],  # the guest; Ann when she came, not when she signed up
+        "returning": [0, 0, 1, 0],  # Ann
+        "resurrecting": [0, 0, 1, 0],  # the guest
+        "dormant": [0, -1, 0, -2],
+    }
+
+
 @BOTH_ENGINES
 def test_nobody_is_new_again_when_the_past_is_forgotten(history: History) -> None:
     history.happens("view", "ann", "2026-10-20", "2026-11-02", "2026-11-03")

@@ -1,5 +1,7 @@
 """Every definition of posthog-server §7, and the test whose answer was worked out by hand for it.
 
+A deviation is named so; what is not here at all docs/numbers.md lists.
+
 Beside these, test_reference.py and test_reference_rich.py compare all of them with a slow, obvious way on random
 histories, on both databases.
 """
@@ -53,6 +55,7 @@ DEFINITIONS = {
     "7.4 new, returning, resurrecting, dormant": "cohorts.lifecycle_sorts_persons_into_four",
     "7.4 new can vanish": "cohorts.new_may_vanish_after_a_merge",
     "7.4 new is by the person's beginning": "cohorts.nobody_is_new_again_when_the_past_is_forgotten",
+    "7.4 propertyless persons: a deviation": "cohorts.who_asks_for_no_profile_is_new_all_the_same",
     "7.5 stickiness, n or more events, x or more intervals": "cohorts.stickiness_counts_intervals_per_person",
     "7.6 recurring": "cohorts.recurring_retention_counts_a_person_in_many_cohorts",
     "7.6 first time": "cohorts.first_time_retention_counts_a_person_once",
