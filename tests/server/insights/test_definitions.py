@@ -27,7 +27,10 @@ DEFINITIONS = {
     "7.2 wau, mau": "trends.wau_and_mau_count_calendar_days_that_end_with_the_day",
     "7.2 wau, mau in total": "trends.wau_and_mau_in_total_end_with_the_last_day_of_the_range",
     "7.2 first time for user, plain and matching filters": "trends.first_time_is_the_earliest_ever",
-    "7.2 sum, avg, min, max, median, percentiles; count per user": "trends.a_property_and_counts_per_person",
+    "7.2 sum; who has none is not counted": "trends.a_property_and_counts_per_person",
+    "7.2 avg, min, max, median, p75, p90, p95, p99 of a property and of counts per user": (
+        "trends.between_two_values_a_percentile_lies_in_proportion"
+    ),
     "7.2 only numbers": "trends.infinity_and_nan_are_no_numbers",
     "7.2 total value is distinct over the range": "trends.a_total_value_is_distinct_over_the_whole_range",
     "7.2 breakdown, top 25, Other, None": "trends.a_breakdown_has_a_series_per_value_the_rest_and_none",

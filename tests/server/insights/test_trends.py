@@ -84,6 +84,27 @@ def test_a_property_and_counts_per_person(visits: History, math: str, wanted: li
     assert data(visits, event="view", math=math, property="amount") == wanted
 
 
+@pytest.mark.parametrize(
+    ("math", "wanted"),
+    [
+        ("min", 1),
+        ("avg", 4),
+        ("median", 2.5),
+        ("p75", 4.75),  # of 1, 2, 3, 10: a quarter of the way from 3 to 10; the nearest ones would be 3 or 10
+        ("p90", 7.9),
+        ("p95", 8.95),
+        ("p99", 9.79),
+        ("max", 10),
+    ],
+)
+def test_between_two_values_a_percentile_lies_in_proportion(history: History, math: str, wanted: float) -> None:
+    for who, number in (("ann", 3), ("bob", 10), ("cleo", 1), ("dan", 2)):
+        history.happens("pay", "somebody", "2026-11-02", amount=number)
+        history.happens("view", who, *["2026-11-03"] * number)
+    assert data(history, event="pay", math=math, property="amount") == [pytest.approx(wanted), None, None]
+    assert data(history, event="view", math=f"{math}_per_person") == [None, pytest.approx(wanted), None]
+
+
 def test_infinity_and_nan_are_no_numbers(history: History) -> None:
     for value in ("inf", "nan", "Infinity", True, None, [1], 2):
         history.happens("pay", "ann", "2026-11-02", amount=value)
