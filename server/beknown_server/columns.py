@@ -101,7 +101,11 @@ class Columns:
             if project_id not in self._copies:
                 # The secret is the one thing that two databases at the same address do not share.
                 database = hashlib.sha256(self._store.site_secret().encode()).hexdigest()[:16]
-                segments = Segments(self._folder / f"{database}-{FORMAT}" / str(project_id))
+                mine = self._folder / f"{database}-{FORMAT}"
+                for other in self._folder.glob(f"{database}-*"):
+                    if other != mine:  # of another version: no deletion reaches it any more
+                        shutil.rmtree(other, ignore_errors=True)
+                segments = Segments(mine / str(project_id))
                 self._copies[project_id] = Replica(self._store, project_id, self._database.cursor(), segments)
             return self._copies[project_id]
 

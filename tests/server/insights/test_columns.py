@@ -271,6 +271,25 @@ def test_another_database_at_the_same_place_gets_a_copy_of_its_own(
 
 @BOTH_ENGINES
 @pytest.mark.usefixtures("small")
+def test_a_copy_of_an_older_format_goes_when_a_new_one_begins(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 50)
+    monkeypatch.setattr(module, "FORMAT", "older")
+    assert counted(columns, project) == (50, 10)
+    columns.close()
+    monkeypatch.undo()
+    assert list(columns._folder.rglob("*.parquet"))
+    foreign = columns._folder / "of-another-database"
+    foreign.mkdir()
+    new = Columns(store, columns._folder)
+    assert counted(new, project) == (50, 10)  # nothing of it is left that a deletion would not reach
+    assert not list(columns._folder.glob("*-older"))
+    assert foreign.exists()
+    new.close()
+
+
+@pytest.mark.usefixtures("small")
 def test_threads_that_ask_while_events_arrive_see_each_event_once(
     store: Store, project: Project, columns: Columns
 ) -> None:
