@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from beknown_server.furniture import FOLDERS, LIBRARIES, shelf
@@ -32,9 +31,12 @@ def test_a_wheel_holds_it_where_the_server_looks() -> None:
         assert place == ("beknown_server/bundled" if source == "build/bundle" else f"beknown_server/{source}")
 
 
-def test_the_pictures_that_readme_shows_are_kept_and_small() -> None:
-    shown = re.findall(r"\]\((docs/screenshots/[^)]+)\)", (ROOT / "README.md").read_text())
-    assert len(shown) >= 4
-    kept = [path for path in (ROOT / "docs/screenshots/.gitignore").read_text().splitlines() if path.startswith("!")]
-    assert {Path(path).name for path in shown} <= {path[1:] for path in kept}
-    assert sum((ROOT / "docs/screenshots" / path[1:]).stat().st_size for path in kept) < 1_500_000
+def test_every_page_is_kept_as_a_picture_and_small() -> None:
+    kept = sorted((ROOT / "docs/screenshots").glob("*.webp"))
+    pages = {path.name.rsplit("-", 2)[0] for path in kept}
+    wanted = {
+        f"{page}-{size}-{scheme}" for page in pages for size in ("desktop", "phone") for scheme in ("light", "dark")
+    }
+    assert {path.stem for path in kept} == wanted
+    assert {"overview", "live", "people", "person", "identity", "warnings", "settings", "funnel", "retention"} <= pages
+    assert sum(path.stat().st_size for path in kept) < 4_000_000
