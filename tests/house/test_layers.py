@@ -20,7 +20,7 @@ ORDER = {
         "inherited session state retry outbox calls tracker hosts record context signature spool delivery channel "
         "speaker backend integrations __init__"
     ),
-    CLIENT / "hosts": "worker objects foreign uncaught browser spans hooks page tag bridge library __init__",
+    CLIENT / "hosts": "worker objects foreign settings uncaught browser spans hooks page tag bridge library __init__",
     SERVER / "store": (
         "order question records migrations migrate sqlite postgres writer projects layers clusters people forgetting "
         "groups arrivals corrections archive forwarding upkeep sealed store __init__"

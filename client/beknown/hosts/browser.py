@@ -340,11 +340,3 @@ def found() -> "Browser | None":
     except Exception:  # no PyScript, or no SharedArrayBuffer
         window = None
     return Browser(window)
-
-
-def current_task() -> "Any":
-    """Give the asyncio task that runs now; None outside of any."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no loop, or no task
-        return None

@@ -16,10 +16,10 @@ import sys
 from .. import failure, values
 from ..errors import BadCall, BadValue
 from . import browser as _browser
-from . import foreign
+from . import foreign, settings
 from .bridge import Bridge
 from .page import Page
-from .spans import Scope, timed
+from .spans import Scope, current_task, timed
 from .tag import Tag
 
 TYPE_CHECKING = False
@@ -39,8 +39,6 @@ LABELS = {
     "set_person_properties": ["set", "set_once"],
     "group": ["type", "key", "group properties"],
 }
-OPTIONS = "pageviews persistence cookie_domain consent respect_gpc bots deny mask".split()  # those of Python's own page
-ON_BY_ITSELF = {"pageviews": "off", "respect_gpc": "false"}  # and how they are turned off
 BAGS = "properties/set/set_once/group properties/options.$set/options.$set_once".split("/")  # and of register*()
 
 
@@ -81,9 +79,9 @@ class Library:
         if script is not None:
             self._brain = Tag(found, script)
         else:
-            for name in sorted(set(options) - set(OPTIONS)):
+            for name in sorted(set(options) - set(settings.KNOWN)):
                 found.say("warn", f"init(): {name} does nothing on a page that only Python measures; the tag has it.")
-            given = {_camel(name): text for name, text in _texts(options).items()}
+            given = settings.attributes(options)
 
             def page() -> Page:
                 return Page(found, key, api.rstrip("/"), given, self._early)
@@ -115,7 +113,7 @@ class Library:
     def _scoped(self) -> "Bag":
         """Give the properties of the blocks that the running task is in."""
         found: "Bag" = {}
-        task = _browser.current_task() if self._scopes else None
+        task = current_task() if self._scopes else None
         for owner, bag in self._scopes:
             if owner is task:
                 found.update(bag)
@@ -298,27 +296,6 @@ class Library:
                 self._call("capture", "$exception", about)
 
         found.on_failure(told)
-
-
-def _texts(options: "dict[str, Any]") -> "dict[str, str]":
-    """Give options as the tag's attributes have them: ``False`` is absent, unless what it turns off is on by itself."""
-    found = {}
-    for name, value in options.items():
-        if value is None or (value is False and name not in ON_BY_ITSELF):
-            continue
-        if value is False:
-            found[name] = ON_BY_ITSELF[name]
-        elif isinstance(value, (list, tuple)):
-            found[name] = ",".join([str(each) for each in value])
-        else:
-            found[name] = "true" if value is True else str(value)
-    return found
-
-
-def _camel(name: str) -> str:
-    """Give the name under which the tag's dataset has an attribute: cookie_domain -> cookieDomain."""
-    words = name.split("_")
-    return words[0] + "".join([word[:1].upper() + word[1:] for word in words[1:]])
 
 
 _library = Library()

@@ -8,12 +8,11 @@ Rules:
   captured must look like what it stands for; MicroPython's functions take no attributes that would say so.
 """
 
+import asyncio
 import functools
 import inspect
 import sys
 import time
-
-from .browser import current_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +23,14 @@ if TYPE_CHECKING:
 
 IS_MICROPYTHON = sys.implementation.name == "micropython"
 NOTHING = object()  # no argument
+
+
+def current_task() -> "Any":
+    """Give the asyncio task that runs now; None outside of any."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop, or no task
+        return None
 
 
 def milliseconds() -> float:
