@@ -10,6 +10,7 @@ import json
 
 from ..errors import BadCall
 from .page import Page
+from .tag import OUT_OF_REACH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Bridge:
     def hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
         """Take a function, where this worker is on its own: the page's tag could not wait for an answer from here."""
         if self._page is None:
-            raise BadCall(f"{method}() cannot reach the page's tag from a worker; call it in the page.")
+            raise BadCall(OUT_OF_REACH.format(method))
         self._page.hook(method, names, function)
 
     def identity(self) -> "dict[str, Any]":

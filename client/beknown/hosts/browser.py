@@ -46,6 +46,7 @@ class Browser:
     def __init__(self, window: "Any") -> None:
         self._window = window
         self.has_page = window is not None
+        self.in_worker = IN_BROWSER and window is not js  # the page's window is then lent, or out of reach
         # Held, since in PyScript's worker each step to the page is a message and a wait.
         self._document = self._attempt(lambda: window.document)
         # Where cookies are blocked, and in a sandboxed frame (its origin is "null"), all storage throws.
@@ -57,6 +58,7 @@ class Browser:
         self._memory: "dict[str, str]" = {}  # what would be in localStorage
         self._tasks: "list[Any]" = []
         self._widest = ""  # the domain that takes cookies
+        self._answer: "Any" = None  # what a function of the page's gave last
 
     # Storage ------------------------------------------------------------------------------------------------------
 
@@ -302,7 +304,9 @@ class Browser:
 
         def told(detail: "Any" = None) -> "Any":
             answer = function(json.loads(js.JSON.stringify(detail)))
-            return None if answer is None else self._window.JSON.parse(json.dumps(exact(answer)))
+            # Held: MicroPython collects garbage when the outermost call ends, before JavaScript has taken its answer.
+            self._answer = None if answer is None else self._window.JSON.parse(json.dumps(exact(answer)))
+            return self._answer
 
         return getattr(target, method)(*(names + [create_proxy(told)]))
 

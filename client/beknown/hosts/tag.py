@@ -4,6 +4,7 @@ Rules:
 - The tag is the one with our key in the page's HTML. While its script is still on its way, calls wait in the queue
   that the inline stub makes too (`beknown snippet --inline`): a list of [name, args, ms] under the tag's global name.
 - The tag's brain decides everything; here is nothing but the handing over.
+- What the tag must have an answer of runs on the page's thread: a worker's function answers later.
 """
 
 from ..errors import BadCall
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0  # s; an async script that is not there by then is blocked
 NAP = 0.05  # s
+OUT_OF_REACH = "{}() cannot reach the page's tag from a worker; call it in the page."
 
 
 class Tag:
@@ -57,6 +59,8 @@ class Tag:
         """Hand a function of the page's over, now or when the tag has loaded."""
         if not callable(function):
             raise BadCall(f"{method}() needs a function, not {function!r}.")
+        if method == "before_send" and self.browser.in_worker:  # the tag would be given a promise, and drop the event
+            raise BadCall(OUT_OF_REACH.format(method))
         tag = self._loaded()
         if tag is not None:
             self.browser.hand(tag, method, names, function)
