@@ -402,6 +402,25 @@ def test_an_async_generator_and_a_partial_are_captured_too():
         assert names_of(visit) == ["partial", "stepped"]
 
 
+def test_a_function_that_is_captured_without_a_name_goes_on():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+
+    @python.captured
+    def plain(a):
+        return a + 1
+
+    @python.captured()
+    def nameless(a):
+        return a + 2
+
+    assert [plain(1), nameless(1)] == [2, 3]
+    visit.settle()
+    if visit.sent:  # of a closure of MicroPython's nothing tells the name
+        assert names_of(visit) == ["plain"]
+    assert ["captured() needs a name" in visit.said[-1], len(visit.said) + len(visit.sent)] == [True, 2]
+
+
 class Scalar:
     def item(self):
         return 7

@@ -19,7 +19,7 @@ from . import browser as _browser
 from . import foreign, settings
 from .bridge import Bridge
 from .page import Page
-from .spans import Scope, current_task, timed
+from .spans import Scope, current_task, named, timed
 from .tag import Tag
 
 TYPE_CHECKING = False
@@ -239,12 +239,15 @@ class Library:
         """Say once that init() is missing."""
         if not self._has_complained:
             self._has_complained = True
-            text = f"beknown.{name}() came before beknown.init(key, api=...); such calls are dropped."
-            found = self._found()
-            if found is None:
-                print("[beknown] " + text, file=sys.stderr)
-            else:
-                found.say("error", text)
+            self._say("error", f"beknown.{name}() came before beknown.init(key, api=...); such calls are dropped.")
+
+    def _say(self, level: str, text: str) -> None:
+        """Tell the page's author, also before init() and outside a browser."""
+        found = self._browser or self._found()
+        if found is None:
+            print("[beknown] " + text, file=sys.stderr)
+        else:
+            found.say(level, text)
 
     # Answers ------------------------------------------------------------------------------------------------------
 
@@ -281,10 +284,16 @@ class Library:
         """Put these on every event captured inside a ``with`` block, by the task that entered it."""
         return Scope(self._scopes, properties)
 
-    def captured(self, event: str, properties: "Bag | None" = None) -> "Callable[[Any], Any]":
+    def captured(self, event: "Any" = "", properties: "Bag | None" = None) -> "Any":
         """Decorate a function, ``async`` or not: each call is an event with ``duration_ms``, and ``exception``
-        (its type's name) where one was raised."""
-
+        (its type's name) where one was raised. Without brackets the event has the function's name."""
+        if callable(event):
+            return self.captured(named(event), properties)(event)
+        if not isinstance(event, str) or not event:
+            self._say(
+                "error", 'captured() needs a name: @beknown.captured("report_rendered"). This one is not captured.'
+            )
+            return lambda function: function
         return lambda function: timed(function, lambda about: self._capture(event, about, properties))
 
     def _watch(self, found: "Browser") -> None:

@@ -33,6 +33,12 @@ def current_task() -> "Any":
         return None
 
 
+def named(function: "Any") -> str:
+    """Give a function's name; "" where nothing tells it, as of some of MicroPython's."""
+    name = getattr(function, "__name__", "") or repr(function).partition("<function ")[2].partition(" ")[0]
+    return str(name).replace("<lambda>", "")
+
+
 def milliseconds() -> float:
     """Give a clock that only ever runs forward where there is one."""
     return time.perf_counter() * 1000 if hasattr(time, "perf_counter") else time.time() * 1000
