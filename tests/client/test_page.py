@@ -421,6 +421,37 @@ def test_a_function_that_is_captured_without_a_name_goes_on():
     assert ["captured() needs a name" in visit.said[-1], len(visit.said) + len(visit.sent)] == [True, 2]
 
 
+class Future:
+    """As asyncio's: MicroPython has none, and a page may have its own."""
+
+    _exception = None
+
+    def __await__(self):
+        yield
+
+    def cancelled(self):
+        return False
+
+    def add_done_callback(self, told):
+        self.told = told
+
+
+def test_a_future_is_given_on_as_it_is_and_timed_until_it_is_done():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    future, failed = Future(), Future()
+    assert python.captured("begun")(lambda: future)() is future
+    python.captured("failed")(lambda: failed)()
+    visit.settle()
+    assert visit.sent == [], "not before it is done"
+    future.told(future)
+    failed._exception = KeyError("ada@example.com")
+    failed.told(failed)
+    visit.settle()
+    assert names_of(visit) == ["begun", "failed"]
+    assert [event["properties"].get("exception") for event in visit.sent] == [None, "KeyError"]
+
+
 class Scalar:
     def item(self):
         return 7

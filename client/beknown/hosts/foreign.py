@@ -21,6 +21,7 @@ from .objects import exact, plain_form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 IN_BROWSER = sys.platform in ("emscripten", "webassembly")
@@ -28,12 +29,30 @@ if IN_BROWSER:
     import js  # type: ignore[import-not-found]
 
     if sys.implementation.name == "micropython":
-        from jsffi import JsProxy  # type: ignore[import-not-found]
+        from jsffi import JsProxy, create_proxy  # type: ignore[import-not-found]
     else:
-        from pyodide.ffi import JsProxy  # type: ignore[import-not-found]
+        from pyodide.ffi import JsProxy, create_proxy  # type: ignore[import-not-found]
 
 NOTHING = ("JsNull", "undefined")  # Pyodide's type and MicroPython's
 WHOLE = ("Date", "URL", "String", "Number", "Boolean")
+
+
+def is_promise(value: "Any") -> bool:
+    """Tell a promise of JavaScript's from all else."""
+    return IN_BROWSER and isinstance(value, JsProxy) and _kind(value) == "Promise"
+
+
+def when_settled(promise: "Any", done: "Callable[[bool], None]") -> None:
+    """Call a function once a promise is settled: whether it was kept."""
+
+    def settled(is_kept: bool) -> None:
+        done(is_kept)
+        for each in both:
+            if hasattr(each, "destroy"):  # Pyodide's, which live until then
+                each.destroy()
+
+    both = [create_proxy(lambda _: settled(True)), create_proxy(lambda _: settled(False))]
+    promise.then(both[0], both[1])
 
 
 def plain(value: "Any", where: str) -> "Any":

@@ -4,6 +4,9 @@ Rules:
 - A block's properties belong to the task that entered it: what runs meanwhile does not see them. (contextvars would
   hand them on to tasks begun inside; MicroPython has none, and both are to agree.)
 - A coroutine is one call from its first step to its last; so is a generator, which MicroPython's coroutines are.
+- A task, a future, a promise is given on as it is: the page may cancel it or ask whether it is done. It is one call
+  until it is done, as far as it tells: MicroPython's tasks do not. One that fails and that nobody awaits is still told
+  of by asyncio; a promise that we listen to is not, by JavaScript's rules.
 - PyScript's ``@when`` looks at what it is given: whether it is ``async``, and whether it takes the event. What is
   captured must look like what it stands for; MicroPython's functions take no attributes that would say so.
 """
@@ -13,6 +16,8 @@ import functools
 import inspect
 import sys
 import time
+
+from . import foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +54,10 @@ def _nothing() -> "Any":
 
 
 GENERATOR = type(_nothing())  # MicroPython has no types module
+
+
+class JsException(Exception):
+    """What awaiting a rejected promise raises, by its name."""
 
 
 class Scope:
@@ -113,7 +122,27 @@ def _lasting(result: "Any") -> "Callable[[Stopwatch, Any], Any] | None":
         return _generator
     if hasattr(result, "asend"):
         return _async_generator
-    return _coroutine if hasattr(result, "__await__") else None
+    return _coroutine if hasattr(result, "__await__") and hasattr(result, "send") else None
+
+
+def _outlives(watch: Stopwatch, result: "Any") -> bool:
+    """Stop a call's watch when what it gave is done; tell whether that can be told."""
+
+    def done(future: "Any") -> None:
+        error = getattr(future, "_exception", None)  # exception() would keep asyncio from telling that nobody awaits it
+        was_cancelled = getattr(future, "cancelled", bool)()
+        watch.stop(asyncio.CancelledError if was_cancelled else type(error) if error else None)
+
+    def settled(is_kept: bool) -> None:
+        watch.stop(None if is_kept else JsException)
+
+    if foreign.is_promise(result):
+        foreign.when_settled(result, settled)
+    elif hasattr(result, "__await__") and hasattr(result, "add_done_callback"):
+        result.add_done_callback(done)
+    else:
+        return False
+    return True
 
 
 def timed(function: "Callable[..., Any]", capture: "Callable[[Bag], None]") -> "Callable[..., Any]":
@@ -126,10 +155,11 @@ def timed(function: "Callable[..., Any]", capture: "Callable[[Bag], None]") -> "
         except BaseException as error:
             watch.stop(type(error))
             raise
-        lasting = _lasting(result)
+        lasting = None if foreign.is_promise(result) else _lasting(result)
         if lasting is not None:
             return lasting(watch, result)
-        watch.stop()
+        if not _outlives(watch, result):
+            watch.stop()
         return result
 
     return _like_on_micropython(function, measured) if IS_MICROPYTHON else _like(function, measured)
