@@ -247,8 +247,9 @@ class Browser:
         getattr(js.console, level)("[beknown] " + text)
 
     def listen(self, event: str, function: "Callable[[Any], None]") -> None:
-        """Call a function at each such event of the window, until the page ends. A worker's would come too late."""
-        if self._window is js:
+        """Call a function at each such event of the window, until the page ends. A worker's would come too late, but
+        for ``online``, which its own global has as well."""
+        if self._window is js or (event == "online" and hasattr(js, "addEventListener")):  # a kernel in Node has none
             js.addEventListener(event, create_proxy(function))
 
     def once_seen(self, function: "Callable[[], None]") -> None:
