@@ -662,6 +662,17 @@ def test_a_missing_init_is_said_once():
     assert python.get_distinct_id() == ""
 
 
+def test_a_second_init_for_something_else_says_once_that_it_does_nothing():
+    visit = Visit()
+    python = library(visit)
+    python.init(KEY, api="https://t.example.com")
+    python.init(KEY)
+    assert visit.said == []
+    python.init("bk_other", api="https://t.example.com")
+    python.init(KEY, api="https://u.example.com")
+    assert ["already begun with bk_test at https://t.example.com" in visit.said[0], len(visit.said)] == [True, 1]
+
+
 def test_init_without_key_or_address_or_browser_says_what_to_pass():
     for found, args in ((Visit(), [KEY]), (Visit(), ["", "https://t.example.com"]), (None, [KEY, "https://x"])):
         try:

@@ -51,6 +51,8 @@ class Library:
         self._brain: "Page | Tag | Bridge | None" = None
         self._scopes: "list[tuple[Any, Bag]]" = []  # (task, properties), outermost first
         self._has_complained = False
+        self._has_begun_again = False  # with another key or api, which was said
+        self._begun = ("", "")  # key and api of init()
         self._early: "list[tuple[str, list[str], Callable[[Any], Any]]]" = []  # what hook() takes, before init()
 
     # Beginning ----------------------------------------------------------------------------------------------------
@@ -59,10 +61,11 @@ class Library:
         """Begin. ``api`` is the collector's address; ``options`` are the tag's data- attributes, as in
         ``pageviews="off"`` or ``cookie_domain="example.com"``; ``exceptions`` captures uncaught Python exceptions.
 
-        A second call does nothing. Raises BadCall outside a browser, or where key or address is missing: the tag knows
+        A second call does nothing, and says so once if it is for another key or address. Raises BadCall outside a browser, or where key or address is missing: the tag knows
         the address, so a page that has it, and a worker that may find it by bridge.js, need none.
         """
         if self._brain is not None:
+            self._begin_again(key, api)
             return
         found = self._found()
         if found is None:
@@ -75,7 +78,7 @@ class Library:
                 "beknown.init() needs the project's key and the collector's address: "
                 'beknown.init("bk_...", api="https://t.example.com"). `beknown snippet --pyscript` prints both.'
             )
-        self._browser = found
+        self._browser, self._begun = found, (key, api)
         if script is not None:
             self._brain = Tag(found, script)
         else:
@@ -92,6 +95,14 @@ class Library:
                 self._hook(*early)
         if exceptions:
             self._watch(found)
+
+    def _begin_again(self, key: str, api: str) -> None:
+        was_key, was_api = self._begun
+        is_other = key != was_key or (was_api and api and str(api).rstrip("/") != was_api.rstrip("/"))
+        if is_other and not self._has_begun_again:
+            self._has_begun_again = True
+            at = f"{was_key} at {was_api}" if was_api else was_key
+            self._say("warn", f"init(): already begun with {at}; reload the page or restart the kernel to change it.")
 
     # Calls --------------------------------------------------------------------------------------------------------
 
