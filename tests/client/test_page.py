@@ -662,6 +662,18 @@ def test_a_missing_init_is_said_once():
     assert python.get_distinct_id() == ""
 
 
+def test_a_missing_init_is_said_once_by_what_asks_too():
+    asks = ["get_distinct_id", "get_device_id", "get_session_id", "consent", "ready", "flush"]
+    for name in asks:
+        visit = Visit()
+        python = Library(lambda visit=visit: visit)
+        for each in [name] + asks:
+            answer = getattr(python, each)()
+            if each in ("ready", "flush"):
+                finish(answer)
+        assert [f"beknown.{name}() came before" in visit.said[0], len(visit.said)] == [True, 1]
+
+
 def test_a_second_init_for_something_else_says_once_that_it_does_nothing():
     visit = Visit()
     python = library(visit)

@@ -19,7 +19,7 @@ from . import browser as _browser
 from . import foreign, settings
 from .bridge import Bridge
 from .page import Page
-from .spans import Scope, current_task, named, timed
+from .spans import Scope, named, scoped, timed
 from .tag import Tag
 
 TYPE_CHECKING = False
@@ -51,7 +51,6 @@ class Library:
         self._brain: "Page | Tag | Bridge | None" = None
         self._scopes: "list[tuple[Any, Bag]]" = []  # (task, properties), outermost first
         self._has_complained = False
-        self._has_begun_again = False  # with another key or api, which was said
         self._begun = ("", "")  # key and api of init()
         self._early: "list[tuple[str, list[str], Callable[[Any], Any]]]" = []  # what hook() takes, before init()
 
@@ -61,8 +60,9 @@ class Library:
         """Begin. ``api`` is the collector's address; ``options`` are the tag's data- attributes, as in
         ``pageviews="off"`` or ``cookie_domain="example.com"``; ``exceptions`` captures uncaught Python exceptions.
 
-        A second call does nothing, and says so once if it is for another key or address. Raises BadCall outside a browser, or where key or address is missing: the tag knows
-        the address, so a page that has it, and a worker that may find it by bridge.js, need none.
+        A second call does nothing, and says so once if it is for another key or address. Raises BadCall outside a
+        browser, or where key or address is missing: the tag knows the address, so a page that has it, and a worker that
+        may find it by bridge.js, need none.
         """
         if self._brain is not None:
             self._begin_again(key, api)
@@ -98,11 +98,10 @@ class Library:
 
     def _begin_again(self, key: str, api: str) -> None:
         was_key, was_api = self._begun
-        is_other = key != was_key or (was_api and api and str(api).rstrip("/") != was_api.rstrip("/"))
-        if is_other and not self._has_begun_again:
-            self._has_begun_again = True
+        if was_key and (key != was_key or (was_api and api and str(api).rstrip("/") != was_api.rstrip("/"))):
             at = f"{was_key} at {was_api}" if was_api else was_key
             self._say("warn", f"init(): already begun with {at}; reload the page or restart the kernel to change it.")
+            self._begun = ("", "")  # once
 
     # Calls --------------------------------------------------------------------------------------------------------
 
@@ -115,20 +114,11 @@ class Library:
         """Capture an event: the caller's properties win over what we have to say about it, that over the scope's."""
 
         def take(brain: "Any") -> None:
-            below = self._bag("properties", self._scoped() | about)
+            below = self._bag("properties", scoped(self._scopes) | about)
             own = self._bag("properties", properties)
             brain.take("capture", [foreign.plain(event, "event"), below | own, self._plain("options", options)])
 
         self._do("capture", take)
-
-    def _scoped(self) -> "Bag":
-        """Give the properties of the blocks that the running task is in."""
-        found: "Bag" = {}
-        task = current_task() if self._scopes else None
-        for owner, bag in self._scopes:
-            if owner is task:
-                found.update(bag)
-        return found
 
     def identify(
         self, distinct_id: str, set: "Bag | None" = None, set_once: "Bag | None" = None, *, signature: str = ""
@@ -190,7 +180,7 @@ class Library:
 
     def consent(self) -> str:
         """Give what holds now: ``granted``, ``pending``, ``cookieless`` or ``denied``; "" before ``init``."""
-        return "" if self._brain is None else str(self._brain.consent())
+        return self._asked("consent", lambda brain: brain.consent())
 
     def before_send(self, edit: "Callable[[Any], Any]") -> None:
         """Let a function see each event before it leaves: what it gives is sent, None or an exception drops it."""
@@ -250,7 +240,7 @@ class Library:
         """Say once that init() is missing."""
         if not self._has_complained:
             self._has_complained = True
-            self._say("error", f"beknown.{name}() came before beknown.init(key, api=...); such calls are dropped.")
+            self._say("error", f"beknown.{name}() came before beknown.init(key, api=...); such calls do nothing.")
 
     def _say(self, level: str, text: str) -> None:
         """Tell the page's author, also before init() and outside a browser."""
@@ -264,23 +254,27 @@ class Library:
 
     def get_distinct_id(self) -> str:
         """Give who the visitor is to this page: an anonymous id, then the user's; "" before ``init``."""
-        return self._known("distinct_id")
+        return self._asked("get_distinct_id", lambda brain: brain.identity()["distinct_id"])
 
     def get_device_id(self) -> str:
         """Give the id that outlives ``reset``; "" before ``init``."""
-        return self._known("device")
+        return self._asked("get_device_id", lambda brain: brain.identity()["device"])
 
     def get_session_id(self) -> str:
         """Give the session's id; "" before ``init``."""
-        return self._known("session")
+        return self._asked("get_session_id", lambda brain: brain.identity()["session"])
 
-    def _known(self, name: str) -> str:
-        return "" if self._brain is None else str(self._brain.identity()[name])
+    def _asked(self, name: str, question: "Callable[[Any], Any]") -> str:
+        if self._brain is None:
+            self._complain(name)
+        return "" if self._brain is None else str(question(self._brain))
 
     async def ready(self) -> "dict[str, str]":
         """Wait until it is known who the visitor is; give ``runtime`` and ``version`` of this Python."""
         if self._brain is not None:
             await self._brain.ready()
+        else:
+            self._complain("ready")
         runtime = "micropython" if _browser.IS_MICROPYTHON else "pyodide"
         return {"runtime": runtime, "version": ".".join([str(part) for part in sys.implementation.version[:3]])}
 
@@ -288,6 +282,8 @@ class Library:
         """Wait until everything so far is delivered or has failed for good."""
         if self._brain is not None:
             await self._brain.flush()
+        else:
+            self._complain("flush")
 
     # Python's own -------------------------------------------------------------------------------------------------
 

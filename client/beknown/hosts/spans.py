@@ -78,6 +78,16 @@ class Scope:
                 return
 
 
+def scoped(scopes: "list[tuple[Any, Bag]]") -> "Bag":
+    """Give the properties of the blocks that the running task is in."""
+    found: "Bag" = {}
+    task = current_task() if scopes else None
+    for owner, bag in scopes:
+        if owner is task:
+            found.update(bag)
+    return found
+
+
 class Stopwatch:
     """One call of a captured function; ``capture`` is called at its end with what there is to say of it."""
 
