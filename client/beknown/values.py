@@ -63,10 +63,19 @@ def plain_properties(
     complaints = []
     for name, value in properties.items():
         try:
-            kept[str(name)] = convert(value, f"{what}.{name}")
+            name = _name(name, what)
+            kept[name] = convert(value, f"{what}.{name}")
         except BadValue as refusal:
             complaints.append(str(refusal))
     return kept, complaints
+
+
+def _name(name: "Any", where: str) -> str:
+    """Give a property's name as text; raise BadValue if it has none."""
+    try:
+        return str(name)
+    except Exception:  # of the name's own __str__
+        raise BadValue(f"{where} has a {type(name).__name__} for a name, which has no text; left out.") from None
 
 
 def _plain(value: "Any", where: str, depth: int, budget: "list[int]", foreign: "Callable[[Any, str], Any]") -> "Any":
@@ -84,8 +93,10 @@ def _plain(value: "Any", where: str, depth: int, budget: "list[int]", foreign: "
             raise BadValue(
                 f"{where} is {value[REFUSED]}, which cannot be sent; left out. Pass text, a number or a list."
             )
+        names = [_name(name, where) for name in value]
         return {
-            str(name): _plain(inner, f"{where}.{name}", depth - 1, budget, foreign) for name, inner in value.items()
+            name: _plain(inner, f"{where}.{name}", depth - 1, budget, foreign)
+            for name, inner in zip(names, value.values())
         }
     if isinstance(value, (list, tuple, set)):
         return [_plain(inner, f"{where}[]", depth - 1, budget, foreign) for inner in value]

@@ -90,3 +90,14 @@ def test_fingerprints_ignore_the_order_of_keys_and_nothing_else():
     assert one == values.fingerprint({"b": {"d": "é", "c": [1, 2]}, "a": 1})
     assert one != values.fingerprint({"a": 1, "b": {"c": [2, 1], "d": "é"}})
     assert values.fingerprint({"a": "1"}) != values.fingerprint({"a": 1})
+
+
+class Nameless:
+    def __str__(self):
+        raise KeyError("no name")
+
+
+def test_a_name_without_a_text_costs_its_property_alone():
+    kept, complaints = values.plain_properties({Nameless(): 1, "inner": {Nameless(): 2}, "kept": {1: 3}})
+    assert kept == {"kept": {"1": 3}}
+    assert ["Nameless" in each for each in complaints] == [True, True]
