@@ -50,13 +50,17 @@ class Visit:
         return list(self.disk)
 
     def tab(self, name, fresh):
-        found = self.disk.get("tab " + name, fresh)
-        heir = found.rstrip("~")
-        self.disk["tab " + name] = fresh if heir == found else heir
-        return self.disk["tab " + name], heir
+        left, mark, _ = self.disk.get("tab " + name, "").partition("~")
+        self.disk["tab " + name] = left if mark else fresh
+        return self.disk["tab " + name]
 
-    def pass_on(self, name):
-        self.disk["tab " + name] += "~"
+    def pass_on(self, name, tab):
+        if self.disk.get("tab " + name):
+            self.disk["tab " + name] = tab + "~" if tab else ""
+
+    def leave(self):
+        """The page is left, and its farewell does not arrive."""
+        self.pass_on("bk_" + KEY + "~tab", self.disk["tab bk_" + KEY + "~tab"])
 
     def once_seen(self, function):
         function()
@@ -167,6 +171,7 @@ def test_a_visitor_of_the_tag_stays_who_they_are():
 def test_what_an_earlier_page_left_is_delivered_with_its_ids():
     visit = Visit(status=0)
     library(visit, pageviews="off").capture("left")
+    visit.leave()
     (place,) = visit.journal()
     after = Visit(visit.disk, visit.cookies, at=visit.at)
     library(after, pageviews="off")

@@ -140,6 +140,7 @@ def test_what_before_send_left_is_what_the_next_page_delivers():
     python.before_send(lambda event: dict(event, properties=dict(event["properties"], plan="edited")))
     python.capture("x")
     visit.settle()
+    visit.leave()
     after = Visit(visit.disk, visit.cookies, at=visit.at)
     library(after, pageviews="off")
     after.settle()

@@ -150,26 +150,25 @@ class Browser:
         found = self._attempt(lambda: js.JSON.stringify(self._window.Object.keys(kept))) if kept is not None else ""
         return (json.loads(found) if found else []) + list(self._memory)
 
-    def tab(self, name: str, fresh: str) -> "tuple[str, str]":
-        """Give this tab's id, and whose journal it takes over. static/beknown.js says what the mark is for."""
+    def tab(self, name: str, fresh: str) -> str:
+        """Give the id that the tab's last page has left, or else ``fresh``. static/beknown.js says why it is marked."""
 
-        def read() -> "tuple[str, str]":
+        def read() -> str:
             storage = self._storage_of("sessionStorage")
-            found = storage.getItem(name) or fresh
-            heir, mark, _ = found.partition(MARK)
-            mine = heir if mark else fresh
+            left, mark, _ = str(storage.getItem(name) or "").partition(MARK)
+            mine = left if mark else fresh
             self._set(storage, name, mine)
-            return mine, heir
+            return mine
 
-        return self._attempt(read) or (fresh, fresh)
+        return self._attempt(read) or fresh
 
-    def pass_on(self, name: str) -> None:
-        """Mark the tab's id, if there is one, as left for the tab's next page."""
+    def pass_on(self, name: str, tab: str) -> None:
+        """Leave the tab's id, where it is kept, for the tab's next page; "" forgets it."""
 
         def mark() -> None:
-            found = (storage := self._storage_of("sessionStorage")).getItem(name)
-            if found and MARK not in found:
-                self._set(storage, name, found + MARK)
+            storage = self._storage_of("sessionStorage")
+            if storage.getItem(name):
+                self._set(storage, name, tab + MARK if tab else "")
 
         self._attempt(mark)
 

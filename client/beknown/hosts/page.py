@@ -55,7 +55,7 @@ class Page:
         self._facts = browser.facts()
         self.mode = ""  # of consent, as it was acted upon
         self.tracker: "Tracker | None" = None  # only while calls may run
-        self.tab = self._heir = ""
+        self.tab = ""
         self._waiting: "list[tuple[str, str]]" = []  # (call id, journal entry) of calls that consent may let run
         self._last = 0.0
         self._count = 0
@@ -114,6 +114,7 @@ class Page:
 
     def _shown(self, event: "Any") -> None:
         if event.persisted:  # back from the browser's cache of pages that were left
+            self.browser.tab(self.name + "~tab", self.tab)  # no longer marked as left
             self._view()
 
     def _run(self, id: str, text: str) -> None:
@@ -133,7 +134,7 @@ class Page:
             id, _, owner = rest.partition("~")
             if prefix != self.name or not ids.is_uuid(id) or id in self.unsent:
                 continue
-            if owner == self._heir or self.browser.now() - ids.time_of(id) > ADOPTED_AFTER:
+            if owner == self.tab or self.browser.now() - ids.time_of(id) > ADOPTED_AFTER:
                 text = self.browser.get(place)
                 self.unsent[id] = (text, place)
                 self._run(id, text)
@@ -198,8 +199,8 @@ class Page:
             self.browser.area = ""
         if not permission.is_live(mode):
             return
-        mine = self.tab or self._id()
-        self.tab, self._heir = self.browser.tab(self.name + "~tab", mine) if self.browser.area else (mine, mine)
+        fresh = self.tab or self._id()
+        self.tab = self.browser.tab(self.name + "~tab", fresh) if self.browser.area else fresh
         if not self._identity():
             self._store(*newcomer(self._id()))
         facts = dict(self._facts, consent=mode, posthog=self._posthog())
@@ -221,6 +222,7 @@ class Page:
         for name in list(self.browser.names()):
             if name.partition("~")[0] == self.name:
                 self.browser.remove(name)
+        self.browser.pass_on(self.name + "~tab", "")
         self.browser.set_cookie(self.name, "", self.options.get("cookieDomain", ""))
 
     # Storage ------------------------------------------------------------------------------------------------------
@@ -315,7 +317,7 @@ class Page:
         """The page is being left: what the server does not have yet goes by a request that outlives the page."""
         if self._counts:
             self.take("pageleave", [])
-        self.browser.pass_on(self.name + "~tab")
+        self.browser.pass_on(self.name + "~tab", self.tab)
         if self.tracker is not None:
             calls = sorted(self.unsent)
             while calls and not self.browser.beacon(self.api + "/run", self._visit(calls, self.tracker)):
