@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+from types import SimpleNamespace
 
 import beknown
 from beknown import wire
@@ -54,9 +55,9 @@ class Visit:
         self.disk["tab " + name] = left if mark else fresh
         return self.disk["tab " + name]
 
-    def pass_on(self, name, tab):
+    def pass_on(self, name, tab, mark="~"):
         if self.disk.get("tab " + name):
-            self.disk["tab " + name] = tab + "~" if tab else ""
+            self.disk["tab " + name] = tab + mark if tab else ""
 
     def leave(self):
         """The page is left, and its farewell does not arrive."""
@@ -848,3 +849,17 @@ def test_every_public_name_is_the_librarys():
     for name in beknown.__all__:
         assert callable(getattr(beknown, name))
         assert hasattr(Library, name)
+
+
+def test_a_page_that_came_back_from_the_browsers_cache_is_not_left_and_a_no_forgets_the_tab():
+    place = "tab bk_" + KEY + "~tab"
+    visit = Visit()
+    python = library(visit, pageviews="auto")
+    visit.heard["pagehide"](None)
+    assert visit.disk[place].endswith("~")
+    visit.heard["pageshow"](SimpleNamespace(persisted=True))
+    assert len(visit.disk[place]) == 36
+    python.opt_out()
+    visit.heard["pagehide"](None)
+    visit.heard["pageshow"](SimpleNamespace(persisted=True))
+    assert not visit.disk[place]

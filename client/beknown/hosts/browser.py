@@ -162,15 +162,15 @@ class Browser:
 
         return self._attempt(read) or fresh
 
-    def pass_on(self, name: str, tab: str) -> None:
-        """Leave the tab's id, where it is kept, for the tab's next page; "" forgets it."""
+    def pass_on(self, name: str, tab: str, mark: str = MARK) -> None:
+        """Leave the tab's id, where it is kept, for its next page; "" forgets it, without the mark it is in use."""
 
-        def mark() -> None:
+        def write() -> None:
             storage = self._storage_of("sessionStorage")
             if storage.getItem(name):
-                self._set(storage, name, tab + MARK if tab else "")
+                self._set(storage, name, tab + mark if tab else "")
 
-        self._attempt(mark)
+        self._attempt(write)
 
     # What is known of page and visitor ----------------------------------------------------------------------------
 

@@ -114,7 +114,7 @@ class Page:
 
     def _shown(self, event: "Any") -> None:
         if event.persisted:  # back from the browser's cache of pages that were left
-            self.browser.tab(self.name + "~tab", self.tab)  # no longer marked as left
+            self.browser.pass_on(self.name + "~tab", self.tab, "")
             self._view()
 
     def _run(self, id: str, text: str) -> None:
