@@ -248,6 +248,15 @@ def browser(chromium: SharedChromium) -> Iterator[Browser]:
     assert running.errors == []
 
 
+@pytest.fixture
+def lasting_chromium(playwright: Playwright, tmp_path: Path) -> Iterator[Browser]:
+    """A Chromium that can be closed and opened again."""
+    running = own_browser(playwright, tmp_path / "profile")
+    yield running
+    running.close()
+    assert running.errors == []
+
+
 @contextmanager
 def another_browser(chromium: SharedChromium) -> Iterator[Browser]:
     """A second person's browser."""

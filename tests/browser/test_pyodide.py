@@ -88,6 +88,6 @@ def test_the_same_on_pyodide(
     given: dict[str, Any] = dict(how)
     for name in inspect.signature(test).parameters:
         if name not in given:
-            fixture = "browser" if name in ("any_browser", "lasting_browser") else name
+            fixture = {"any_browser": "browser", "lasting_browser": "lasting_chromium"}.get(name, name)
             given[name] = request.getfixturevalue(fixture)
     test(**given)
