@@ -3,7 +3,6 @@
 import functools
 import inspect
 import json
-from types import SimpleNamespace
 
 import beknown
 from beknown import wire
@@ -857,9 +856,9 @@ def test_a_page_that_came_back_from_the_browsers_cache_is_not_left_and_a_no_forg
     python = library(visit, pageviews="auto")
     visit.heard["pagehide"](None)
     assert visit.disk[place].endswith("~")
-    visit.heard["pageshow"](SimpleNamespace(persisted=True))
+    visit.heard["pageshow"](Shown())
     assert len(visit.disk[place]) == 36
     python.opt_out()
     visit.heard["pagehide"](None)
-    visit.heard["pageshow"](SimpleNamespace(persisted=True))
+    visit.heard["pageshow"](Shown())
     assert not visit.disk[place]

@@ -5,6 +5,7 @@ import asyncio
 from beknown.hosts.library import Library
 from beknown.hosts.spans import timed
 
+from ..backend.conftest import in_a_loop
 from .test_page import KEY, Visit
 
 
@@ -31,7 +32,7 @@ def test_a_captured_function_gives_the_very_task_that_it_began() -> None:
         assert lost._log_traceback  # type: ignore[attr-defined]  # asyncio still tells that nobody has awaited it
         lost.exception()
 
-    asyncio.run(run())
+    in_a_loop(run())
     assert float(str(said[0]["duration_ms"])) >= 15
     assert sorted(str(each.get("exception")) for each in said) == ["CancelledError", "KeyError", "None"]
 
@@ -51,6 +52,6 @@ def test_each_task_has_its_own_blocks() -> None:
         await asyncio.gather(one("a"), one("b"))
         python.capture("none")
 
-    asyncio.run(run())
+    in_a_loop(run())
     visit.settle()
     assert [event["properties"].get("step") for event in visit.sent] == ["a", "b", None]
