@@ -16,7 +16,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -197,6 +197,7 @@ class Browser:
 
 
 AnyBrowser = Browser | FirefoxBrowser
+Used = TypeVar("Used", Browser, FirefoxBrowser, AnyBrowser)
 
 
 def own_browser(playwright: Playwright, profile: Path, *flags: str) -> Browser:
@@ -240,21 +241,22 @@ def chromium(playwright: Playwright) -> Iterator[SharedChromium]:
     running.close()
 
 
-@pytest.fixture
-def browser(chromium: SharedChromium) -> Iterator[Browser]:
-    running = Browser(chromium.new_context)
+def used(running: Used) -> Iterator[Used]:
+    """Give a browser to a test, then close it: no exception may have reached a page."""
     yield running
     running.close()
     assert running.errors == []
+
+
+@pytest.fixture
+def browser(chromium: SharedChromium) -> Iterator[Browser]:
+    yield from used(Browser(chromium.new_context))
 
 
 @pytest.fixture
 def lasting_chromium(playwright: Playwright, tmp_path: Path) -> Iterator[Browser]:
     """A Chromium that can be closed and opened again."""
-    running = own_browser(playwright, tmp_path / "profile")
-    yield running
-    running.close()
-    assert running.errors == []
+    yield from used(own_browser(playwright, tmp_path / "profile"))
 
 
 @contextmanager
@@ -290,9 +292,7 @@ def any_browser(request: pytest.FixtureRequest) -> Iterator[AnyBrowser]:
         running: AnyBrowser = Browser(request.getfixturevalue("chromium").new_context)
     else:
         running = FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True)
-    yield running
-    running.close()
-    assert running.errors == []
+    yield from used(running)
 
 
 @pytest.fixture(params=["chromium", "firefox"])
@@ -302,6 +302,4 @@ def lasting_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
         running: AnyBrowser = own_browser(request.getfixturevalue("playwright"), tmp_path / "profile")
     else:
         running = FirefoxBrowser(Firefox(tmp_path / "profile"), is_shared=False)
-    yield running
-    running.close()
-    assert running.errors == []
+    yield from used(running)
