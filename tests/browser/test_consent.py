@@ -107,6 +107,7 @@ def test_an_answer_on_its_way_when_the_visitor_says_no_brings_nobody_back(
         page.evaluate("beknown.identify('ada'); beknown.reset(); beknown.identify('ada')")
         page.evaluate("beknown.flush()")
     page.goto(site.add("/empty", "<!-- no tag here -->"))
+    collector.wait_for("$pageleave")  # by beacon: its answer, too, keeps who that was
     before = line.asked("/run")
     line.hold("/run")
     page.goto(home)
@@ -254,7 +255,7 @@ def test_what_is_chosen_while_a_page_is_only_prerendered_counts_once_it_is_shown
     assert {event["properties"]["$pathname"] for event in collector.events()} == {"/"}
 
 
-MOVE_ON = "addEventListener('visibilitychange', () => document.hidden && (location = '/next'))"
+MOVE_ON = "addEventListener('visibilitychange', () => document.hidden && (location = '/next')); fetch('/listens')"
 
 
 def test_a_page_that_was_opened_in_the_background_is_counted_when_it_is_seen(
@@ -263,7 +264,7 @@ def test_a_page_that_was_opened_in_the_background_is_counted_when_it_is_seen(
     site.add("/next", tag(collector), script="fetch('/next/is/' + document.visibilityState)")
     home = site.add("/", "", script=MOVE_ON)
     with alone(tmp_path / "alone", home) as told:
-        until(lambda: told.exists() and "/" in site.asked, "the browser to open its page")
+        until(lambda: told.exists() and "/listens" in site.asked, "the browser to open its page")
         browser = f"http://127.0.0.1:{told.read_text().split()[0]}/json"
         (page,) = (each for each in httpx.get(browser).json() if each["type"] == "page")
         httpx.put(f"{browser}/new?about:blank").raise_for_status()  # in front of it
