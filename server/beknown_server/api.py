@@ -204,7 +204,7 @@ def _feed(mine: Project) -> live.Feed:
     site = current_site()
 
     def recent(**options: Any) -> list[Row]:
-        return site.store.recent(mine.id, **options)
+        return site.store.recent(mine.id, most_bytes=live.PAGE_BYTES, **options)
 
     def deletions(after: int) -> tuple[int, bool]:
         return site.store.deletions(mine.id, after)
@@ -225,8 +225,8 @@ def _drawing(mine: Project) -> Callable[[Row], str]:
     def drawn(row: Row) -> str:
         joined = became(row)
         if joined is not None:  # the page then renames the rows that this visitor left
-            visitor = store.person(mine.id, joined)
-            joined = joined if visitor is not None and visitor.person_id == row.person.person_id else None
+            whose = store.ref(mine.id, joined)
+            joined = joined if whose and whose.person_id == row.person.person_id else None
         return drawn_row(row, joined=joined)
 
     return drawn

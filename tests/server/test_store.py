@@ -79,6 +79,20 @@ def test_recent_is_newest_first_and_resumes_oldest_first(store: Store, project: 
     assert store.recent(project.id, distinct_id="nobody") == []
 
 
+def test_recent_leaves_what_is_too_many_bytes_for_the_next_question(store: Store, project: Project) -> None:
+    store.append(project.id, [event(f"e{n}", "ada", properties={"text": "x" * 100}) for n in range(4)], NOW)
+    store.append(project.id, [event("big", "ada", properties={"text": "x" * 1000}), event("last", "ada")], NOW)
+    assert [row.event for row in store.recent(project.id, after=0, most_bytes=210)] == ["e0", "e1"]
+    assert [row.event for row in store.recent(project.id, after=0, most_bytes=1)] == ["e0"]
+    first = store.recent(project.id, after=0, most_bytes=10_000)
+    assert [row.event for row in first] == ["e0", "e1", "e2", "e3", "big", "last"]
+    assert [row.event for row in store.recent(project.id, after=first[3].seq, most_bytes=500)] == ["big"]
+    assert [row.event for row in store.recent(project.id, most_bytes=500)] == ["last", "big"]
+    assert [row.event for row in store.recent(project.id, most_bytes=500, event="e1")] == ["e1"]
+    assert store.recent(project.id, after=first[5].seq, most_bytes=500) == []
+    assert [row.size > 1000 for row in first] == [False, False, False, False, True, False]
+
+
 def test_groups_and_flags_make_no_person(store: Store, project: Project) -> None:
     store.append(project.id, [event("$groupidentify", "random", personal=False), event("x", "ada")], NOW)
     assert store.person(project.id, "random") is None

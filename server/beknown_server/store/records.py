@@ -108,13 +108,15 @@ class Row:
     properties: dict[str, Any]
     person: PersonRef
     micros: int | None = None
+    size: int = 0  # of the properties' JSON
 
     @classmethod
     def read(cls, row: Any, person: PersonRef) -> Row:
         """Give a row of event.recent, which is this person's."""
         uuid, properties = str(UUID(bytes=bytes(row["uuid"]))), orjson.loads(row["properties"])
         when, whose = (row["timestamp"], row["received"]), (row["distinct_id"], row["session_id"])
-        return cls(row["seq"], uuid, row["event"], *when, *whose, properties, person, row["micros"])
+        more = (row["micros"], len(row["properties"]))
+        return cls(row["seq"], uuid, row["event"], *when, *whose, properties, person, *more)
 
     def time(self) -> str:
         """Give when it happened, as exactly as its sender told: ISO 8601 in UTC."""

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import orjson
 
 from ..errors import TooBusy
-from . import arrivals, forwarding, migrate, people, projects, sealed
+from . import arrivals, events, forwarding, migrate, people, projects, sealed
 from .archive import Archive
 from .corrections import Corrections
 from .groups import Groups
@@ -27,7 +27,6 @@ from .upkeep import Upkeep
 from .writer import Connection, Writer
 
 NOBODYS = 0  # the project of warnings that belong to none
-NO_ROW = -1  # rows are numbered from 1
 MOST_EXAMPLE = 500  # characters of an example in a warning
 
 
@@ -166,20 +165,13 @@ class Store:
         event: str | None = None,
         distinct_id: str | None = None,
         person_id: str | None = None,
+        most_bytes: int | None = None,
     ) -> list[Row]:
-        """Give events by arrival, newest first; with ``after``, oldest first, those with a greater ``seq``."""
+        """Give events by arrival, newest first; with ``after``, oldest first, those with a greater ``seq``. What has
+        ``most_bytes`` of properties before it is left for the next time."""
+        of = {"event": event, "distinct_id": distinct_id, "person_id": person_id}
         with self._reader() as db:
-            asked: dict[str, Any] = {"before": before, "after": after, "event": event}
-            asked["newest" if after is None else "oldest"] = True
-            if distinct_id is not None:
-                numbers = db.all("distinct_id.numbers", project_id=project_id, names=[distinct_id])
-                asked["id"] = numbers[0]["id"] if numbers else NO_ROW
-            if person_id is not None:
-                key = people.find(db, project_id, person_id)
-                asked["person"] = NO_ROW if key is None else key
-            rows = db.all("event.recent", project_id=project_id, limit=limit, **asked)
-            persons = people.refs(db, [row["person"] for row in rows])
-            return [Row.read(row, persons[row["person"]]) for row in rows]
+            return events.recent(db, project_id, limit=limit, most_bytes=most_bytes, before=before, after=after, **of)
 
     def counts(self, project_id: int, since: int) -> Counts:
         """Give how many events happened since a time, and of how many persons."""
@@ -255,6 +247,12 @@ class Store:
             key = people.find(db, project_id, distinct_id_or_person_id)
             found = [] if key is None else people.persons(db, [key])
             return found[0] if found else None
+
+    def ref(self, project_id: int, distinct_id_or_person_id: str) -> PersonRef | None:
+        """Give what is shown of the person that an id belongs to now, or None if it was never seen."""
+        with self._reader() as db:
+            key = people.find(db, project_id, distinct_id_or_person_id)
+            return None if key is None else people.refs(db, [key])[key]
 
     def people(
         self, project_id: int, *, search: str = "", limit: int = 50, before: Place | None = None

@@ -11,9 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -24,15 +23,16 @@ from beknown_server.store import Row
 from beknown_server.store.records import PersonRef
 
 from ...backend.conftest import in_a_loop
+from ..conftest import BOTH_ENGINES
 
 SECRET_KEY, WRITE_KEY = "bks_livetests", "bk_livetests"
 VIEWERS = 8  # per process
 KEY = {"Authorization": f"Bearer {SECRET_KEY}"}
 
 
-def row(seq: int, event: str = "e", name: str = "Ada", **properties: str) -> Row:
+def row(seq: int, event: str = "e", name: str = "Ada", size: int = 0, **properties: str) -> Row:
     person = PersonRef("p", name, True)
-    return Row(seq, str(seq), event, seq, seq, "ada-id", None, properties, person)
+    return Row(seq, str(seq), event, seq, seq, "ada-id", None, properties, person, size=size)
 
 
 class Rows:
@@ -82,6 +82,8 @@ def watching(feed: Feed) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(live, "FLOOD_SECONDS", 0.03)
+    monkeypatch.setattr(live, "ASK_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -128,50 +130,131 @@ def test_many_viewers_ask_the_store_no_oftener_than_one() -> None:
         feed.leave()
 
 
-def test_however_fast_rows_come_viewers_wake_once_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "PAGE", 10)
-    rows = Rows(3)
-    feed = feed_of(rows)
-    with watching(feed):
-        rows.rows += [row(seq) for seq in range(4, 60)]
-        found = feed.after(3, wait_seconds=5)
-    assert found is not None
-    assert [one.seq for one in found] == list(range(4, 60))
+def in_stream(text: bytes) -> list[int]:
+    return [int(line[4:]) for line in text.split(b"\n") if line.startswith(b"id: ")]
+
+
+def until(question: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not question():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @pytest.mark.usefixtures("small")
-def test_viewers_who_fell_behind_together_ask_the_store_once() -> None:
+def test_whoever_fell_behind_shares_pages_wherever_each_is() -> None:
     rows = Rows(100)
     feed = feed_of(rows)
     with watching(feed):
-        for place in (40, 40, 50, 50):
-            assert places(feed.after(place, wait_seconds=5)) == list(range(place + 1, place + 11))
-        assert [place for place in rows.places if place in (40, 50)] == [40, 50]
+        for place in (40, 43, 49, 50, 47):
+            assert places(feed.after(place, wait_seconds=5)) == list(range(place + 1, place // 10 * 10 + 11))
+        assert [place for place in rows.places if place in range(40, 60)] == [40, 50]
         # What is no whole page may grow, and is asked for again.
         for _ in range(2):
             assert places(feed.after(95, wait_seconds=5)) == list(range(96, 101))
         rows.rows.append(row(101))
-        assert places(feed.after(95, wait_seconds=5)) == list(range(96, 102))
+        assert places(feed.after(96, wait_seconds=5)) == list(range(97, 101))
 
 
 @pytest.mark.usefixtures("small")
-def test_a_page_that_fell_behind_goes_on_with_the_newest_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "ON_PAGE", 5)
-    rows = Rows(100)
+def test_a_page_that_its_bytes_cut_short_is_gone_on_with() -> None:
+    rows = Rows(30)
+    feed = feed_of(rows)
+    recent = feed._recent
+    feed._recent = lambda **asked: recent(**{**asked, "limit": min(asked["limit"], 3)})
+    with watching(feed):
+        seen = [12]
+        while seen[-1] < 30:
+            seen += places(feed.after(seen[-1], wait_seconds=5))
+    assert seen == list(range(12, 31))
+
+
+@pytest.mark.usefixtures("small")
+def test_in_a_flood_a_page_shows_the_newest_and_json_brings_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "FLOOD_ROWS", 5)
+    rows = Rows(40)
+    feed = feed_of(rows)
+    seen: dict[str, list[int]] = {"html": [], "json": []}
+
+    def watch(form: str) -> None:
+        with watching(feed):
+            for text in frames(feed, 40, "", form=form, draw=lambda one: one.event):
+                seen[form] += in_stream(text)
+                if seen[form][-1:] == [940]:
+                    return
+
+    threads = [threading.Thread(target=watch, args=[form], daemon=True) for form in seen]
+    for thread in threads:
+        thread.start()
+    until(lambda: feed.viewers == 2)
+    for start in range(41, 941, 60):
+        rows.rows += [row(seq) for seq in range(start, start + 60)]
+        time.sleep(0.02)
+    for thread in threads:
+        thread.join(10)
+    assert seen["json"] == list(range(41, 941))
+    assert seen["html"] == sorted(set(seen["html"]))
+    assert seen["html"][-5:] == [936, 937, 938, 939, 940]
+    assert len(seen["html"]) < 300
+
+
+@pytest.mark.usefixtures("small")
+def test_a_flood_is_looked_at_no_oftener_however_much_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "FLOOD_SECONDS", 0.1)
+    monkeypatch.setattr(live, "ASK_SECONDS", 0.1)
+    rows = Rows(40)
     feed = feed_of(rows)
     with watching(feed):
-        rows.rows += [row(seq) for seq in range(101, 151)]
-        until = time.monotonic() + 5
-        while feed.head() < 150 and time.monotonic() < until:
-            time.sleep(0.01)
-        found = {}
-        for form, place in (("html", 140), ("json", 140), ("html", 40)):
-            stream = frames(feed, place, "", form=form, draw=lambda one: one.event)
-            next(stream)
-            found[form, place] = [int(line[4:]) for line in next(stream).split(b"\n") if line.startswith(b"id: ")]
-    newest = list(range(146, 151))
-    assert found == {("html", 140): newest, ("json", 140): list(range(141, 151)), ("html", 40): newest}
-    assert 40 not in rows.places  # the store was not asked
+        asked, ends = rows.asked, time.monotonic() + 1
+        place = 40
+        while time.monotonic() < ends:
+            rows.rows += [row(seq) for seq in range(rows.rows[-1].seq + 1, rows.rows[-1].seq + 200)]
+            place = places(feed.after(place, wait_seconds=5))[-1]  # a reader of JSON, always behind
+        assert rows.asked - asked <= 2 * 11 + 11  # two for each look, one for each page from the store
+        assert place < rows.rows[-1].seq
+
+
+def test_who_is_behind_gives_way_and_who_is_not_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "BYTES_A_SECOND", 100)
+    feed = feed_of(Rows(50))
+    with watching(feed), watching(feed):
+        begun = time.monotonic()
+        feed.wait_for_turn(50, 1000)
+        assert time.monotonic() - begun < 5
+        begun = time.monotonic()
+        feed.wait_for_turn(49, 10)
+        assert time.monotonic() - begun >= 0.2  # seconds: ten bytes, for each of two
+
+
+def test_who_leaves_wakes_nobody() -> None:
+    feed = feed_of(Rows(3))
+    with watching(feed):
+        woken: list[list[Row] | None] = []
+        waiting = threading.Thread(target=lambda: woken.append(feed.after(3, wait_seconds=0.5)), daemon=True)
+        begun = time.monotonic()
+        waiting.start()
+        while waiting.is_alive():
+            with watching(feed):
+                time.sleep(0.01)
+        assert woken == [[]]
+        assert time.monotonic() - begun >= 0.5
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_kept_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "KEPT_BYTES", 1000)
+    rows = Rows(1)
+    feed = feed_of(rows)
+    with watching(feed):
+        rows.rows += [row(seq, size=300) for seq in range(2, 10)]
+        until(lambda: feed.head() == 9)
+        assert places(list(feed._rows)) == [7, 8, 9]
+        found = feed.after(1, wait_seconds=5)
+        assert places(found) == list(range(2, 10))  # the rest is the store's to give
+        assert found
+        feed.text(found, "json", "", lambda one: "x" * 100)
+        assert sum(drawn.size for drawn in feed._drawn) <= 1000
+        assert len(feed._texts) == 1  # but for the last
 
 
 def test_what_a_page_searches_is_searched_in_all_that_came(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,11 +277,22 @@ def test_a_row_is_drawn_once_for_all_who_watch(monkeypatch: pytest.MonkeyPatch) 
         drawn.append(one.seq)
         return "x"
 
-    for seq in (1, 1, 2, 2):
-        assert feed.frame(row(seq), "html", draw) == b"id: %d\ndata: x\n\n" % seq
+    for seqs in ([1], [1, 2], [2]):
+        found = feed.text([row(seq) for seq in seqs], "html", "", draw)
+        assert found == b"".join(b"id: %d\ndata: x\n\n" % seq for seq in seqs)
     assert drawn == [1, 2]
-    feed.frame(row(3), "html", draw)
-    assert len(feed._frames) == 2
+    feed.text([row(3)], "html", "", draw)
+    assert len(feed._drawn) == 2
+
+
+def test_what_several_search_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, asked = feed_of(Rows()), []
+    monkeypatch.setattr(live, "words", lambda one: asked.append(one.seq) or f"{one.event}".casefold())
+    rows = [row(1, "Signed up"), row(2, "paid"), row(3, "signed out")]
+    for query, found in [("signed", [1, 3]), ("SIGNED", [1, 3]), ("paid", [2]), ("", [1, 2, 3]), ("nothing", [3])]:
+        for form in ("json", "html"):
+            assert in_stream(feed.text(rows, form, query, lambda one: "x")) == found
+    assert asked == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("small")
@@ -215,16 +309,15 @@ def test_who_comes_back_gets_nothing_of_somebody_who_was_deleted(monkeypatch: py
         def seen(place: int) -> list[int]:
             found = feed.after(place, wait_seconds=5)
             assert found
-            text = feed.text(found, "json", lambda one: one.event)
-            assert [int(line[4:]) for line in text.split(b"\n") if line.startswith(b"id: ")] == places(found)
+            assert in_stream(feed.text(found, "json", "", lambda one: one.event)) == places(found)
             return places(found)
 
-        assert (seen(20), seen(5)) == (list(range(21, 31)), list(range(6, 16)))
+        assert (seen(20), seen(5)) == (list(range(21, 31)), list(range(6, 11)))
         rows.delete(8, 25)
         with watching(feed):
             assert seen(20) == [21, 22, 23, 24, 26, 27, 28, 29, 30]
-            assert seen(5) == [6, 7, *range(9, 17)]
-        assert not any(kept.seq in (8, 25) for kept, _ in feed._frames.values())
+            assert seen(5) == [6, 7, 9, 10, 11]
+        assert not any(drawn.row.seq in (8, 25) for drawn in feed._drawn)
 
 
 def test_a_deletion_is_heeded_while_somebody_watches() -> None:
@@ -344,10 +437,10 @@ def free_port() -> int:
 class Server:
     """`beknown serve` in a process of its own; two worker processes, so that an event may arrive in the other one."""
 
-    def __init__(self, folder: Path, port: int, *, viewers: int = VIEWERS) -> None:
+    def __init__(self, database: str, port: int, *, viewers: int = VIEWERS) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        arguments = ["--port", str(port), "--database", f"sqlite:///{folder / 'beknown.db'}", "--workers", "2"]
+        arguments = ["--port", str(port), "--database", database, "--migrate", "--workers", "2"]
         arguments += ["--viewers", str(viewers)]
         environment = {**os.environ, "BEKNOWN_KEY": WRITE_KEY, "BEKNOWN_SECRET_KEY": SECRET_KEY}
         self.process = subprocess.Popen(
@@ -376,8 +469,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path, free_port())
+def server(database: str) -> Iterator[Server]:
+    running = Server(database, free_port())
     yield running
     running.stop()
 
@@ -399,6 +492,7 @@ def events_in(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, object]]]:
             yield place, json.loads(line[6:])
 
 
+@BOTH_ENGINES
 def test_an_event_is_seen_within_a_second_wherever_it_arrived(server: Server) -> None:
     with stream_of(server, "?after=0") as events:
         server.capture("begin")
@@ -413,6 +507,7 @@ def test_an_event_is_seen_within_a_second_wherever_it_arrived(server: Server) ->
         assert min(took) < 1  # seconds; the others may have waited for the machine, which is shared
 
 
+@BOTH_ENGINES
 def test_a_viewer_that_lost_its_connection_misses_nothing_and_sees_nothing_twice(server: Server) -> None:
     seen: list[object] = []
     place = 0
@@ -464,8 +559,8 @@ def test_a_server_that_stops_is_not_held_up_by_its_viewers(server: Server) -> No
         assert time.monotonic() - begun < GRACE_S
 
 
-def test_two_hundred_viewers_see_every_event_once_and_ingestion_goes_on(tmp_path: Path) -> None:
-    server = Server(tmp_path, free_port(), viewers=256)
+def test_two_hundred_viewers_see_every_event_once_and_ingestion_goes_on(database: str) -> None:
+    server = Server(database, free_port(), viewers=256)
     try:
         seen = in_a_loop(watched(server, viewers=200, events=60))
     finally:
