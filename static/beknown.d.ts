@@ -66,6 +66,7 @@ declare global {
       properties: Properties;
       $set?: Properties;
       $set_once?: Properties;
+      $unset?: readonly string[];
     }
 
     /** The calls of the inline stub: kept until the script has come. */
@@ -81,7 +82,7 @@ declare global {
       /** This visitor acts for nobody but themselves from now on. */
       reset_groups(): void;
       /** The user has gone (at log-out): whoever comes next is somebody else. */
-      reset(options?: ResetOptions): void;
+      reset(options?: ResetOptions | boolean): void;
       /** Put these on every event from now on, until `reset()`. */
       register(properties: Properties): void;
       /** The same, for names that are not registered yet. */
@@ -101,7 +102,15 @@ declare global {
       /** The visitor says no: they are forgotten here, and nothing leaves the page from now on. */
       opt_out(): void;
       /** Let a function see each event before it leaves: what it gives is sent; null, or an exception, drops the event. */
-      before_send(edit: (event: Event) => Partial<Event> | null | undefined): void;
+      before_send(edit: (event: Event) => Event | null | undefined): void;
+      /** posthog-js's names for these. */
+      setPersonProperties(set?: Properties, set_once?: Properties): void;
+      unsetPersonProperties(names: string | readonly string[]): void;
+      createPersonProfile(): void;
+      resetGroups(): void;
+      unregister_for_session(name: string): void;
+      opt_in_capturing(): void;
+      opt_out_capturing(): void;
     }
 
     /** posthog-js's older way to say something about the person. */

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from beknown.calls import CALLS
+from beknown.calls import ALIASES, CALLS
 
 ROOT = Path(__file__).parents[2]
 DECLARATIONS = ROOT / "static/beknown.d.ts"
@@ -43,6 +43,9 @@ const known: boolean[] = [beknown.has_opted_in_capturing(), beknown.has_opted_ou
 if (beknown.get_explicit_consent_status() === "denied") console.log(known);
 beknown.opt_in();
 beknown.opt_out();
+beknown.opt_in_capturing();
+beknown.reset(true);
+beknown.setPersonProperties({ plan: "pro" });
 const mode: "granted" | "pending" | "cookieless" | "denied" = beknown.consent();
 beknown.before_send((event) => (event.event === mode ? null : { ...event, properties: { plan } }));
 const deafen: () => void = beknown.on("capture", (event) => console.log(event.uuid, event.properties.plan));
@@ -69,6 +72,7 @@ WRONG = [
     "beknown.on('session', (id: number) => {});",
     "beknown.before_send('drop');",
     "beknown.before_send(() => 5);",
+    "beknown.before_send(() => ({ properties: {} }));",
     "if (beknown.consent() === 'refused') {}",
     "beknown.ready = Promise.resolve();",
     "const id: number = beknown.get_distinct_id();",
@@ -104,7 +108,7 @@ def test_nothing_that_the_readme_names_is_left_out() -> None:
 
 
 def test_every_call_that_the_core_runs_is_declared() -> None:
-    assert {name for name in CALLS if not name.startswith("page")} <= declared()
+    assert {name for name in [*CALLS, *ALIASES] if not name.startswith("page")} <= declared()
 
 
 def declared() -> set[str]:
