@@ -40,8 +40,10 @@ const send = async (body) => {
     result.retry_after = (parseFloat(response.headers.get("Retry-After")) || 0) * 1000;
     const { detail } = await response.json(); // in any case: until then the request counts among those that outlive the page
     if (response.status != 200) result.detail = detail || "";
-  } catch {
-    // No answer (offline, blocked), or one that is no JSON: the status says enough.
+  } catch (error) {
+    // No answer (offline, blocked), or one that is no JSON: the status says enough. But a site that answers whatever is
+    // asked with its own page has not taken the events.
+    if (error.name == "SyntaxError" && result.status == 200) result.status = 404;
   }
   answer(JSON.stringify({ answer: result }));
 };

@@ -99,9 +99,10 @@ class Line:
         asked.send_header("Access-Control-Expose-Headers", "Retry-After")
         if self.retry_after:
             asked.send_header("Retry-After", self.retry_after)
-        asked.send_header("Content-Length", "2")
+        content = b"<!doctype html>" if status == 200 else b"{}"  # a site that answers everything with its own page
+        asked.send_header("Content-Length", str(len(content)))
         asked.end_headers()
-        asked.wfile.write(b"{}")
+        asked.wfile.write(content)
 
     def pass_on(self, asked: BaseHTTPRequestHandler, body: bytes) -> None:
         behind = http.client.HTTPConnection("127.0.0.1", self.behind, timeout=30)

@@ -77,6 +77,21 @@ def test_a_refused_key_is_said_once_and_nothing_is_asked_again(
     assert len(any_browser.listen()) == 1
 
 
+def test_a_site_that_answers_everything_with_its_own_page_has_taken_nothing(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
+) -> None:
+    line.faults |= {"/run": 200, "/e/": 200}
+    page = any_browser.page()
+    home = site.add("/", tag(line))
+    page.goto(home)
+    until(lambda: any("data-api" in text for text in any_browser.listen()), "a message")
+    page.evaluate("beknown.capture('x')")
+    line.faults.clear()
+    page.goto(home)
+    collector.wait_for("x")
+    assert [event["event"] for event in collector.events()][:2] == ["$pageview", "x"]
+
+
 def test_a_call_larger_than_the_collector_takes_is_dropped_aloud_and_what_follows_arrives(
     collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
 ) -> None:

@@ -216,9 +216,11 @@ class Browser:
             if wait := response.headers.get("Retry-After"):
                 result["retry_after"] = float(wait) * 1000
             said = await response.text()  # in any case: until then the request counts among those that outlive the page
-            if result["status"] != 200:
-                result["detail"] = json.loads(said).get("detail", "")
-        except Exception:  # offline, blocked, an answer that is no JSON, a date: the status says enough
+            found = json.loads(said)
+            result["detail"] = found.get("detail", "") if result["status"] != 200 else ""
+        except ValueError:  # a 200 that is no JSON is some page of a site: it has not taken the events
+            result["status"] = 404 if result["status"] == 200 else result["status"]
+        except Exception:  # offline, blocked, a JSON that is no object: the status says enough
             pass
         return result
 
