@@ -215,6 +215,20 @@ def test_who_was_deleted_is_not_brought_back_by_an_old_export(command: Command, 
         assert command.store.person(project.id, "ada") is None
 
 
+def test_an_export_from_before_events_expired_is_read_after_a_later_one(command: Command, tmp_path: Path) -> None:
+    mine, other = command.project(), command.project()
+    tell(command.store, mine, visit())
+    before = picture(command.store, mine)
+    command.run("export", "--output", tmp_path / "older", project=mine)
+    command.store.upkeep.erase_before(mine.id, NOW + 3, limit=10)
+    command.run("export", "--output", tmp_path / "newer", project=mine)
+    for name in ("newer", "older", "newer"):
+        command.run("import", tmp_path / name, project=other)
+    command.run("import", tmp_path / "older", project=mine)
+    for project in (mine, other):
+        assert picture(command.store, project) == before
+
+
 def test_the_terminal_takes_an_export_too(command: Command) -> None:
     mine = command.project()
     tell(command.store, mine, visit())

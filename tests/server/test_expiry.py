@@ -7,7 +7,7 @@ from dataclasses import replace
 from beknown_server import expiry
 from beknown_server.expiry import DAY_MS, Expiry
 from beknown_server.site import EXTENSION, Site, now_ms
-from beknown_server.store import Project, Store
+from beknown_server.store import Claim, Project, Store
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -29,6 +29,19 @@ def test_what_is_older_goes_step_by_step_and_the_person_stays(app: Flask, store:
     assert ada is not None
     assert ada.event_count == 1
     site.columns.close()
+
+
+@BOTH_ENGINES
+def test_a_claim_that_has_gone_and_comes_again_stops_nobody(store: Store, project: Project) -> None:
+    claims = [event("$identify", "ada", NOW + n, claim=Claim("claim", f"anon-{n}", "ada")) for n in range(3)]
+    store.append(project.id, claims, NOW)
+    store.corrections.undo(project.id, store.explain(project.id, "anon-1").links[1].id, now=NOW + 9)
+    before = store.explain(project.id, "anon-1"), store.explain(project.id, "ada")
+    assert store.upkeep.erase_before(project.id, NOW + 9, limit=10) == 3
+    again = store.append(project.id, [event("x", "bob", NOW), *claims, event("x", "cy", NOW)], NOW + 10)
+    assert (again.stored, again.repeated) == (5, 0)
+    assert (store.explain(project.id, "anon-1"), store.explain(project.id, "ada")) == before
+    assert store.person(project.id, "anon-1").distinct_ids == ["anon-1"]
 
 
 def test_what_has_gone_is_counted_no_more(client: FlaskClient, app: Flask, store: Store, project: Project) -> None:

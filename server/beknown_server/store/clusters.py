@@ -20,7 +20,12 @@ from .writer import Connection
 
 
 def learn(db: Connection, project_id: int, claim: Claim, *, x: int, y: int, at: int, uuid: bytes) -> str:
-    """Store one fact about the ids numbered ``x`` and ``y``, let persons follow, and give the rule that decided."""
+    """Store one fact about the ids numbered ``x`` and ``y``, let persons follow, and give the rule that decided.
+
+    A fact that is there already stays, with what became of it: an event that was expired may come again.
+    """
+    if known := db.all("fact.by_uuid", project_id=project_id, uuid=uuid):
+        return str(known[0]["rule"])
     fact = Fact(claim.kind, x, y, at, uuid)
     row = {"project_id": project_id, "kind": claim.kind, "x": x, "y": y, "at": at, "uuid": uuid}
     if claim.refused:

@@ -1,1 +1,1 @@
-select id from fact where project_id = :project_id and uuid = :uuid
+select id, rule from fact where project_id = :project_id and uuid = :uuid
