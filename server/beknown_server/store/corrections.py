@@ -62,9 +62,7 @@ class Corrections:
 
     def delete(self, project_id: int, any_id: str, *, now: int) -> Deleted:
         """Delete a person with events, ids and properties for good. Raises NotFound for an id that was never seen."""
-        return self._writer.run(
-            lambda db: forget(db, project_id, _known(db, project_id, any_id)["person"], now=now), order=project_id
-        )
+        return self._writer.run(lambda db: delete(db, project_id, any_id, now=now), order=project_id)
 
 
 def merge(db: Connection, project_id: int, source: str, into: str, *, uuid: str, now: int) -> int:
@@ -133,6 +131,12 @@ def split(db: Connection, project_id: int, names: list[str], *, now: int) -> lis
             fix="Undo single links: the person's explanation has them.",
         )
     return sorted(between)
+
+
+def delete(db: Connection, project_id: int, any_id: str, *, now: int) -> Deleted:
+    """Delete a person for good. Raises NotFound for an id that was never seen."""
+    db.lock(project_id)  # before it is read who that is: a claim that commits meanwhile may make them somebody else
+    return forget(db, project_id, _known(db, project_id, any_id)["person"], now=now)
 
 
 def _mark(db: Connection, project_id: int, facts: list[Any], withdrawn: int | None) -> None:
