@@ -131,10 +131,12 @@ def csv_row(record: Record) -> Record:
 
 
 class Reader:
-    """Reads the lines of one file, in order; remembers which ids PostHog holds for one person."""
+    """Reads the lines of one file, in order: the events, or all but those. Remembers which ids PostHog holds for one
+    person."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, *, events: bool) -> None:
         self._now = now
+        self.events = events
         self._first_of: dict[str, str] = {}  # PostHog's id of a person -> the first distinct id that was read
 
     def read(self, line: Any, place: str) -> Found:
@@ -148,9 +150,11 @@ class Reader:
         return found
 
     def _item(self, item: Any, where: str, found: Found) -> None:
+        item = _uncelled(item) if isinstance(item, dict) else item
+        if _is_event(item) is not self.events:
+            return
         if not isinstance(item, dict):
             raise Skip("not an object")
-        item = _uncelled(item)
         if "record" in item:
             self._ours(item, found)
         elif "event" in item:
@@ -236,6 +240,13 @@ def _items(line: Any, place: str) -> Iterator[tuple[Any, str]]:
         return
     for index, item in enumerate(line):
         yield from _items(item, f"{place}.{index}")
+
+
+def _is_event(item: Any) -> bool:
+    """Tell whether it is an event, or no record of anything else."""
+    if not isinstance(item, dict):
+        return True
+    return bool(item["record"] == "event") if "record" in item else "event" in item
 
 
 def _uncelled(item: Record) -> Record:

@@ -4,6 +4,8 @@ Rules:
 - An export that broke off goes on where it stopped: beside the file lies ``<file>.progress`` until it is whole. It
   says of what project and in which format, so that one file never holds two.
 - An import that broke off is begun again: what is there already is recognised.
+- An import reads its file twice, all but the events first: a link that was undone is there, undone, before the event
+  comes that says it. So it need not ask which links are its own to undo.
 """
 
 from __future__ import annotations
@@ -147,25 +149,17 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
 
     You vouch for what is in FILE: its claims need no signature. Reading a file twice changes nothing.
     """
-    reader, counted, skipped = Reader(now_ms()), Counter[str](), Counter[str]()
+    now, counted, skipped = now_ms(), Counter[str](), Counter[str]()
     with Opened(given) as store, file.open("rb") as raw:
         wanted = project_id_of(store, project_id)
         size = file.stat().st_size
-        with click.progressbar(length=size, label="Import", file=sys.stderr) as bar:
-            batch = Found()
-            for number, line in enumerate(lines(raw)):
-                try:
-                    batch.add(reader.read(orjson.loads(line) if isinstance(line, bytes) else line, str(number)))
-                except orjson.JSONDecodeError as reason:
-                    batch.skipped[str(reason)] += 1
-                if batch.size >= PAGE:
-                    counted += store_found(store, wanted, batch)
-                    skipped += batch.skipped
-                    batch = Found()
-                    bar.update(max(raw.tell() - bar.pos, 0))
-            counted += store_found(store, wanted, batch)
-            skipped += batch.skipped
-            bar.update(size - bar.pos)
+        with click.progressbar(length=2 * size, label="Import", file=sys.stderr) as bar:
+            for reader in (Reader(now, events=False), Reader(now, events=True)):
+                for page in pages(raw, reader):
+                    counted += store_found(store, wanted, page)
+                    skipped += page.skipped
+                    bar.update(max(raw.tell() + size * reader.events - bar.pos, 0))
+            bar.update(2 * size - bar.pos)
     click.echo(
         f"{counted['stored']} events stored, {counted['repeated']} were there, {counted['forgotten']} forgotten."
     )
@@ -173,11 +167,25 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
         click.echo(f"{count} skipped: {why}.", err=True)
 
 
+def pages(raw: BinaryIO, reader: Reader) -> Iterator[Found]:
+    """Give what a reader takes of a file, page by page."""
+    raw.seek(0)
+    page = Found()
+    for number, line in enumerate(lines(raw)):
+        try:
+            page.add(reader.read(orjson.loads(line) if isinstance(line, bytes) else line, str(number)))
+        except orjson.JSONDecodeError as reason:
+            page.skipped[str(reason)] += reader.events  # of the two readers, one says so
+        if page.size >= PAGE:
+            yield page
+            page = Found()
+    yield page
+
+
 def store_found(store: Store, project_id: int, found: Found) -> Counter[str]:
     """Put what was read into the store; give how many events were stored, were there, were not to be stored."""
-    store.archive.put_back(project_id, ids=found.ids, forgotten=found.forgotten)
+    store.archive.put_back(project_id, ids=found.ids, facts=found.facts, forgotten=found.forgotten)
     appended = store.append(project_id, found.events, now_ms())
-    store.archive.put_back(project_id, facts=found.facts)
     return Counter(stored=appended.stored, repeated=appended.repeated, forgotten=appended.forgotten)
 
 

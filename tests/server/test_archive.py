@@ -229,6 +229,49 @@ def test_an_export_from_before_events_expired_is_read_after_a_later_one(command:
         assert picture(command.store, project) == before
 
 
+def test_what_was_redone_since_an_export_stays_redone_when_it_is_read_again(command: Command, tmp_path: Path) -> None:
+    mine, other = command.project(), command.project()
+    tell(command.store, mine, visit())
+    before = picture(command.store, mine)
+    merged = command.store.corrections.merge(mine.id, "bob", "ada", now=NOW + 8)
+    links = [command.store.explain(mine.id, "anon-2").links[1].id, merged]
+    for link in links:
+        command.store.corrections.undo(mine.id, link, now=NOW + 9)
+    undone = picture(command.store, mine)
+    command.run("export", "--output", tmp_path / "all", project=mine)
+    for link in links:
+        command.store.corrections.redo(mine.id, link)
+    redone = picture(command.store, mine)
+    command.run("import", tmp_path / "all", project=mine)
+    assert picture(command.store, mine) == redone != before
+    command.run("import", tmp_path / "all", project=other)
+    assert picture(command.store, other) == undone
+
+
+@pytest.mark.parametrize("read", range(1, 12))
+def test_an_import_that_broke_off_is_begun_again(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: int
+) -> None:
+    mine, other = command.project(), command.project()
+    tell(command.store, mine, visit())
+    command.store.corrections.undo(mine.id, command.store.explain(mine.id, "anon-1").links[0].id, now=NOW + 9)
+    command.run("export", "--output", tmp_path / "all", project=mine)
+    monkeypatch.setattr(archive_cli, "PAGE", 1)
+    stored = 0
+
+    def fail(*given: Any, real: Any = archive_cli.store_found) -> Any:
+        nonlocal stored
+        stored += 1
+        return real(*given) if stored < read else 1 / 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive_cli, "store_found", fail)
+        with pytest.raises(ZeroDivisionError):
+            command.run("import", tmp_path / "all", project=other)
+    command.run("import", tmp_path / "all", project=other)
+    assert picture(command.store, other) == picture(command.store, mine)
+
+
 def test_the_terminal_takes_an_export_too(command: Command) -> None:
     mine = command.project()
     tell(command.store, mine, visit())

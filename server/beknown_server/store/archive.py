@@ -2,8 +2,8 @@
 
 Rules:
 - Who was deleted is not put back.
-- Putting back is adding: what is there already stays, and the same record twice is once. So an import that broke off
-  is simply begun again.
+- Putting back is adding: what is there already stays, undone or not, and the same record twice is once. So an import
+  that broke off is simply begun again.
 - Facts go through ``learn``, as when they first came: persons follow from them, in whatever order they are read.
 - Events themselves are read with ``Store.recent`` and put back with ``Store.append``.
 """
@@ -135,17 +135,17 @@ def _put_ids(db: Connection, project_id: int, ids: Sequence[KeptId], gone: dict[
 
 def _put_fact(db: Connection, project_id: int, fact: KeptFact) -> None:
     uuid = UUID(fact.uuid).bytes
+    if db.all("fact.by_uuid", project_id=project_id, uuid=uuid):
+        return  # and whether it is undone by now is not for an old file to say
     # An operator's merge is nothing that its ids did: it makes them known, but not seen.
     for name in {fact.x, fact.y} - set(_numbers(db, project_id, [fact.x, fact.y])):
         _see(db, project_id, name, fact.at, fact.at, fact.refused is None)
     numbers = _numbers(db, project_id, [fact.x, fact.y])
     x, y = numbers[fact.x], numbers[fact.y]
-    known = db.all("fact.by_uuid", project_id=project_id, uuid=uuid)
-    if not known:
-        learn(db, project_id, Claim(fact.kind, fact.x, fact.y, fact.refused), x=x, y=y, at=fact.at, uuid=uuid)
-        known = db.all("fact.by_uuid", project_id=project_id, uuid=uuid)
+    learn(db, project_id, Claim(fact.kind, fact.x, fact.y, fact.refused), x=x, y=y, at=fact.at, uuid=uuid)
     if fact.undone is not None:
-        db.many("fact.withdraw", [{"id": known[0]["id"], "withdrawn": fact.undone}])
+        added = db.all("fact.by_uuid", project_id=project_id, uuid=uuid)[0]["id"]
+        db.many("fact.withdraw", [{"id": added, "withdrawn": fact.undone}])
         replay_around(db, project_id, [x, y])
         db.many("fact.decided", [{"project_id": project_id, "uuid": uuid, "rule": fact.rule}])
 
