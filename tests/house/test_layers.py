@@ -22,8 +22,8 @@ ORDER = {
     ),
     CLIENT / "hosts": "worker objects foreign settings uncaught browser spans hooks page tag bridge library __init__",
     SERVER / "store": (
-        "order question records migrations migrate sqlite postgres writer projects layers clusters people forgetting "
-        "groups arrivals events corrections archive forwarding upkeep sealed store __init__"
+        "order question records migrations migrate sqlite postgres writer warnings projects layers clusters people "
+        "forgetting groups arrivals events corrections archive forwarding upkeep sealed store __init__"
     ),
     SERVER: (
         "errors settings identity moments store spans asked formula segments reading replica columns insights "

@@ -62,7 +62,8 @@ class Corrections:
 
     def delete(self, project_id: int, any_id: str, *, now: int) -> Deleted:
         """Delete a person with events, ids and properties for good. Raises NotFound for an id that was never seen."""
-        return self._writer.run(lambda db: delete(db, project_id, any_id, now=now), order=project_id)
+        # Alone, for it locks the warnings after the project: see warnings.py.
+        return self._writer.run(lambda db: delete(db, project_id, any_id, now=now), order=project_id, alone=True)
 
 
 def merge(db: Connection, project_id: int, source: str, into: str, *, uuid: str, now: int) -> int:

@@ -21,14 +21,13 @@ from typing import Any
 
 import orjson
 
-from . import question
+from . import question, warnings
 from .clusters import replay_around, still_name
 from .records import Event
 from .writer import Connection
 
 TABLES = ("event", "property", "fact", "person", "distinct_id")  # in this order: the last is what the others point at
 NOBODY = "(deleted)"
-REPLACED = "(an example that named somebody who was deleted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def forget(db: Connection, project_id: int, person: int, *, now: int) -> Deleted
         db.many(f"{table}.forget", [{"id": number} for number in numbers])
     replay_around(db, project_id, sorted({fact[side] for fact in facts for side in ("x", "y")} - set(numbers)))
     db.many("forgotten.add", [{"project_id": project_id, "hash": _hash(name), "at": now} for name in names.values()])
-    _clean_warnings(db, project_id, list(names.values()))
+    warnings.unname(db, project_id, list(names.values()))
     return Deleted(numbers, list(names.values()), events)
 
 
@@ -102,12 +101,3 @@ def _named(event: Event) -> tuple[str, ...]:
 
 def _hash(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
-
-
-def _clean_warnings(db: Connection, project_id: int, names: list[str]) -> None:
-    quoting = [
-        {"project_id": row["project_id"], "code": row["code"], "example": REPLACED}
-        for row in db.all("warning.examples", project_id=project_id)
-        if any(name in row["example"] for name in names)
-    ]
-    db.many("warning.replace", quoting)

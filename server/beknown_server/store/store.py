@@ -18,15 +18,15 @@ from typing import Any, Protocol
 import orjson
 
 from ..errors import TooBusy
-from . import arrivals, events, forwarding, migrate, people, projects, sealed
+from . import arrivals, events, forwarding, migrate, people, projects, sealed, warnings
 from .archive import Archive
 from .corrections import Corrections
 from .groups import Groups
 from .records import Appended, Counts, Event, Explanation, Origin, Person, PersonRef, Place, Project, Row, Warning
 from .upkeep import Upkeep
-from .writer import Connection, Writer
+from .warnings import NOBODYS
+from .writer import LAST, Connection, Writer
 
-NOBODYS = 0  # the project of warnings that belong to none
 MOST_EXAMPLE = 500  # characters of an example in a warning
 
 
@@ -85,7 +85,7 @@ class Store:
     def close(self) -> None:
         """Commit what waits, then close every connection."""
         with suppress(TooBusy):
-            self._writer.run(self._counts())
+            self._writer.run(self._counts(), order=LAST)
         self._closed = True
         self._writer.close()
         with self._lock:
@@ -295,7 +295,7 @@ class Store:
     def warnings(self, project_id: int) -> list[Warning]:
         """Give what was counted for a project, and for no project at all; the latest first."""
         with suppress(TooBusy):  # what was counted just now is missing then
-            self._writer.run(self._counts())
+            self._writer.run(self._counts(), order=LAST)
         return [
             Warning(row["code"], int(row["count"]), row["example"], row["fix"], row["first_seen"], row["last_seen"])
             for row in self._ask("warning.all", project_id=project_id)
@@ -312,7 +312,7 @@ class Store:
             with self._lock:
                 taken.extend(self._counted[key] for key in sorted(self._counted))
                 self._counted = {}
-            db.many("warning.count", taken)  # all of it again, if the first try was rolled back
+            warnings.count(db, taken)  # all of it again, if the first try was rolled back
 
         return work
 

@@ -24,6 +24,7 @@ from ..errors import Refusal, TooBusy
 
 MOST_WAITING = 50_000  # events; at about 1 KB each this is 50 MB of memory at worst
 MOST_IN_ONE = 5_000  # events in one transaction, so that the first in it does not wait for long
+LAST = 2**63  # the order of what is done at the end of a transaction, whatever the projects' numbers
 PATIENCE_S = 30.0  # after this a caller gives up; what it sent may still be stored, and its retry is recognised
 
 T = TypeVar("T")
@@ -94,12 +95,13 @@ class Writer:
         """Give how many events wait to be committed."""
         return self._waiting
 
-    def run(self, work: Callable[[Connection], T], *, order: int = 0) -> T:
+    def run(self, work: Callable[[Connection], T], *, order: int = 0, alone: bool = False) -> T:
         """Give what ``work`` answers, once it is committed. ``order``: the project that it will lock, if any.
 
-        Raises TooBusy if too much waits already or the database stays locked, and whatever ``work`` raises.
+        ``alone``: no other project is locked in the same transaction. Raises TooBusy if too much waits already or the
+        database stays locked, and whatever ``work`` raises.
         """
-        return self.run_among(_alone(work), None, order=order)
+        return self.run_among(_alone(work), None, order=order, weight=MOST_IN_ONE if alone else 1)
 
     def run_among(
         self, work: Callable[[Connection, list[Item]], Sequence[T]], item: Item, *, weight: int = 1, order: int = 0
@@ -132,10 +134,10 @@ class Writer:
         job.wait(-1)  # answered in this very moment: the one before it is about to wake it
 
     def later(self, work: Callable[[Connection], Any]) -> None:
-        """Have ``work`` done with the next group; nobody waits for it."""
+        """Have ``work`` done at the end of the next group; nobody waits for it."""
         with self._changed:
             if not self._closing:
-                job = Job(_alone(work), None, 0, 0)
+                job = Job(_alone(work), None, 0, LAST)
                 job.awaited = False
                 self._jobs.append(job)
                 self._changed.notify()
