@@ -130,7 +130,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
     distinct_id = clean(whole_id[:MAX_ID])
     properties = _properties(given, complaints)
     properties |= agent.told(properties)
-    timestamp = _timestamp(raw, properties, terms, complaints)
+    timestamp, ahead = _timestamp(raw, properties, terms, complaints)
     set_, once, unset = traits(raw, properties, name, lambda code, example: complaints.append((code, example)))
     session = properties.get("$session_id")
     claim = _claim(name, whole_id, given, terms, complaints)
@@ -152,6 +152,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
         _group(name, properties, complaints),
         _written(properties),
         micros(raw.get("timestamp")),
+        ahead,
     )
     if complaints:
         sender = origin(raw)
@@ -260,22 +261,25 @@ def _is_fine(text: str) -> bool:
     return "\0" not in text and not is_junk(text)  # remembered: a visitor's id comes with each of their events
 
 
-def _timestamp(raw: dict[str, Any], properties: dict[str, Any], terms: Terms, complaints: Complaints) -> int:
+def _timestamp(
+    raw: dict[str, Any], properties: dict[str, Any], terms: Terms, complaints: Complaints
+) -> tuple[int, int]:
+    """Give when it happened, and by how much that is known to be too late and was left as it is."""
     at = moment(raw.get("timestamp"))
     if at is None and raw.get("timestamp") not in (None, ""):
         complaints.append(("bad_timestamp", shown(raw["timestamp"])))
     offset = raw.get("offset")
     if at is None and isinstance(offset, (int, float)) and not isinstance(offset, bool) and 0 <= offset < 1e13:
-        return terms.now - int(offset)
+        return terms.now - int(offset), 0
     if at is None:
-        return terms.now
+        return terms.now, 0
     skew = 0 if terms.sent_at is None or properties.get("$ignore_sent_at") is True else terms.sent_at - terms.now
     if abs(skew) > SKEW_MS:
-        at -= skew
+        at, skew = at - skew, 0
     if at > terms.now + FUTURE_MS:
         complaints.append(("future_timestamp", shown(raw["timestamp"])))
-        return terms.now
-    return max(at, 0)
+        return terms.now, 0
+    return max(at, 0), max(skew, 0)
 
 
 def _group(name: str, properties: dict[str, Any], complaints: Complaints) -> Group | None:

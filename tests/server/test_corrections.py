@@ -231,6 +231,21 @@ def test_the_deleted_stay_deleted_whatever_comes_late(store: Store, project: Pro
 
 
 @BOTH_ENGINES
+def test_a_clock_that_is_ahead_brings_nobody_back(store: Store, project: Project) -> None:
+    ahead = 50_000
+    early = [event("x", "anon-1", LATER + n, ahead=ahead) for n in (-10, 10, ahead)]
+    store.append(project.id, [said("claim", "anon-1", "ada", NOW), *early[:2]], NOW)
+    store.corrections.delete(project.id, "ada", now=LATER)
+    assert store.append(project.id, early, LATER + 20).forgotten == 3
+    assert store.append(project.id, [event("old", "anon-1", LATER + 10)], LATER + 20).forgotten == 1  # of an old export
+    assert (
+        store.append(project.id, [event("new", "ada", LATER + 10), event("new", "anon-1", LATER + 11)], NOW).stored == 2
+    )
+    assert store.append(project.id, [event("new", "anon-1", LATER + 1 + ahead, ahead=ahead)], NOW).forgotten == 1
+    assert store.append(project.id, [event("new", "anon-1", LATER + 11 + ahead, ahead=ahead)], NOW).stored == 1
+
+
+@BOTH_ENGINES
 def test_a_deletion_leaves_other_projects_and_replays_alone(store: Store, project: Project) -> None:
     other = store.create_project("Other", "bk_other", "bks_other", NOW)
     facts = [said("claim", "anon-1", "ada", NOW), said("claim", "anon-2", "bob", NOW + 9)]
@@ -255,7 +270,13 @@ def test_warnings_do_not_quote_the_deleted(store: Store, project: Project) -> No
     assert examples["id_too_long"] == "somebody else"
 
 
-def test_no_file_holds_the_deleted_any_more(tmp_path: Path) -> None:
+def test_no_file_holds_the_deleted_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_others_build_it(*given: Any, real: Any = sqlite3.connect, **more: Any) -> sqlite3.Connection:
+        raw: sqlite3.Connection = real(*given, **more)
+        raw.execute("pragma secure_delete = off")  # Debian's overwrites unasked
+        return raw
+
+    monkeypatch.setattr(sqlite3, "connect", as_others_build_it)
     store = open_store(f"sqlite:///{tmp_path}/beknown.db")
     store.migrate()
     project = store.create_project("Tests", "bk_1", "bks_1", NOW)

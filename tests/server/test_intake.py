@@ -208,6 +208,17 @@ def test_a_clock_is_corrected_beyond_a_minute(said: int, sent_at: int | None, st
     assert take(event(timestamp=at(said)), sent_at=sent_at).event.timestamp == stored
 
 
+def test_what_a_clock_is_known_to_be_ahead_is_told_where_it_is_not_corrected() -> None:
+    def ahead(said: str | None, sent_at: int | None) -> int:
+        return take(event(timestamp=said), sent_at=sent_at).event.ahead
+
+    assert ahead(at(NOW + 40_000), NOW + 45_000) == 45_000
+    assert ahead(at(NOW + 3_600_000), NOW + 3_605_000) == 0
+    assert ahead(at(NOW - 5000), NOW - 3000) == 0
+    assert ahead(at(NOW - 5000), None) == 0
+    assert ahead(None, NOW + 45_000) == 0
+
+
 def test_an_event_may_ask_to_keep_its_time() -> None:
     raw = event(timestamp=at(NOW - 90_000), properties={"$ignore_sent_at": True})
     assert take(raw, sent_at=NOW - 600_000).event.timestamp == NOW - 90_000

@@ -7,6 +7,8 @@ Rules:
 - A tombstone is left for each id: its SHA-256 and the time. It names nobody, but whoever holds the id is recognised:
   an event from before the deletion (a phone that was offline, an import of an old export) that names the id, as its
   own or in a claim, is not stored.
+- A clock that was ahead brings nothing back: what it is known to be ahead is taken off, and where deleted events lie
+  in the future, the tombstone does too.
 - What happens after the deletion is new: the id begins afresh, and so does its person.
 - Only the operator deletes. A late claim that would have made another id the deleted person's deletes nothing: with
   the public key anybody could send it.
@@ -52,7 +54,8 @@ def forget(db: Connection, project_id: int, person: int, *, now: int) -> Deleted
     for table in TABLES:
         db.many(f"{table}.forget", [{"id": number} for number in numbers])
     replay_around(db, project_id, sorted({fact[side] for fact in facts for side in ("x", "y")} - set(numbers)))
-    db.many("forgotten.add", [{"project_id": project_id, "hash": _hash(name), "at": now} for name in names.values()])
+    stones = [(_hash(row["name"]), max(now, row["last_seen"])) for row in rows]
+    db.many("forgotten.add", [{"project_id": project_id, "hash": hash, "at": at} for hash, at in stones])
     warnings.unname(db, project_id, list(names.values()))
     return Deleted(numbers, list(names.values()), events)
 
@@ -80,7 +83,11 @@ def remembered(db: Connection, project_id: int, events: Iterable[Event]) -> set[
     at = tombstones(db, project_id, {name for event in events for name in _named(event)})
     if not at:
         return set()
-    return {event.uuid for event in events if any(name in at and event.timestamp <= at[name] for name in _named(event))}
+    return {
+        event.uuid
+        for event in events
+        if any(name in at and event.timestamp - event.ahead <= at[name] for name in _named(event))
+    }
 
 
 def tombstones(db: Connection, project_id: int, names: Iterable[str]) -> dict[str, int]:

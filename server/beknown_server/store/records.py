@@ -70,6 +70,7 @@ class Event(NamedTuple):
     group: Group | None = None
     text: str = ""  # the properties as JSON, where they were written already
     micros: int | None = None  # of the timestamp, beyond its milliseconds, where the sender told them
+    ahead: int = 0  # ms, by which the timestamp is at least too late: so far the sender's clock was ahead
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class Sqlite:
             raw.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
             raw.execute(f"pragma cache_size = -{CACHE_KIB}")
             raw.execute("pragma foreign_keys = on")
+            raw.execute("pragma secure_delete = on")  # what is deleted is overwritten: only some builds do so unasked
         except (sqlite3.Error, OSError) as error:
             if any(word in str(error) for word in _WAITING):
                 raise TooBusy("store_busy", f"another process holds the database: {error}.") from error
