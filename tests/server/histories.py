@@ -65,9 +65,10 @@ def batches(chance: random.Random, said: list[Said]) -> deque[list[Event]]:
 
 
 def differences(store: Store, project: Project, said: list[Said]) -> list[str]:
-    """Give in what the store does not say what the oracle says."""
-    persons, log = oracle.told(said)
+    """Give in what the store does not say what the oracle says: every person, and all of the log."""
+    persons, rules = oracle.told(said)
     wrong: list[str] = []
+    logged: dict[str, tuple[str, str, str, int]] = {}
     for name, (ids, survivor, identified) in persons.items():
         found = store.person(project.id, name)
         if found is None:
@@ -79,9 +80,12 @@ def differences(store: Store, project: Project, said: list[Said]) -> list[str]:
         wrong += [f"{name}: {have} should be {expected}"] if have != expected else []
         why = store.explain(project.id, name)
         for link in [*why.links, *why.refused] if why else []:
-            if log[link.linked_by] != link.rule:
-                wrong.append(f"{link} should be {log[link.linked_by]}")
-    return wrong
+            logged[link.linked_by] = (link.distinct_id, link.to, link.rule, link.at)
+    log = {one.uuid: (one.x, one.y, rules[one.uuid], one.at) for one in said if one.kind}
+    both = sorted({*logged, *log})
+    return wrong + [
+        f"{one}: {logged.get(one)} should be {log.get(one)}" for one in both if logged.get(one) != log.get(one)
+    ]
 
 
 class Hand:
