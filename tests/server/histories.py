@@ -6,14 +6,17 @@ from __future__ import annotations
 import multiprocessing
 import random
 from collections import deque
+from collections.abc import Iterable
 from multiprocessing.connection import Connection, wait
 from typing import Any
+from uuid import UUID
 
 from beknown.ids import uuid7
 from beknown_server.errors import TooBusy
 from beknown_server.identity import refused_for_good
 from beknown_server.store import Claim, Event, Project, Store, open_store
 from beknown_server.store.arrivals import person_id
+from beknown_server.store.clusters import naming
 
 from . import oracle
 from .oracle import Said
@@ -86,6 +89,23 @@ def differences(store: Store, project: Project, said: list[Said]) -> list[str]:
     return wrong + [
         f"{one}: {logged.get(one)} should be {log.get(one)}" for one in both if logged.get(one) != log.get(one)
     ]
+
+
+def named(claim: Said) -> Said:
+    """Give what stays of a claim that goes: that it named a user."""
+    uuid = str(UUID(bytes=naming(UUID(claim.uuid).bytes)))
+    return Said(claim.at, uuid, "named", claim.y, claim.y)
+
+
+def without(said: Iterable[Said], names: set[str]) -> list[Said]:
+    """Give what is left when these ids are deleted: other people's events, and whom their claims named."""
+    left: list[Said] = []
+    for one in said:
+        if one.y not in names:
+            about = one.x in names
+            left += [one._replace(kind="", x=one.y, refused=None) if about else one]
+            left += [named(one)] if about and one.kind == "claim" and one.refused is None else []
+    return left
 
 
 class Hand:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from beknown_server.store import Store, open_store
+from beknown_server.errors import NotFound
+from beknown_server.store import Project, Store, open_store
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from . import histories
 from .conftest import BOTH_ENGINES, NOW, uuid_of
-from .histories import Hand, deliver, differences, event_of, history
+from .histories import Hand, deliver, differences, event_of, history, without
 from .oracle import Said, properties
 
 HISTORIES = 150  # on each store; ten thousand in bench/soak_identity.py
+DELETIONS = 40
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -54,6 +59,45 @@ def test_persons_properties_and_log_are_the_oracles(
     project = store.create_project(name, "bk_" + name, "bks_" + name, NOW)
     deliver(hands[:processes], project.id, said, chance, kills=kills)
     assert differences(store, project, said) == []
+
+
+@settings(
+    max_examples=DELETIONS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.generate, Phase.reuse, Phase.explicit],
+)
+@given(st.integers(0, 2**32))
+def test_a_deletion_amid_what_arrives_takes_all_of_the_deleted_and_nothing_else(
+    crowd: tuple[Store, list[Hand]], seed: int
+) -> None:
+    store, hands = crowd
+    chance = random.Random(seed)
+    said = history(chance) + history(chance)
+    name = uuid_of()
+    project = store.create_project(name, "bk_" + name, "bks_" + name, NOW)
+    moment, over = chance.uniform(0, 0.03), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        deletion = pool.submit(delete_after, moment, store, project, chance.choice(histories.IDS), over)
+        deliver(hands, project.id, said, chance, kills=0)
+        over.set()
+        deleted = deletion.result()
+    stored = {row.uuid for row in store.recent(project.id, limit=100)}
+    assert not stored & {one.uuid for one in said if one.y in deleted}
+    assert stored >= {one.uuid for one in said if not deleted & {one.x, one.y}}
+    assert differences(store, project, without([one for one in said if one.uuid in stored], deleted)) == []
+
+
+def delete_after(moment: float, store: Store, project: Project, name: str, over: threading.Event) -> set[str]:
+    """Delete somebody as soon as they were seen, if they are seen before it is over; give their ids."""
+    time.sleep(moment)
+    while True:
+        is_last = over.is_set()
+        try:
+            return set(store.corrections.delete(project.id, name, now=NOW + 1000).names)
+        except NotFound:
+            if is_last:
+                return set()
 
 
 def told(store: Store, arriving: list[Said]) -> list[str]:
