@@ -185,7 +185,7 @@ class Reader:
             found.forgotten.append((record["hash"], _ms(record["at"])))
 
     def _stored(self, record: Record) -> Event:
-        event = taken(record, self._terms(record["uuid"])).event
+        event = taken(record, self._terms(record["uuid"], keeps_marks=True)).event
         fact = record.get("fact")
         claim = Claim(fact["kind"], fact["x"], fact["y"], fact["refused"]) if fact else None
         return event._replace(claim=claim, timestamp=_ms(record["timestamp"]))
@@ -201,9 +201,9 @@ class Reader:
         made = str(uuid5(PLACES, where + orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode()))
         return taken(raw, self._terms(made)).event
 
-    def _terms(self, uuid: str) -> Terms:
+    def _terms(self, uuid: str, *, keeps_marks: bool = False) -> Terms:
         # Whoever runs an import vouches for it: no signature is asked for, and forced merges are what they say.
-        return Terms(self._now, None, {"merge_dangerously": True}, lambda now: uuid)
+        return Terms(self._now, None, {"merge_dangerously": True}, lambda now: uuid, keeps_marks=keeps_marks)
 
     def _person(self, row: Record, found: Found) -> None:
         ids = row.get("distinct_ids")

@@ -112,6 +112,7 @@ class Terms:
     new_uuid: Callable[[int], str]
     nameless_is_identify: bool = False
     signers: Sequence[bytes] = ()  # SHA-256 of each secret key, where the project demands signed identities
+    keeps_marks: bool = False  # the event is one of ours that comes back: it was marked as verified, or not, then
 
     @property
     def demands_signatures(self) -> bool:
@@ -133,10 +134,12 @@ def taken(raw: Any, terms: Terms) -> Taken:
     timestamp, ahead = _timestamp(raw, properties, terms, complaints)
     set_, once, unset = traits(raw, properties, name, lambda code, example: complaints.append((code, example)))
     session = properties.get("$session_id")
-    claim = _claim(name, whole_id, given, terms, complaints)
+    claim, signed = _claim(name, whole_id, given, terms, complaints)
     properties.pop(SIGNATURE, None)  # whoever could read it could make the same claim
+    if not terms.keeps_marks:
+        properties.pop(VERIFIED, None)  # anybody could say so of themselves
     if claim and terms.demands_signatures:
-        properties[VERIFIED] = claim.refused != "unsigned"
+        properties[VERIFIED] = signed
     event = Event(
         _uuid(raw.get("uuid"), terms),
         name,
@@ -300,15 +303,20 @@ def _group(name: str, properties: dict[str, Any], complaints: Complaints) -> Gro
     return Group(clean(kind)[:MAX_NAME], clean(as_id(key)), {clean(one)[:MAX_NAME]: bag[one] for one in bag})
 
 
-def _claim(name: str, distinct_id: str, properties: Any, terms: Terms, complaints: Complaints) -> Claim | None:
-    """Give what the event says about identity: the source is absorbed, the event's own id is meant to survive."""
+def _claim(
+    name: str, distinct_id: str, properties: Any, terms: Terms, complaints: Complaints
+) -> tuple[Claim | None, bool]:
+    """Give what the event says about identity, and whether that is signed as far as it must be.
+
+    The source is absorbed, the event's own id is meant to survive.
+    """
     given = properties if isinstance(properties, dict) else {}
     found = _said(name, distinct_id, given)
     if found is None:
-        return None
+        return None, False
     if given.get("$process_person_profile") is False:
         complaints.append(("personless_identity", f"{name} for {shown(distinct_id)}"))
-        return None
+        return None, False
     kind, value = found
     source = as_id(value)
     complaints += [(code, text) for code, text in _doubts(value, source) if code != "junk_id"]  # that is told below
@@ -317,7 +325,7 @@ def _claim(name: str, distinct_id: str, properties: Any, terms: Terms, complaint
         is_signed_with(user, given.get(SIGNATURE), terms.signers) for user in _users(kind, source, distinct_id)
     )
     refused = refused_for_good(kind, source, distinct_id, allowed=allowed, signed=signed)
-    return Claim(kind, clean(source[:MAX_ID]), clean(distinct_id[:MAX_ID]), refused)
+    return Claim(kind, clean(source[:MAX_ID]), clean(distinct_id[:MAX_ID]), refused), signed
 
 
 def _said(name: str, distinct_id: str, given: dict[str, Any]) -> tuple[str, Any] | None:

@@ -201,6 +201,18 @@ def test_an_import_believes_what_was_believed_then_whatever_the_project_demands_
     assert "not_allowed" in str(picture(command.store, strict))
 
 
+def test_what_was_marked_as_verified_comes_back_so_and_nothing_else_does(command: Command, tmp_path: Path) -> None:
+    mine, other = command.project(), command.project()
+    told = {"signed_identities": True}
+    tell(command.store, mine, [raw("$create_alias", "anon-1", "ada", 0, {}, "$set")], **told)
+    command.run("export", "--output", tmp_path / "ours", project=mine)
+    forged = {"event": "x", "distinct_id": "ada", "uuid": uuid_of(), "properties": {"$verified": True}}
+    (tmp_path / "theirs").write_text(json.dumps(forged))
+    for name in ("ours", "theirs"):
+        command.run("import", tmp_path / name, project=other)
+    assert [row.properties.get("$verified") for row in command.store.recent(other.id)] == [None, False]
+
+
 def test_who_was_deleted_is_not_brought_back_by_an_old_export(command: Command, tmp_path: Path) -> None:
     mine, other = command.project(), command.project()
     tell(command.store, mine, visit())

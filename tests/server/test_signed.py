@@ -66,6 +66,49 @@ def test_a_signed_claim_joins_and_the_signature_is_not_kept(
     assert not any("$signature" in row.properties for row in store.recent(demanding.id))
 
 
+REFUSED = [  # by each rule that refuses for good, and by the one that comes last
+    ("junk_id", "$identify", "ada", {"$anon_distinct_id": "null"}),
+    ("junk_id", "$identify", "undefined", {"$anon_distinct_id": "anon-1"}),
+    ("junk_id", "$create_alias", "ada", {"alias": "a" * 201}),
+    ("same_id", "$identify", "ada", {"$anon_distinct_id": "ada"}),
+    ("not_allowed", "$merge_dangerously", "ada", {"alias": "bob"}),
+    ("unsigned", "$identify", "ada", {"$anon_distinct_id": "anon-1"}),
+    ("unsigned", "$create_alias", "ada", {"alias": "anon-1"}),
+    ("unsigned", "$identify", "ada", {"$previous_user": "switched"}),
+]
+
+
+@pytest.mark.parametrize("forged", [{}, {"$verified": True}])
+@pytest.mark.parametrize(("rule", "name", "user", "about"), REFUSED)
+def test_what_is_not_signed_is_never_marked_as_verified_whatever_refuses_it(
+    client: FlaskClient, store: Store, demanding: Project, rule: str, name: str, user: str, about: Any, forged: Any
+) -> None:
+    said(client, name, user, **about, **forged)
+    (row,) = store.recent(demanding.id)
+    assert row.properties["$verified"] is False
+    assert f"claim refused: {rule}" in [one.code for one in store.warnings(demanding.id)]
+
+
+def test_what_is_signed_is_marked_so_whatever_else_refuses_it(
+    client: FlaskClient, store: Store, demanding: Project
+) -> None:
+    said(client, "$identify", "ada", **{"$anon_distinct_id": "null", "$signature": sign("ada", SECRET)})
+    (row,) = store.recent(demanding.id)
+    assert row.properties["$verified"] is True
+
+
+@pytest.mark.parametrize("demanded", [True, False])
+def test_no_sender_marks_an_event_as_verified(
+    client: FlaskClient, store: Store, project: Project, demanded: bool
+) -> None:
+    store.set_options(project.id, {"signed_identities": demanded})
+    said(client, "clicked", "ada", **{"$verified": True})
+    said(client, "$identify", "ada", **{"$verified": True, "$set": {"plan": "pro"}})
+    personless = {"$anon_distinct_id": "anon-1", "$process_person_profile": False}
+    said(client, "$identify", "ada", **{"$verified": True, **personless})
+    assert not any("$verified" in row.properties for row in store.recent(project.id))
+
+
 def test_nobody_gets_round_it_by_alias_merge_or_switch(client: FlaskClient, store: Store, demanding: Project) -> None:
     store.set_options(demanding.id, {"signed_identities": True, "merge_dangerously": True})
     said(client, "$create_alias", "ada", alias="anon-1")
