@@ -186,7 +186,7 @@ def store_found(store: Store, project_id: int, found: Found) -> Counter[str]:
     """Put what was read into the store; give how many events were stored, were there, were not to be stored."""
     store.archive.put_back(project_id, ids=found.ids, facts=found.facts, forgotten=found.forgotten)
     appended = store.append(project_id, found.events, now_ms())
-    return Counter(stored=appended.stored, repeated=appended.repeated, forgotten=appended.forgotten)
+    return Counter(stored=appended.stored, repeated=appended.repeated, forgotten=len(appended.forgotten))
 
 
 def lines(raw: BinaryIO) -> Iterator[bytes | Record]:

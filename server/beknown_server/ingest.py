@@ -29,7 +29,7 @@ from .cookie import arrived, keep
 from .cookieless import counted
 from .cors import mirrored
 from .errors import Refusal, Unusable
-from .intake import BEYOND_US, CLAIM_FIXES, FIXES, SKIPS, Skip, Terms, described, origin, taken
+from .intake import BEYOND_US, CLAIM_FIXES, FIXES, SKIPS, Complaints, Skip, Terms, described, origin, taken
 from .payload import delivery, unwrapped
 from .site import Site, current_site, now_ms
 from .store import Claim, Event, Project
@@ -80,7 +80,7 @@ def accept(
     terms = Terms(now, sent_at, project.options, _uuids(), nameless_is_identify=engage, signers=signers)
     events: list[Event] = []
     skipped: list[tuple[int, str]] = []
-    complaints: list[tuple[str, str]] = []
+    complaints: list[tuple[str, Complaints]] = []
     senders: dict[Claim, str] = {}
     usable = 0
     for index, raw in enumerate(raw_events):
@@ -97,15 +97,17 @@ def accept(
             skipped.append((index, BEYOND_US))
             continue
         events.append(found.event)
-        complaints += found.complaints
+        complaints.append((found.event.uuid, found.complaints))
         if found.event.claim is not None:
             senders[found.event.claim] = origin(raw)
     usable += len(events)
     appended = site.store.append(project.id, events, now) if events else None
-    _warn(site, project, complaints, FIXES, now)
     leave_out(site, project, [(why, raw_events[index]) for index, why in skipped], now)
     if appended is None:
         return Outcome(0, 0, skipped, usable)
+    # What names somebody who was deleted leaves no trace of them, in no example either.
+    kept = [complaint for uuid, found in complaints if uuid not in appended.forgotten for complaint in found]
+    _warn(site, project, kept, FIXES, now)
     refused = [("claim refused: " + rule, _refused(claim) + senders.get(claim, "")) for rule, claim in appended.refused]
     _warn(site, project, refused, CLAIM_FIXES, now)
     if appended.forgotten:
@@ -126,7 +128,7 @@ def _refused(claim: Claim) -> str:
     return f"{claim.x!r} as {claim.y!r}"
 
 
-def _warn(site: Site, project: Project, found: list[tuple[str, str]], fixes: dict[str, str], now: int) -> None:
+def _warn(site: Site, project: Project, found: Complaints, fixes: dict[str, str], now: int) -> None:
     """Count each code once per request, with the last example."""
     if not found:
         return

@@ -13,9 +13,10 @@ from beknown_server.columns import Columns
 from beknown_server.errors import NotFound, Unusable
 from beknown_server.identity import Fact, replay
 from beknown_server.store import Claim, Event, Project, Store, open_store
+from flask.testing import FlaskClient
 
 from . import histories
-from .conftest import BOTH_ENGINES, NOW, event
+from .conftest import BOTH_ENGINES, KEY, NOW, event
 
 LATER = NOW + 1_000_000
 IDS = ["anon-1", "anon-2", "anon-3", "ada", "bob", "cy"]
@@ -216,7 +217,7 @@ def test_the_deleted_stay_deleted_whatever_comes_late(store: Store, project: Pro
         said("claim", "anon-1", "cy", NOW + 7, **told),
         *early,
     ]
-    assert store.append(project.id, late, LATER + 1).forgotten == len(late)
+    assert store.append(project.id, late, LATER + 1).forgotten == {one.uuid for one in late}
     for name in ("ada", "anon-1", "anon-3", "cy"):
         assert store.person(project.id, name) is None
     assert store.people(project.id, search="ada@example.com") == []
@@ -268,6 +269,26 @@ def test_warnings_do_not_quote_the_deleted(store: Store, project: Project) -> No
     examples = {one.code: one.example for one in store.warnings(project.id)}
     assert "ada" not in examples["junk_id"]
     assert examples["id_too_long"] == "somebody else"
+
+
+@BOTH_ENGINES
+def test_what_comes_late_of_the_deleted_leaves_their_ids_in_no_warning(
+    client: FlaskClient, store: Store, project: Project
+) -> None:
+    def send(at: int, *users: int) -> None:
+        # An id that is no text is complained about, and quoted.
+        late = [{"event": "$identify", "distinct_id": one, "timestamp": at} for one in users]
+        assert client.post("/e/", json={"api_key": KEY, "batch": late}).json == {"status": 1}
+
+    send(NOW, 4711)
+    store.corrections.delete(project.id, "4711", now=LATER)
+    before = {one.code: (one.count, one.example) for one in store.warnings(project.id)}
+    send(NOW, 4711)
+    after = {one.code: (one.count, one.example) for one in store.warnings(project.id)}
+    assert after == {**before, "forgotten": (1, "an event of somebody who was deleted")}
+    send(NOW, 4711, 4712)
+    assert "4711" not in str(store.warnings(project.id))
+    assert "4712" in str(store.warnings(project.id)), "what is not theirs is complained about as ever"
 
 
 def test_no_file_holds_the_deleted_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

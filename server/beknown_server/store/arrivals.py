@@ -56,7 +56,7 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
     """Store the events that are new, with the facts and the properties that they bring; say so batch by batch."""
     db.lock(project_id)
     fresh = _fresh(db, project_id, batches)
-    forgotten = _without_forgotten(db, project_id, fresh)
+    gone = _without_forgotten(db, project_id, fresh)
     numbers = _seen(db, project_id, [one.event for one in fresh.values()])
     db.many(
         "event.add",
@@ -86,17 +86,19 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
     about_groups = [(order(uuid, event.micros), event) for uuid, (event, _) in fresh.items() if event.group]
     groups.learn(db, project_id, about_groups)
     stored = Counter(one.batch for one in fresh.values())
-    lost = Counter(forgotten)
+    lost = [gone.intersection(event.uuid for event in batch.events) for batch in batches]
     return [
-        Appended(stored[at], len(batch.events) - stored[at] - lost[at], refused[at], lost[at])
+        Appended(stored[at], len(batch.events) - stored[at] - len(lost[at]), refused[at], lost[at])
         for at, batch in enumerate(batches)
     ]
 
 
-def _without_forgotten(db: Connection, project_id: int, fresh: dict[bytes, Fresh]) -> list[int]:
-    """Take out what names somebody who was deleted since; give the batch of each such event."""
+def _without_forgotten(db: Connection, project_id: int, fresh: dict[bytes, Fresh]) -> frozenset[str]:
+    """Take out what names somebody who was deleted since; give the uuids of those events."""
     gone = forgetting.remembered(db, project_id, [one.event for one in fresh.values()])
-    return [fresh.pop(uuid).batch for uuid, one in list(fresh.items()) if one.event.uuid in gone]
+    for uuid in [uuid for uuid, one in fresh.items() if one.event.uuid in gone]:
+        del fresh[uuid]
+    return frozenset(gone)
 
 
 def _fresh(db: Connection, project_id: int, batches: Sequence[Batch]) -> dict[bytes, Fresh]:

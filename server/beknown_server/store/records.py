@@ -77,13 +77,13 @@ class Event(NamedTuple):
 class Appended:
     """How many of the events were new, how many had been stored before; which claims were refused, by which rule.
 
-    ``forgotten``: how many were not stored because they name somebody who was deleted after they happened.
+    ``forgotten``: the uuids of those not stored, because they name somebody who was deleted after they happened.
     """
 
     stored: int
     repeated: int
     refused: Sequence[tuple[str, Claim]] = ()
-    forgotten: int = 0
+    forgotten: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
