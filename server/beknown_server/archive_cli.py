@@ -3,9 +3,10 @@
 Rules:
 - An export that broke off goes on where it stopped: beside the file lies ``<file>.progress`` until it is whole. It
   says of what project and in which format, so that one file never holds two.
+- Who is deleted while an export runs is in it. So the tombstones are written last, and an import reads them first.
 - An import that broke off is begun again: what is there already is recognised.
-- An import reads its file twice, all but the events first: a link that was undone is there, undone, before the event
-  comes that says it. So it need not ask which links are its own to undo.
+- Then it reads all but the events, and then those: a link that was undone is there, undone, before the event comes that
+  says it. So it need not ask which links are its own to undo.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,14 +26,16 @@ import click
 import orjson
 
 from . import archive
-from .archive import Found, Reader, Record
+from .archive import Found, Record
 from .command import Opened, project_id_of, project_option, settings_options
 from .errors import Misconfigured
+from .imports import BEYOND, Reader
 from .site import now_ms
 from .store import Store
 
 PAGE = 1000  # records written, lines read at once
-START: Record = {"section": "forgotten", "number": 0, "bytes": 0}
+START: Record = {"section": "event", "number": 0, "bytes": 0}
+WHOLE = 1  # the number of what has no numbers, and is written in one piece
 
 
 @click.command("export")
@@ -45,33 +49,44 @@ def export_command(form: str, output: Path | None, project_id: int | None, **giv
         wanted = project_id_of(store, project_id)
         if output is None:
             target = Target(sys.stdout.buffer, form)
-            for _, _, records in sections(store, wanted, START):
+            # On a terminal of its own: not where the records are shown, nor in a log.
+            hidden = sys.stdout.isatty() or not sys.stderr.isatty()
+            for _, _, records in watched(store, wanted, START, hidden=hidden):
                 target.write(records)
             return
         progress = output.with_name(output.name + ".progress")
-        if output.exists() and not progress.exists():
-            raise Misconfigured(f"{output} exists already. Remove it, or choose another file with --output.")
         about: Record = {"format": form, "project": wanted}
-        start = orjson.loads(progress.read_bytes()) if progress.exists() else {**START, **about}
-        if any(start.get(name) != value for name, value in about.items()):
-            raise Misconfigured(
-                f"{output} was begun as {start.get('format')} of project {start.get('project')}. "
-                f"Ask for the same to go on with it, or remove it and {progress.name} to begin anew."
-            )
-        last = store.latest(wanted)[0]
-        with output.open("ab") as file, click.progressbar(length=last, label="Export", file=sys.stderr) as bar:
+        start = begun(output, progress, about)
+        keep(progress, {**start, **about})
+        with output.open("ab") as file:
             file.truncate(start["bytes"])
             file.seek(start["bytes"])
             target = Target(file, form, fresh=not start["bytes"])
-            for section, number, records in sections(store, wanted, start):
+            for section, number, records in watched(store, wanted, start):
                 target.write(records)
                 file.flush()
                 os.fsync(file.fileno())
                 keep(progress, {**about, "section": section, "number": number, "bytes": file.tell()})
-                if section == "event":
-                    bar.update(max(number - bar.pos, 0))
-            bar.update(last - bar.pos)
         progress.unlink(missing_ok=True)
+
+
+def begun(output: Path, progress: Path, about: Record) -> Record:
+    """Give where an export stopped: at its start, if what it had written is not there any more.
+
+    Raises Misconfigured if the file is of something else.
+    """
+    written = output.stat().st_size if output.exists() else 0
+    if not progress.exists():
+        if output.exists():
+            raise Misconfigured(f"{output} exists already. Remove it, or choose another file with --output.")
+        return START
+    start: Record = orjson.loads(progress.read_bytes())
+    if any(start.get(name) != value for name, value in about.items()):
+        raise Misconfigured(
+            f"{output} was begun as {start.get('format')} of project {start.get('project')}. "
+            f"Ask for the same to go on with it, or remove it and {progress.name} to begin anew."
+        )
+    return start if written >= start["bytes"] else START
 
 
 def keep(progress: Path, state: Record) -> None:
@@ -81,23 +96,27 @@ def keep(progress: Path, state: Record) -> None:
     unfinished.replace(progress)
 
 
-def sections(store: Store, project_id: int, start: Record) -> Iterator[tuple[str, int, list[Record]]]:
-    """Give all records after a start, page by page, with the section and number that each page ends at."""
-    kept, begun = store.archive, False
-    for section in ("forgotten", "event", "id", "fact", "group"):
-        begun = begun or section == start["section"]
-        if not begun:
-            continue
+Page = tuple[str, int, list[Record]]  # section, the number that it ends at, records
+
+
+def watched(store: Store, project_id: int, start: Record, *, hidden: bool = False) -> Iterator[Page]:
+    """Give the pages of all sections, with a progress bar along the events, which are most of it."""
+    last = store.latest(project_id)[0]
+    with click.progressbar(length=last, label="Export", file=sys.stderr, hidden=hidden) as bar:
+        for section, number, records in sections(store, project_id, start):
+            yield section, number, records
+            if section == "event":
+                bar.update(max(number - bar.pos, 0))
+        bar.update(last - bar.pos)
+
+
+def sections(store: Store, project_id: int, start: Record) -> Iterator[Page]:
+    """Give all records after a start, page by page."""
+    names = list(PAGES)
+    for section in names[names.index(start["section"]) :]:
         after = start["number"] if section == start["section"] else 0
-        if section == "forgotten":
-            yield section, 0, [archive.forgotten_record(*one) for one in kept.forgotten(project_id)]
-        if section == "group":
-            yield section, 0, [archive.group_record(one) for one in store.groups.known(project_id, limit=2**31)]
-        while section in PAGES:
-            records = PAGES[section](store, project_id, after)
-            if not records:
-                break
-            after = records[-1]["number"]
+        while records := PAGES[section](store, project_id, after):
+            after = records[-1].get("number", WHOLE)
             yield section, after, records
 
 
@@ -115,7 +134,16 @@ def _facts(store: Store, project_id: int, after: int) -> list[Record]:
     return [archive.fact_record(one) for one in store.archive.facts(project_id, after=after, limit=PAGE)]
 
 
-PAGES = {"event": _events, "id": _ids, "fact": _facts}
+def _groups(store: Store, project_id: int, after: int) -> list[Record]:
+    return [] if after else [archive.group_record(one) for one in store.archive.groups(project_id)]
+
+
+def _forgotten(store: Store, project_id: int, after: int) -> list[Record]:
+    return [] if after else [archive.forgotten_record(*one) for one in store.archive.forgotten(project_id)]
+
+
+# section -> what gives its records after a number, in the order in which they are written
+PAGES = {"event": _events, "id": _ids, "fact": _facts, "group": _groups, "forgotten": _forgotten}
 
 
 class Target:
@@ -153,6 +181,7 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
     with Opened(given) as store, file.open("rb") as raw:
         wanted = project_id_of(store, project_id)
         size = file.stat().st_size
+        store.archive.put_back(wanted, forgotten=tombstones(raw))
         with click.progressbar(length=2 * size, label="Import", file=sys.stderr) as bar:
             for reader in (Reader(now, events=False), Reader(now, events=True)):
                 for page in pages(raw, reader):
@@ -167,9 +196,20 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
         click.echo(f"{count} skipped: {why}.", err=True)
 
 
+def tombstones(raw: BinaryIO) -> list[tuple[str, int]]:
+    """Give what a file says of who was deleted. Wherever it says so, it holds for all of the file."""
+    reader, stones = Reader(now_ms(), events=False), []
+    for line in lines(raw):
+        if isinstance(line, dict):
+            stones += reader.read(line, "").forgotten if line.get("record") == "forgotten" else []
+        elif b'"forgotten"' in line:
+            with suppress(orjson.JSONDecodeError):  # which is said when it is read for the second time
+                stones += reader.read(orjson.loads(line), "").forgotten
+    return stones
+
+
 def pages(raw: BinaryIO, reader: Reader) -> Iterator[Found]:
     """Give what a reader takes of a file, page by page."""
-    raw.seek(0)
     page = Found()
     for number, line in enumerate(lines(raw)):
         try:
@@ -184,13 +224,14 @@ def pages(raw: BinaryIO, reader: Reader) -> Iterator[Found]:
 
 def store_found(store: Store, project_id: int, found: Found) -> Counter[str]:
     """Put what was read into the store; give how many events were stored, were there, were not to be stored."""
-    store.archive.put_back(project_id, ids=found.ids, facts=found.facts, forgotten=found.forgotten)
+    store.archive.put_back(project_id, ids=found.ids, facts=found.facts, groups=found.groups)
     appended = store.append(project_id, found.events, now_ms())
     return Counter(stored=appended.stored, repeated=appended.repeated, forgotten=len(appended.forgotten))
 
 
 def lines(raw: BinaryIO) -> Iterator[bytes | Record]:
     """Give what a file holds: lines of JSON (or one document), or the rows of a CSV; gzipped or not."""
+    raw.seek(0)
     zipped = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
     file: Any = gzip.GzipFile(fileobj=raw) if zipped else raw
@@ -198,8 +239,8 @@ def lines(raw: BinaryIO) -> Iterator[bytes | Record]:
     file.seek(0)
     if first.lstrip()[:1] not in (b"{", b"["):
         csv.field_size_limit(2**31 - 1)
-        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-        yield from csv.DictReader(text)
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
+        yield from csv.DictReader(text, restkey=BEYOND)
         text.detach()  # the file is closed by whoever opened it
     elif is_json(first):
         yield from (line for line in file if line.strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Misconfigured
+from .order import place_of, text_of
 from .postgres import Postgres
 from .records import (
     Appended,
@@ -12,6 +13,7 @@ from .records import (
     Explanation,
     Group,
     KeptFact,
+    KeptGroup,
     KeptId,
     Link,
     Origin,
@@ -33,6 +35,7 @@ __all__ = [
     "Explanation",
     "Group",
     "KeptFact",
+    "KeptGroup",
     "KeptId",
     "Link",
     "Origin",
@@ -44,6 +47,8 @@ __all__ = [
     "Store",
     "Warning",
     "open_store",
+    "place_of",
+    "text_of",
 ]
 
 

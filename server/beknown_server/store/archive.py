@@ -1,4 +1,5 @@
-"""What an export holds besides the events, and how it is put back: ids with what was set on them, facts, tombstones.
+"""What an export holds besides the events, and how it is put back: ids and groups with what was set on them, facts,
+tombstones.
 
 Rules:
 - Who was deleted is not put back.
@@ -13,7 +14,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +24,9 @@ from . import layers, question
 from .arrivals import person_id
 from .clusters import learn, replay_around
 from .forgetting import tombstones
-from .order import place_of, text_of
+from .groups import keep, kept
 from .people import writes_of
-from .records import Claim, KeptFact, KeptId
+from .records import Claim, KeptFact, KeptGroup, KeptId
 from .writer import Connection, Writer
 
 
@@ -61,15 +61,18 @@ class Archive:
             written: dict[int, list[Write]] = defaultdict(list)
             for piece in question.pieces([row["id"] for row in rows]):
                 for row in db.all("property.kept", ids=piece):
-                    written[row["distinct_id"]] += [
-                        replace(write, uuid=text_of(write.uuid)) for write in writes_of(row)
-                    ]
+                    written[row["distinct_id"]] += writes_of(row)
         return [
             KeptId(
                 row["id"], row["name"], row["first_seen"], row["last_seen"], bool(row["personal"]), written[row["id"]]
             )
             for row in rows
         ]
+
+    def groups(self, project_id: int) -> list[KeptGroup]:
+        """Give all groups, with what was set on them."""
+        with self._reader() as db:
+            return kept(db, project_id, limit=2**31)
 
     def forgotten(self, project_id: int) -> list[tuple[str, int]]:
         """Give the tombstones: the hash (hexadecimal) of an id that was deleted, and when."""
@@ -83,6 +86,7 @@ class Archive:
         *,
         ids: Sequence[KeptId] = (),
         facts: Sequence[KeptFact] = (),
+        groups: Sequence[KeptGroup] = (),
         forgotten: Sequence[tuple[str, int]] = (),
     ) -> None:
         """Add what is not there yet. Durable when it returns."""
@@ -98,6 +102,7 @@ class Archive:
             for fact in facts:
                 if fact.at > max(gone.get(fact.x, -1), gone.get(fact.y, -1)):
                     _put_fact(db, project_id, fact)
+            keep(db, project_id, groups)
 
         self._writer.run(work, order=project_id)
 
@@ -118,8 +123,7 @@ def _put_ids(db: Connection, project_id: int, ids: Sequence[KeptId], gone: dict[
             if write.at <= gone.get(one.distinct_id, -1):
                 continue
             if layers.is_layered(write.key):
-                layer = layers.of_write(replace(write, uuid=place_of(write.uuid)))
-                laid[numbers[one.distinct_id], write.kind].append(layer)
+                laid[numbers[one.distinct_id], write.kind].append(layers.of_write(write))
                 continue
             row = {
                 "distinct_id": numbers[one.distinct_id],
@@ -127,7 +131,7 @@ def _put_ids(db: Connection, project_id: int, ids: Sequence[KeptId], gone: dict[
                 "kind": write.kind,
                 "value": None if write.unset else orjson.dumps(write.value).decode(),
                 "at": write.at,
-                "uuid": place_of(write.uuid),
+                "uuid": write.uuid,
             }
             db.many("property.write", [row])
     layers.put(db, laid)

@@ -7,39 +7,58 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import orjson
 
-from .records import Event, Group
+from ..identity import SET, Write
+from .records import Event, Group, KeptGroup
 from .writer import Connection
 
 MOST_TYPES = 5  # as upstream
 
 
-def learn(db: Connection, project_id: int, events: Iterable[tuple[bytes, Event]]) -> None:
-    """Store what these events say about groups, if any does."""
-    said = [(uuid, event, event.group) for uuid, event in events if event.group]
-    if not said:
-        return
+def learn(db: Connection, project_id: int, events: Iterable[tuple[bytes, Event]]) -> set[str]:
+    """Store what these events, by their places (order.py), say about groups; give what types were too many."""
+    return keep(db, project_id, [_said(event.group, event.timestamp, place) for place, event in events if event.group])
+
+
+def _said(group: Group, at: int, place: bytes) -> KeptGroup:
+    written = [Write(SET, name, value, at, place) for name, value in group.properties.items()]
+    return KeptGroup(group.type, group.key, at, at, written)
+
+
+def keep(db: Connection, project_id: int, groups: Sequence[KeptGroup]) -> set[str]:
+    """Store groups, as far as the project has room for their types; give the types for which it has none."""
+    if not groups:
+        return set()
     types = {row["type"] for row in db.all("grouping.types", project_id=project_id)}
-    seen, properties = [], []
-    for uuid, event, group in said:
+    for group in groups:
         if group.type not in types and len(types) >= MOST_TYPES:
             continue
         types.add(group.type)
         key = {"project_id": project_id, "type": group.type, "key": group.key}
-        seen.append({**key, "at": event.timestamp})
-        for name, value in group.properties.items():
-            properties.append(
-                {**key, "name": name, "value": orjson.dumps(value).decode(), "at": event.timestamp, "uuid": uuid}
-            )
-    for row in seen:  # one by one: an upsert of many may name a row only once
-        db.many("grouping.seen", [row])
-    for row in properties:
-        db.many("group_property.write", [row])
+        # One by one: an upsert of many may name a row only once.
+        db.many("grouping.seen", [{**key, "first_seen": group.first_seen, "last_seen": group.last_seen}])
+        for write in group.written:
+            row = {"name": write.key, "value": orjson.dumps(write.value).decode(), "at": write.at, "uuid": write.uuid}
+            db.many("group_property.write", [{**key, **row}])
+    return {group.type for group in groups} - types
+
+
+def kept(db: Connection, project_id: int, **which: Any) -> list[KeptGroup]:
+    """Give groups with what was set on them, the latest seen first; ``which``: as in ``Groups.known``."""
+    return [
+        KeptGroup(row["type"], row["key"], row["first_seen"], row["last_seen"], _written(db, project_id, row))
+        for row in db.all("grouping.list", project_id=project_id, **which)
+    ]
+
+
+def _written(db: Connection, project_id: int, group: Any) -> list[Write]:
+    rows = db.all("group_property.of", project_id=project_id, type=group["type"], key=group["key"])
+    return [Write(SET, row["name"], orjson.loads(row["value"]), row["at"], bytes(row["uuid"])) for row in rows]
 
 
 class Groups:
@@ -53,13 +72,8 @@ class Groups:
     ) -> list[Group]:
         """Give groups with their properties, the latest seen first; of one type, or the one with this key."""
         with self._reader() as db:
-            rows = db.all("grouping.list", project_id=project_id, type=type, key=key, limit=limit)
-            return [
-                Group(row["type"], row["key"], _properties(db, project_id, row), row["first_seen"], row["last_seen"])
-                for row in rows
-            ]
-
-
-def _properties(db: Connection, project_id: int, group: Any) -> dict[str, Any]:
-    rows = db.all("group_property.of", project_id=project_id, type=group["type"], key=group["key"])
-    return {row["name"]: orjson.loads(row["value"]) for row in rows}
+            found = kept(db, project_id, type=type, key=key, limit=limit)
+        return [
+            Group(one.type, one.key, {write.key: write.value for write in one.written}, one.first_seen, one.last_seen)
+            for one in found
+        ]

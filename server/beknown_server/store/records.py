@@ -180,7 +180,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class KeptId:
-    """An id as an export keeps it, with all that was set on it."""
+    """An id as an export keeps it, with all that was set on it (each write's ``uuid`` as its place: see order.py)."""
 
     number: int
     distinct_id: str
@@ -206,6 +206,17 @@ class KeptFact:
     refused: str | None = None
     undone: int | None = None
     rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGroup:
+    """A group as an export keeps it, with what counts of all that was set on it."""
+
+    type: str
+    key: str
+    first_seen: int
+    last_seen: int
+    written: Sequence[Write] = ()
 
 
 @dataclass(frozen=True, slots=True)
