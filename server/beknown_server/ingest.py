@@ -24,6 +24,7 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from .admission import not_too_fast, project_of
+from .bags import shown
 from .body import body_of
 from .cookie import arrived, keep
 from .cookieless import counted
@@ -107,6 +108,7 @@ def accept(
         return Outcome(0, 0, skipped, usable)
     # What names somebody who was deleted leaves no trace of them, in no example either.
     kept = [complaint for uuid, found in complaints if uuid not in appended.forgotten for complaint in found]
+    kept += [("too_many_group_types", f"{shown(one.type)}: {shown(one.key)}") for one in appended.ungrouped]
     _warn(site, project, kept, FIXES, now)
     refused = [("claim refused: " + rule, _refused(claim) + senders.get(claim, "")) for rule, claim in appended.refused]
     _warn(site, project, refused, CLAIM_FIXES, now)

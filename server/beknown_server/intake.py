@@ -54,6 +54,7 @@ FIXES = {
     "group_key_too_long": f"Group keys have at most {MAX_GROUP} characters; the group was left out of the event.",
     "group_without_name": "A group has a type and a key: {$group_type: 'company', $group_key: 'acme'}.",
     "group_set_not_an_object": "The group was noted, without properties. Send $group_set as an object.",
+    "too_many_group_types": "A project has five types of groups, the first that came; this event made no group.",
     "forgotten": "It names somebody who was deleted after it happened, so it was not stored. Nothing is to be done.",
     "invalid_process_person_profile": "Only true and false are understood; the event was taken as true.",
     "personless_identity": "An event that asks for no person profile cannot identify, alias or merge.",

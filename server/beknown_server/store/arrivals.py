@@ -20,7 +20,7 @@ from ..identity import REFUSED, Write, writes
 from . import forgetting, groups, layers, question
 from .clusters import learn
 from .order import order
-from .records import Appended, Claim, Event
+from .records import Appended, Claim, Event, Group
 from .writer import Connection
 
 PERSONS = UUID("5f6d9c4e-7f4b-4c1e-9a53-6265a06e6f77").bytes  # the namespace of our persons' ids; never change it
@@ -84,11 +84,15 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
                 refused[batch].append((rule, event.claim))
     _write_properties(db, fresh, numbers)
     about_groups = [(order(uuid, event.micros), event) for uuid, (event, _) in fresh.items() if event.group]
-    groups.learn(db, project_id, about_groups)
+    too_many = groups.learn(db, project_id, about_groups)
+    ungrouped: dict[int, list[Group]] = defaultdict(list)
+    for event, batch in fresh.values():
+        if event.group and event.group.type in too_many:
+            ungrouped[batch].append(event.group)
     stored = Counter(one.batch for one in fresh.values())
     lost = [gone.intersection(event.uuid for event in batch.events) for batch in batches]
     return [
-        Appended(stored[at], len(batch.events) - stored[at] - len(lost[at]), refused[at], lost[at])
+        Appended(stored[at], len(batch.events) - stored[at] - len(lost[at]), refused[at], lost[at], ungrouped[at])
         for at, batch in enumerate(batches)
     ]
 

@@ -2,7 +2,8 @@
 
 Rules:
 - ``$groupidentify`` names a group by type and key and sets properties of it; per name the latest value counts.
-- A project has MOST_TYPES types, the first that came; events of further ones are stored, but make no group.
+- A project has MOST_TYPES types, the first that came; events of further ones are stored, but make no group, and
+  that is said.
 """
 
 from __future__ import annotations

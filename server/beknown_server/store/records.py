@@ -78,12 +78,14 @@ class Appended:
     """How many of the events were new, how many had been stored before; which claims were refused, by which rule.
 
     ``forgotten``: the uuids of those not stored, because they name somebody who was deleted after they happened.
+    ``ungrouped``: the groups that were not made, because the project has no room for their types.
     """
 
     stored: int
     repeated: int
     refused: Sequence[tuple[str, Claim]] = ()
     forgotten: frozenset[str] = frozenset()
+    ungrouped: Sequence[Group] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,8 @@ def csrf_of(page: str) -> str:
 
 
 @pytest.fixture
-def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
-    made = Dashboard(f"sqlite:///{tmp_path / 'beknown.db'}", demo=False)
+def dashboard(database: str) -> Iterator[Dashboard]:
+    made = Dashboard(database, demo=False)
     yield made
     made.store.close()
 

@@ -8,8 +8,10 @@ import pytest
 from beknown_server import openapi
 from jsonschema import Draft202012Validator
 
+from ..conftest import BOTH_ENGINES
 from .conftest import NOW
 
+pytestmark = BOTH_ENGINES
 KEY = {"Authorization": "Bearer bks_dashboardtests"}
 
 
