@@ -36,6 +36,7 @@ from beknown.wire import MAX_ID, is_junk
 CLAIM, ALIAS, FORCED, NAMED = "claim", "alias", "forced_merge", "named"
 REFUSED_FOR_GOOD = ("junk_id", "same_id", "not_allowed", "unsigned")
 REFUSED = (*REFUSED_FOR_GOOD, "already_identified")
+JOINS = (CLAIM, ALIAS, FORCED)  # the rules that make one person of two
 
 SET, ONCE = "set", "once"
 

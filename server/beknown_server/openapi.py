@@ -158,7 +158,12 @@ PATHS: dict[str, Schema] = {
         )
     },
     "/api/merges/{link}/undo": {
-        "post": _correction("Take a link out, as if it had never been said", record(id=WHOLE), LINK, missing=NO_LINK)
+        "post": _correction(
+            "Take a link out, as if it had never been said; `still_one_by` are links that keep its ids one person",
+            record(id=WHOLE, still_one_by=many(WHOLE)),
+            LINK,
+            missing=NO_LINK,
+        )
     },
     "/api/merges/{link}/redo": {"post": _correction("Take an undo back", record(id=WHOLE), LINK, missing=NO_LINK)},
     "/api/groups": {

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 
 from . import access, display, live
 from .drawing import drawn
+from .identity import JOINS
 from .site import current_site, now_ms
 from .store import Explanation, Link, Person, Place, Row
 
@@ -27,12 +28,12 @@ FIRST_ROWS = 50  # rows in the first paint of the live view
 SEARCHED = 500  # newest rows that a filter looks through for the first paint; the stream goes on from there
 PAGE = 50
 TIMELINE = 200
-JOINS = ("claim", "alias", "forced_merge")  # the rules of identity.py that make one person of two ids
 
 # What the person's page says after a correction (people_pages.py).
 CORRECTED = {
     "merge": "They are one person now. Undo takes the link out again, under “Why this is one person”.",
     "undo": "The link is undone: everything is as if it had never been. It stands below, to be redone.",
+    "undo-of-one": "The link is undone; another one keeps its ids together, under “Why this is one person”.",
     "redo": "The link holds again.",
     "split": "The chosen ids are somebody else's now. The links that fell stand below, to be redone.",
 }

@@ -39,9 +39,10 @@ def merge() -> ResponseReturnValue:
 
 @bp.post("/merges/<int:link>/undo")
 def undo(link: int) -> ResponseReturnValue:
-    """Take a link out, as if it had never been said."""
-    current_site().store.corrections.undo(_own_project().id, link, now=now_ms())
-    return _json({"id": link})
+    """Take a link out, as if it had never been said; answer with the links by which its ids are still one person."""
+    return _json(
+        {"id": link, "still_one_by": current_site().store.corrections.undo(_own_project().id, link, now=now_ms())}
+    )
 
 
 @bp.post("/merges/<int:link>/redo")

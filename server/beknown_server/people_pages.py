@@ -51,8 +51,8 @@ def merge() -> ResponseReturnValue:
 @bp.post("/people/undo")
 def undo() -> ResponseReturnValue:
     """Undo one link of the person."""
-    current_site().store.corrections.undo(g.project.id, _link(), now=now_ms())
-    return _back("undo", request.form.get("person", ""))
+    others = current_site().store.corrections.undo(g.project.id, _link(), now=now_ms())
+    return _back("undo-of-one" if others else "undo", request.form.get("person", ""))
 
 
 @bp.post("/people/redo")

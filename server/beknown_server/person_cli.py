@@ -74,8 +74,10 @@ def person_merge(source: str, into: str, project_id: int | None, **given: Any) -
 def person_undo(link: int, project_id: int | None, **given: Any) -> None:
     """Take one link out, as if it had never been said. LINK is its number in `beknown person explain`."""
     with Opened(given) as store:
-        store.corrections.undo(project_id_of(store, project_id), link, now=now_ms())
+        others = store.corrections.undo(project_id_of(store, project_id), link, now=now_ms())
     click.echo(f"Undone. Take that back with: beknown person redo {link}")
+    if others:
+        click.echo(f"Its two ids are still one person, by: {', '.join(map(str, others))}")
 
 
 @person_group.command("redo")

@@ -105,6 +105,44 @@ def test_what_an_undone_link_had_prevented_happens(store: Store, project: Projec
 
 
 @BOTH_ENGINES
+def test_an_undo_tells_which_links_keep_its_ids_one_person(store: Store, project: Project) -> None:
+    facts = [
+        said("claim", "anon-1", "ada", NOW),
+        said("claim", "anon-1", "ada", NOW + 1),
+        said("alias", "anon-2", "anon-1", NOW + 2),
+        said("alias", "anon-2", "ada", NOW + 3),
+        said("claim", "anon-3", "ada", NOW + 4),
+    ]
+    store.append(project.id, facts, NOW)
+    first, again, alias, roundabout, _ = store.explain(project.id, "ada").links
+    assert store.corrections.undo(project.id, first.id, now=LATER) == [again.id]
+    assert store.corrections.undo(project.id, again.id, now=LATER) == [alias.id, roundabout.id]
+    assert store.person(project.id, "anon-1").person_id == store.person(project.id, "ada").person_id
+    assert store.corrections.undo(project.id, alias.id, now=LATER) == []
+    assert store.person(project.id, "anon-1").distinct_ids == ["anon-1"]
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("correction", ["undo", "split"])
+@pytest.mark.parametrize("at", [NOW - 1, LATER + 1], ids=["late", "new"])
+def test_a_correction_holds_against_a_repeat_but_not_against_what_is_said_anew(
+    store: Store, project: Project, correction: str, at: int
+) -> None:
+    claim = said("claim", "anon-1", "ada", NOW)
+    store.append(project.id, [claim], NOW)
+    (link,) = store.explain(project.id, "ada").links
+    if correction == "undo":
+        store.corrections.undo(project.id, link.id, now=LATER)
+    else:
+        store.corrections.split(project.id, ["anon-1"], now=LATER)
+    store.append(project.id, [claim], LATER)
+    assert store.person(project.id, "anon-1").distinct_ids == ["anon-1"]
+    store.append(project.id, [said("claim", "anon-1", "ada", at)], LATER)
+    assert store.person(project.id, "anon-1").distinct_ids == ["ada", "anon-1"]
+    assert [one.id for one in store.explain(project.id, "ada").undone] == [link.id]
+
+
+@BOTH_ENGINES
 def test_a_split_keeps_together_what_was_chosen_together(store: Store, project: Project) -> None:
     facts = [
         said("claim", "anon-1", "ada", NOW),

@@ -46,6 +46,15 @@ def test_merge_undo_and_redo(run: Callable[..., str]) -> None:
     assert len(ids(run, "ada")) == 5
 
 
+def test_an_undo_says_when_two_ids_are_one_all_the_same(
+    run: Callable[..., str], store: Store, project: Project
+) -> None:
+    store.append(project.id, [event("$identify", "bob", NOW + 9, claim=Claim("claim", "anon-3", "bob"))], NOW)
+    first, again = store.explain(project.id, "bob").links
+    assert f"still one person, by: {again.id}" in run("person", "undo", str(first.id))
+    assert "still" not in run("person", "undo", str(again.id))
+
+
 def test_split(run: Callable[..., str]) -> None:
     assert "Undone links: 2" in run("person", "split", "anon-2")
     assert (ids(run, "ada"), ids(run, "anon-2")) == (["ada", "anon-1"], ["anon-2"])

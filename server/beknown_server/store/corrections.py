@@ -5,6 +5,7 @@ Rules:
   So an undo is exact: persons and properties are as if the fact had never been; what it had kept others from doing
   (another user's claim, say) they now do.
 - The fact and its undo stay in the log, and ``redo`` takes the undo back.
+- What is undone is what was said, not what may be said again: another fact, early or late, counts as any other.
 - A split withdraws what links the chosen ids to the other ids of their person, and nothing else: a user among them
   stays one. A claim that those links had kept from being true may become so, and give the chosen ids to somebody else.
 """
@@ -18,7 +19,7 @@ from uuid import UUID
 from beknown.ids import RANDOM_BYTES, uuid7
 
 from ..errors import NotFound, Unusable
-from ..identity import FORCED, refused_for_good
+from ..identity import FORCED, JOINS, refused_for_good
 from . import people, question
 from .clusters import learn, naming, replay_around, still_name
 from .forgetting import Deleted, forget
@@ -42,12 +43,12 @@ class Corrections:
         uuid = uuid7(now, secrets.token_bytes(RANDOM_BYTES))
         return self._writer.run(lambda db: merge(db, project_id, source, into, uuid=uuid, now=now), order=project_id)
 
-    def undo(self, project_id: int, link: int, *, now: int) -> None:
-        """Take one link out, as if it had never been said.
+    def undo(self, project_id: int, link: int, *, now: int) -> list[int]:
+        """Take one link out, as if it had never been said. Give the links by which its two ids are still one person.
 
         Raises NotFound if there is no link of this number, Unusable if there is nothing to undo.
         """
-        self._writer.run(lambda db: withdraw(db, project_id, link, now=now), order=project_id)
+        return self._writer.run(lambda db: withdraw(db, project_id, link, now=now), order=project_id)
 
     def redo(self, project_id: int, link: int) -> None:
         """Take an undo back. Raises NotFound if there is no such link, Unusable if it is not undone."""
@@ -83,14 +84,18 @@ def merge(db: Connection, project_id: int, source: str, into: str, *, uuid: str,
     return int(db.all("fact.by_uuid", project_id=project_id, uuid=UUID(uuid).bytes)[0]["id"])
 
 
-def withdraw(db: Connection, project_id: int, link: int, *, now: int) -> None:
-    """Undo one link. Raises NotFound if there is none of this number, Unusable if it joined or refused nothing."""
+def withdraw(db: Connection, project_id: int, link: int, *, now: int) -> list[int]:
+    """Undo one link; give the links by which its two ids are one person all the same.
+
+    Raises NotFound if there is none of this number, Unusable if it joined or refused nothing.
+    """
     fact = _fact(db, project_id, link)
     if fact["final"]:
         raise Unusable("no_link", f"link {link} was refused for good: there is nothing to undo.")
     if fact["withdrawn"] is not None:
         raise Unusable("undone_already", f"link {link} is undone already.", fix="Redo takes an undo back.")
     _mark(db, project_id, [fact], now)
+    return _chain(db, fact["x"], fact["y"])
 
 
 def restore(db: Connection, project_id: int, link: int) -> None:
@@ -143,6 +148,24 @@ def delete(db: Connection, project_id: int, any_id: str, *, now: int) -> Deleted
 def _mark(db: Connection, project_id: int, facts: list[Any], withdrawn: int | None) -> None:
     db.many("fact.withdraw", [{"id": fact["id"], "withdrawn": withdrawn} for fact in facts])
     replay_around(db, project_id, sorted({fact[side] for fact in facts for side in ("x", "y")}))
+
+
+def _chain(db: Connection, x: int, y: int) -> list[int]:
+    """Give the links by which two ids are one person, from the one to the other; none if they are two persons.
+
+    There is one such chain: each link of it made one person of two.
+    """
+    chains: dict[int, list[int]] = {x: []}  # to each id that was reached
+    frontier = [x]
+    while frontier and y not in chains:
+        rows = [row for piece in question.pieces(frontier) for row in db.all("fact.around", ids=piece)]
+        frontier = []
+        for row in rows:
+            for here, there in ((row["x"], row["y"]), (row["y"], row["x"])):
+                if row["rule"] in JOINS and here in chains and there not in chains:
+                    chains[there] = [*chains[here], row["id"]]
+                    frontier.append(there)
+    return chains.get(y, [])
 
 
 def _persons(db: Connection, ids: set[int]) -> set[int]:

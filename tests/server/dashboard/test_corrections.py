@@ -50,6 +50,16 @@ def test_a_merge_is_undone_and_redone_and_stays_in_the_log(two):
     assert ids(two, "ada") == ["ada", "anon-a", "anon-b", "bob"]
 
 
+def test_an_undo_tells_what_keeps_two_ids_one(two):
+    two.happens("$identify", "ada", at=NOW + 3, anon="anon-a")
+    client = two.client()
+    first, again = client.get("/api/persons/ada/explain", headers=KEY).json["links"]
+    answer = described(client.post(f"/api/merges/{first['id']}/undo", headers=KEY), "/api/merges/{link}/undo")
+    assert answer.json == {"id": first["id"], "still_one_by": [again["id"]]}
+    answer = described(client.post(f"/api/merges/{again['id']}/undo", headers=KEY), "/api/merges/{link}/undo")
+    assert answer.json == {"id": again["id"], "still_one_by": []}
+
+
 def test_a_split_parts_the_chosen_ids(two):
     answer = two.client().post("/api/persons/split", json={"distinct_ids": ["anon-a"]}, headers=KEY)
     assert len(described(answer, "/api/persons/split").json["undone"]) == 1
@@ -131,6 +141,16 @@ def test_the_dashboards_forms_do_the_same(two):
     assert ids(two, "anon-a") == ["anon-a"]
     assert posted(client, "/people/ada", "delete", person="ada").status_code == 303
     assert client.get("/people/bob").status_code == 404
+
+
+def test_a_form_says_when_another_link_keeps_the_ids_together(two):
+    two.happens("$identify", "ada", at=NOW + 3, anon="anon-a")
+    client = two.signed_in()
+    told = []
+    for link in client.get("/api/persons/ada/explain", headers=KEY).json["links"]:
+        answer = posted(client, "/people/ada", "undo", link=link["id"], person="ada")
+        told.append("another one keeps its ids together" in client.get(answer.location).text)
+    assert told == [True, False]
 
 
 def test_a_form_without_its_token_or_session_does_nothing(two):
