@@ -1,4 +1,6 @@
 # beknown. `make run` serves the demo, `make test` runs every test; both bring all they need and ask nothing.
+# Of programs of the system only Chromium and Firefox have to be there for the tests; where PostgreSQL, nginx or Caddy is
+# missing, what needs it is skipped, and said at the end. .ci/run installs them all.
 #
 # Everything stays in this folder: .venv, static/node_modules, build/ and data/. A step runs again only when what it
 # depends on has changed; what a step says is kept quiet unless it fails.

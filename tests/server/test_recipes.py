@@ -16,9 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .conftest import KEY, SECRET, Server, uuid_of
+from .conftest import KEY, SECRET, Server, missing, uuid_of
 
-OPERATING = (Path(__file__).parents[2] / "docs/operating.md").read_text()
+ROOT = Path(__file__).parents[2]
+OPERATING = (ROOT / "docs/operating.md").read_text()
 MOST = 40  # requests a minute that one address may send in these tests
 
 
@@ -75,7 +76,7 @@ def proxy(command: Callable[[Path, int, int], list[str]], folder: Path, behind: 
 @pytest.mark.parametrize("name", ["nginx", "caddy"])
 def test_a_recipe_serves_us_on_the_sites_own_domain(serve: Callable[..., Server], tmp_path: Path, name: str) -> None:
     if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")
+        missing(name)
     server = serve("--url", "https://example.com/t", "--proxies", "1", "--rate-per-address", str(MOST))
     command = {"nginx": of_nginx, "caddy": of_caddy}[name]
     with proxy(command, tmp_path, server.port) as site, httpx.Client(base_url=site, timeout=30) as client:
@@ -110,3 +111,13 @@ def _knows_who_asks(client: httpx.Client) -> None:
         for number in range(MOST)
     ]
     assert answers[-1].status_code == 429
+
+
+def test_without_a_program_its_tests_are_skipped_and_fail_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "export SKIP_NO_TEST=1" in (ROOT / ".ci/run").read_text()
+    monkeypatch.delenv("SKIP_NO_TEST", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="PostgreSQL is not installed"):
+        missing("PostgreSQL")
+    monkeypatch.setenv("SKIP_NO_TEST", "1")
+    with pytest.raises(pytest.fail.Exception, match="PostgreSQL is not installed"):
+        missing("PostgreSQL")
