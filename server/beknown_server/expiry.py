@@ -2,6 +2,7 @@
 
 Rules:
 - One process at a time does it for a project (a task in the store); whichever comes first after that one has ended.
+- While events are forwarded, what the other collector does not have yet stays, however old.
 - A step is one short transaction among those of the senders; between two of them they have their turn.
 """
 
@@ -59,8 +60,9 @@ class Expiry:
         if not isinstance(days, int) or days < 1:
             return 0
         before, gone = now_ms() - days * DAY_MS, 0
+        collector = self._site.settings.collector()
         while self._holds(project) and not self._stopping.is_set():
-            step = self._site.store.upkeep.erase_before(project.id, before, limit=STEP)
+            step = self._site.store.upkeep.erase_before(project.id, before, limit=STEP, collector=collector)
             gone += step
             if step < STEP:
                 break

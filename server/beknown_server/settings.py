@@ -86,6 +86,10 @@ class Settings:
             return self.database.removeprefix("sqlite:///") + "-columns"
         return self.columns or "beknown-columns"
 
+    def collector(self) -> str:
+        """Give the address that events go on to, as the cursors in the store name it; empty if they stay here."""
+        return self.forward.rstrip("/")
+
     def prefix(self) -> str:
         """Give the path that browsers reach this server under: ``/t``, or nothing."""
         return urlsplit(self.url).path.rstrip("/")

@@ -84,3 +84,20 @@ def test_the_thread_looks_by_itself_and_ends_when_told(app: Flask, store: Store,
     sweeper.stop()
     assert expiry.STEP <= 5000  # short beside what senders wait for
     site.columns.close()
+
+
+@BOTH_ENGINES
+def test_what_has_not_been_forwarded_stays_until_it_has(app: Flask, store: Store, project: Project) -> None:
+    now, url = now_ms(), "https://other.example.com"
+    store.append(project.id, [event("old", "ada", now - 2 * DAY_MS + n) for n in range(10)], now)
+    site: Site = app.extensions[EXTENSION]
+    keeping = replace(project, options={"retention_days": 1})
+    forwarding = Expiry(replace(site, settings=replace(site.settings, forward=url + "/")), holder="one")
+    assert forwarding.look_at(keeping) == 0  # it has not even begun
+    store.begin_forwarding(project.id, url, since=0)
+    assert forwarding.look_at(keeping) == 0
+    store.lease(project.id, url, holder="me", now=now, until=now + 1000)
+    store.forwarded(project.id, url, holder="me", seq=store.recent(project.id, after=0)[3].seq)
+    assert forwarding.look_at(keeping) == 4
+    assert Expiry(site, holder="one").look_at(keeping) == 6  # forwarding was switched off: nothing waits for it
+    site.columns.close()
