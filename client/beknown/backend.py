@@ -6,7 +6,8 @@
 Rules:
 - The calls are in speaker.py, the queue in channel.py, when to send what in delivery.py. Here is only the driving, on
   httpx: take a request, post it, hand the answer back, sleep until the next is due.
-- Only an answer of exactly 200 settles events. Redirects are not followed: httpx would turn the POST into a GET.
+- An answer counts by its status, whatever became of its body. Redirects are not followed: httpx would turn the POST
+  into a GET.
 - A child process (gunicorn --preload) begins with an empty queue, a thread and connections of its own; what waited
   is the parent's to deliver.
 - Leaving the program takes at most ``exit_timeout``; what then still waits is in the spool, or goes to ``on_error``.
@@ -22,9 +23,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,7 +32,8 @@ import certifi
 import httpcore
 import httpx
 
-from .channel import Answer, Channel, log, monotonic_ms
+from .answer import Answer, answer_of
+from .channel import Channel, log, monotonic_ms
 from .context import Visitor, identify_context, visitor, within
 from .errors import BadCall, BadId, BadValue, BeknownError, NotSent
 from .record import LIBRARY
@@ -169,7 +170,11 @@ class Client(Speaker):
             with _connecting:
                 self._http = self._http or httpx.Client(**connection(self))
             content, headers = packed(self, texts)
-            return answer_of(self._http.post(self.host + "/batch/", content=content, headers=headers, timeout=timeout))
+            url = self.host + "/batch/"
+            with self._http.stream("POST", url, content=content, headers=headers, timeout=timeout) as response:
+                with suppress(httpx.HTTPError):
+                    response.read()
+                return answer_of(response)
         except Exception as fault:  # whatever the network does, the thread goes on and the events stay
             return Answer(0, detail=repr(fault))
 
@@ -289,12 +294,15 @@ class AsyncClient(Speaker):
         try:
             self._http = self._http or httpx.AsyncClient(**connection(self))
             content, headers = packed(self, texts)
-            return answer_of(await self._http.post(self.host + "/batch/", content=content, headers=headers))
+            async with self._http.stream("POST", self.host + "/batch/", content=content, headers=headers) as response:
+                with suppress(httpx.HTTPError):
+                    await response.aread()
+                return answer_of(response)
         except Exception as fault:  # whatever the network does, the task goes on and the events stay
             return Answer(0, detail=repr(fault))
 
 
-# The request and the answer, for both -----------------------------------------------------------------------------
+# The request, for both ---------------------------------------------------------------------------------------------
 
 HEADERS = {"Content-Type": "application/json", "User-Agent": f"{LIBRARY}/{VERSION}"}
 
@@ -316,32 +324,3 @@ def zipped(content: bytes) -> tuple[bytes, dict[str, str]]:
     if len(content) < MIN_GZIP:
         return content, HEADERS
     return gzip.compress(content, GZIP_LEVEL, mtime=0), HEADERS | {"Content-Encoding": "gzip"}
-
-
-def answer_of(response: httpx.Response) -> Answer:
-    """Give what an answer says: ours and PostHog's are JSON, a proxy's may be anything."""
-    try:
-        said: Any = response.json()
-    except ValueError:
-        said = None
-    if not isinstance(said, dict):
-        said = {}
-    detail = str(said.get("detail") or said.get("error") or ("" if response.is_success else response.text))[:500]
-    skipped = said.get("skipped")
-    places = [one for one in skipped if isinstance(one, dict)] if isinstance(skipped, list) else []
-    return Answer(
-        response.status_code,
-        retry_after(response.headers.get("retry-after", ""), datetime.now(UTC)),
-        detail,
-        tuple((int(one.get("index", -1)), str(one.get("reason", ""))) for one in places),
-    )
-
-
-def retry_after(header: str, now: datetime) -> float:
-    """Give the ms that a Retry-After header asks for: seconds or an HTTP date (RFC 9110 §10.2.3); 0 if neither."""
-    if header.strip().isdigit():
-        return int(header) * 1000
-    try:
-        return max((parsedate_to_datetime(header) - now).total_seconds() * 1000, 0)
-    except (ValueError, TypeError):
-        return 0

@@ -20,20 +20,11 @@ from random import random
 from typing import Any
 
 from . import retry
+from .answer import Answer
 from .delivery import Delivery
 from .errors import BadCall, BeknownError, NotSent
 
 log = logging.getLogger("beknown")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a request: its status (0: no answer), Retry-After in ms, what the collector said."""
-
-    status: int
-    retry_after: float = 0
-    detail: str = ""
-    skipped: tuple[tuple[int, str], ...] = ()  # (place in the batch, reason) of events that it could not use
 
 
 def monotonic_ms() -> float:

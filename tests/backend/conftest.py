@@ -36,7 +36,9 @@ class Recorder(ThreadingHTTPServer):
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
-        self.answers: list[tuple[int, dict[str, Any]]] = []  # used up first
+        self.times: list[float] = []  # of every request, in monotonic seconds
+        self.answers: list[tuple[int, dict[str, Any] | bytes]] = []  # used up first
+        self.also: dict[str, str] = {}  # headers of those
         self.hangs = threading.Event()
         self.goes_on = threading.Event()
 
@@ -64,11 +66,15 @@ class Recording(BaseHTTPRequestHandler):
             self.server.goes_on.wait(20)
         self.server.headers.append(dict(self.headers.items()))
         self.server.paths.append(self.path)
+        self.server.times.append(time.monotonic())
+        also = self.server.also if self.server.answers else {}
         status, said = self.server.answers.pop(0) if self.server.answers else (200, {"status": 1})
         if status == 200:
             self.server.bodies.append(json.loads(content))
-        body = json.dumps(said).encode()
+        body = said if isinstance(said, bytes) else json.dumps(said).encode()
         self.send_response(status)
+        for name, value in also.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -105,7 +111,11 @@ class Process:
 
     def stored(self) -> Counter[str]:
         """Give each uuid that was stored, with how often it was: once, as collectors store."""
-        return Counter(line for line in self.file.read_text().split() if not line.startswith("+"))
+        return Counter(self.in_order())
+
+    def in_order(self) -> list[str]:
+        """Give the uuids in the order in which they came first."""
+        return [line for line in self.file.read_text().split() if not line.startswith("+")]
 
     def repeats(self) -> int:
         return self.file.read_text().count("+")

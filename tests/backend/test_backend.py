@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-import httpx
 import pytest
 from beknown.backend import (
     AsyncClient,
@@ -17,9 +16,7 @@ from beknown.backend import (
     Client,
     NotSent,
     Visitor,
-    answer_of,
     identify_context,
-    retry_after,
     within,
 )
 from beknown.errors import BeknownError
@@ -223,6 +220,32 @@ def test_events_that_the_collector_skipped_are_named(make: Make, recorder: Recor
     assert heard[0][1][0]["event"] == "old"
 
 
+@pytest.mark.parametrize(
+    ("said", "also"),
+    [
+        ({"skipped": [{"index": None, "reason": "odd"}]}, {}),
+        (b"[" * 200_000, {}),
+        (b"{}", {"Content-Encoding": "gzip"}),  # it is not
+        (b"{}", {"Retry-After": "\u00b2"}),
+    ],
+)
+def test_a_200_settles_whatever_else_it_says(make: Make, recorder: Recorder, said: Any, also: dict[str, str]) -> None:
+    recorder.answers, recorder.also = [(200, said)], also
+    client = make()
+    client.capture("u", "x")
+    assert client.flush(timeout=5)
+    assert len(recorder.events) == 1
+
+
+def test_the_wish_of_a_collector_is_kept(make: Make, recorder: Recorder) -> None:
+    recorder.answers, recorder.also = [(429, {})], {"Retry-After": "1"}
+    client = make(retry_wait=0.01)
+    client.capture("u", "x")
+    until(lambda: recorder.events, "the second try")
+    first, second = recorder.times
+    assert 1 <= second - first < 5  # seconds
+
+
 @pytest.mark.parametrize("status", [301, 401, 404])
 def test_a_wrong_key_or_address_is_told_and_loses_nothing(
     make: Make, recorder: Recorder, heard: Heard, status: int
@@ -326,16 +349,3 @@ def test_a_client_without_key_or_address_is_refused_at_once() -> None:
         Client("", "http://127.0.0.1:1")
     with pytest.raises(BadCall, match="http"):
         Client(KEY, "t.example.com")
-
-
-def test_retry_after_is_seconds_or_a_date() -> None:
-    now = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
-    assert retry_after("7", now) == 7000
-    assert retry_after("Mon, 23 Nov 2026 12:00:30 GMT", now) == 30_000
-    assert [retry_after(text, now) for text in ("", "soon", "-1", "Mon, 23 Nov 2026 11:00:00 GMT")] == [0, 0, 0, 0]
-
-
-def test_an_answer_that_is_not_json_is_an_answer_all_the_same() -> None:
-    assert answer_of(httpx.Response(502, text="<html>bad gateway")).detail == "<html>bad gateway"
-    assert answer_of(httpx.Response(200, text="[1]")).status == 200
-    assert answer_of(httpx.Response(200, json={"skipped": "what?"})).skipped == ()

@@ -17,8 +17,8 @@ SERVER = ROOT / "server/beknown_server"
 ORDER = {
     CLIENT: (
         "errors values ids wire permission persistence newcomer filter guard event click failure identity past "
-        "inherited session state retry outbox calls tracker hosts record context signature spool delivery channel "
-        "speaker backend integrations __init__"
+        "inherited session state retry outbox calls tracker hosts record context signature spool delivery answer "
+        "channel speaker backend integrations __init__"
     ),
     CLIENT / "hosts": "worker objects foreign settings uncaught browser spans hooks page tag bridge library __init__",
     SERVER / "store": (
@@ -62,7 +62,7 @@ MORE = {
     "pixel.py": {"permission"},
     "deferred.py": {"tracker", "persistence"},
     "intake.py": {"signature"},
-    "forward.py": {"backend", "channel", "delivery", "retry"},
+    "forward.py": {"answer", "backend", "channel", "delivery", "retry"},
 }
 
 FILES = sorted([*CLIENT.rglob("*.py"), *SERVER.rglob("*.py")])
