@@ -9,22 +9,27 @@ Rules:
   never overtakes what came before it.
 - Waits are the client's (retry.py): growing, at most five minutes, at least what Retry-After asks for. An event that
   the collector calls unusable is dropped alone, with a warning; a wrong key or address is waited for, with one too.
+- Leases are told by the wall clock, which other processes share; waits by one that does not jump.
+- No project is in another's way, and nothing ends the thread: what fails is tried again.
 - Nothing of this is in the way of those who send to us: it reads what is stored, in a thread of its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from random import random
-from urllib.parse import urlsplit
 
 import httpx
 import orjson
 from beknown import retry
-from beknown.backend import answer_of, zipped
-from beknown.channel import Answer
+from beknown.answer import Answer, answer_of
+from beknown.backend import zipped
+from beknown.channel import monotonic_ms
 from beknown.delivery import Delivery
 from beknown.wire import body, iso
 
@@ -35,8 +40,8 @@ from .store import Project, Row, Store
 BATCH = 200  # events in a request
 WINDOW = 1000  # events read ahead
 POLL_S = 0.5  # between looks at a store that had nothing new
-TIMEOUT_S = 8.0
-LEASE_MS = 20_000  # longer than a request may take; after a crash another process waits this long
+TIMEOUT_S = 8.0  # for a whole request, from its connection to its answer
+LEASE_MS = 20_000  # a request begins in its first half, and is over in that; after a crash another waits this long
 FIX = "See --forward and --forward-key: is it a PostHog-compatible collector, and is the key one of its project's?"
 
 log = logging.getLogger("beknown.forward")
@@ -46,12 +51,21 @@ Post = Callable[[str, list[str]], Answer]
 class Line:
     """One project's way to the collector: its lease, and the events read ahead."""
 
-    def __init__(self, store: Store, project: Project, collector: str, key: str, holder: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        project: Project,
+        collector: str,
+        key: str,
+        holder: str,
+        ticks: Callable[[], float] = monotonic_ms,
+    ) -> None:
+        self.project = project  # as last read: its write key may change
         self._store = store
-        self._project = project
         self._collector = collector
-        self._key = key or project.write_key
+        self._key = key
         self._holder = holder
+        self._ticks = ticks
         self._until = 0
         self._cursor = -1  # the last event that the collector has
         self._start_over(0)
@@ -62,16 +76,18 @@ class Line:
         self._ahead: list[int] = []  # ``seq`` of what waits in the delivery
 
     def turn(self, post: Post, now: int) -> bool:
-        """Send one request if one is due; tell whether the next may be due at once. ``now`` in ms."""
+        """Send one request if one is due; tell whether the next may be due at once. ``now`` in ms since 1970."""
         if not self._holds(now):
             return False
         if not self._ahead:
             self._read()
-        texts = self._delivery.request(now)
+        texts = self._delivery.request(self._ticks())
         if texts is None:
             return False
-        answer = post(self._key, texts)
-        what, gone = self._delivery.answered(answer.status, now, chance=random(), retry_after=answer.retry_after)
+        answer = post(self._key or self.project.write_key, texts)
+        what, gone = self._delivery.answered(
+            answer.status, self._ticks(), chance=random(), retry_after=answer.retry_after
+        )
         if gone:
             self._advance(len(gone))
         self._tell(what, answer, now)
@@ -80,36 +96,36 @@ class Line:
     def release(self, now: int) -> None:
         """Let another process go on at once."""
         if self._until > now:
-            self._store.lease(self._project.id, self._collector, holder=self._holder, now=now, until=0)
+            self._store.lease(self.project.id, self._collector, holder=self._holder, now=now, until=0)
 
     def _holds(self, now: int) -> bool:
         if self._until - now > LEASE_MS // 2:
             return True
         until = now + LEASE_MS
-        cursor = self._store.lease(self._project.id, self._collector, holder=self._holder, now=now, until=until)
+        cursor = self._store.lease(self.project.id, self._collector, holder=self._holder, now=now, until=until)
         self._until = until if cursor is not None else 0
         if cursor is not None and cursor != self._cursor:
             self._start_over(cursor)
         return cursor is not None
 
     def _read(self) -> None:
-        for row in self._store.recent(self._project.id, after=self._cursor, limit=WINDOW):
+        for row in self._store.recent(self.project.id, after=self._cursor, limit=WINDOW):
             self._delivery.add(row.uuid, written(row))
             self._ahead.append(row.seq)
 
     def _advance(self, count: int) -> None:
         self._cursor = self._ahead[count - 1]
         self._ahead = self._ahead[count:]
-        self._store.forwarded(self._project.id, self._collector, holder=self._holder, seq=self._cursor)
+        self._store.forwarded(self.project.id, self._collector, holder=self._holder, seq=self._cursor)
 
     def _tell(self, what: str, answer: Answer, now: int) -> None:
         if what in (retry.DROP, retry.STOP):
             code = "forward_dropped" if what == retry.DROP else "forward_refused"
             example = f"{self._collector} answered {answer.status}: {answer.detail or 'without a word'}"
-            self._store.warn(self._project.id, code, example, FIX, now)
+            self._store.warn(self.project.id, code, example, FIX, now)
         elif answer.skipped:
             example = f"{self._collector} could not use an event: {answer.skipped[0][1]}"
-            self._store.warn(self._project.id, "forward_dropped", example, FIX, now, len(answer.skipped))
+            self._store.warn(self.project.id, "forward_dropped", example, FIX, now, len(answer.skipped))
         elif what == retry.WAIT:
             log.info("%s does not take events now (%s)", self._collector, answer.status or answer.detail)
 
@@ -119,7 +135,7 @@ class Forwarder:
 
     def __init__(self, store: Store, url: str, key: str, *, holder: str, clock: Callable[[], int]) -> None:
         self._store = store
-        self._url = url.rstrip("/")
+        self._url = url
         self._key = key
         self._holder = holder
         self._clock = clock
@@ -130,7 +146,7 @@ class Forwarder:
 
     def start(self) -> None:
         """Begin to forward: everything that is accepted from now on, so call it before the first request."""
-        self._find_projects()
+        self._tried(self._find_projects)
         self._thread.start()
 
     def stop(self) -> None:
@@ -139,22 +155,28 @@ class Forwarder:
         self._thread.join(TIMEOUT_S + 2)
 
     def _run(self) -> None:
-        with httpx.Client(timeout=TIMEOUT_S) as http:
+        with asyncio.Runner() as runner:  # only a task can be given a time for a request as a whole
+            http = httpx.AsyncClient(timeout=None)
 
             def post(key: str, texts: list[str]) -> Answer:
-                return self._post(http, key, texts)
+                return runner.run(self._post(http, key, texts))
 
             while not self._stopping.is_set():
                 if not self._round(post):
                     self._stopping.wait(POLL_S)
+            runner.run(http.aclose())
         for line in self._lines.values():
-            line.release(self._clock())
+            self._tried(partial(line.release, self._clock()))
 
     def _round(self, post: Post) -> bool:
+        self._tried(self._find_projects)
+        went_on = [self._tried(partial(line.turn, post, self._clock())) for line in self._lines.values()]
+        return any(went_on)
+
+    def _tried(self, step: Callable[[], object]) -> bool:
+        """Take a step, which may fail, and tell what it said; the next round takes it again."""
         try:
-            self._find_projects()
-            went_on = [line.turn(post, self._clock()) for line in self._lines.values()]
-            return any(went_on)
+            return bool(step())
         except TooBusy:
             return False  # those who send to us go first
         except Exception:  # the threshold of this thread: a sick database may get well
@@ -166,12 +188,20 @@ class Forwarder:
             if project.id not in self._lines:
                 self._store.begin_forwarding(project.id, self._url, since=self._since)
                 self._lines[project.id] = Line(self._store, project, self._url, self._key, self._holder)
+            self._lines[project.id].project = project
 
-    def _post(self, http: httpx.Client, key: str, texts: list[str]) -> Answer:
+    async def _post(self, http: httpx.AsyncClient, key: str, texts: list[str]) -> Answer:
+        """Give the answer to a request; whatever happens there is one, so that it can be asked again."""
         try:
             content, headers = zipped(body(key, texts, iso(self._clock())).encode())
-            return answer_of(http.post(self._url + "/batch/", content=content, headers=headers))
-        except httpx.HTTPError as fault:
+            async with (
+                asyncio.timeout(TIMEOUT_S),
+                http.stream("POST", self._url + "/batch/", content=content, headers=headers) as response,
+            ):
+                with suppress(httpx.HTTPError):
+                    await response.aread()
+                return answer_of(response)
+        except Exception as fault:
             return Answer(0, detail=repr(fault))
 
 
@@ -189,8 +219,11 @@ def written(row: Row) -> str:
 
 def checked(settings: Settings) -> None:
     """Raise Misconfigured if events cannot be forwarded to where the settings say."""
-    target = urlsplit(settings.forward)
-    if target.scheme not in ("http", "https") or not target.hostname:
+    try:
+        target = httpx.URL(settings.forward)
+    except httpx.InvalidURL:
+        target = httpx.URL()
+    if target.scheme not in ("http", "https") or not target.host:
         raise Misconfigured(f"--forward is {settings.forward!r}; write https://host of a PostHog-compatible collector.")
-    if settings.forward.rstrip("/") == settings.public_url():
+    if settings.collector() == settings.public_url():
         raise Misconfigured("--forward names this very server: every event would come back for ever.")

@@ -137,7 +137,8 @@ def _begin(worker: Any) -> None:
 
 def forwarder(site: Site, *, holder: str) -> Forwarder:
     """Give what forwards this site's events as its settings say."""
-    return Forwarder(site.store, site.settings.forward, site.settings.forward_key, holder=holder, clock=now_ms)
+    settings = site.settings
+    return Forwarder(site.store, settings.collector(), settings.forward_key, holder=holder, clock=now_ms)
 
 
 def _close(_: Any, worker: Any) -> None:

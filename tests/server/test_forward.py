@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import orjson
 import pytest
 from beknown.wire import iso
 from beknown_server.errors import Misconfigured
-from beknown_server.forward import Answer, Forwarder, Line, checked, written
+from beknown_server.forward import Answer, Line, checked, written
 from beknown_server.settings import read_settings
 from beknown_server.store import Project, Store
 
-from ..backend.conftest import Process, Recorder, collector, recorder, until  # noqa: F401
+from ..backend.conftest import Process, collector, until  # noqa: F401
 from .conftest import BOTH_ENGINES, KEY, NOW, Server, event, uuid_of
 
 URL = "https://other.example.com"
@@ -41,9 +42,18 @@ class Other:
         return Answer(200)
 
 
-def line(store: Store, project: Project, holder: str = "me", key: str = "") -> Line:
+class Ticks:
+    """A clock that does not jump, in ms."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def line(store: Store, project: Project, holder: str = "me", **more: Any) -> Line:
     store.begin_forwarding(project.id, URL, since=0)
-    return Line(store, project, URL, key, holder)
+    return Line(store, project, URL, "", holder, **more)
 
 
 def stored(store: Store, project: Project, count: int) -> list[str]:
@@ -76,15 +86,33 @@ def test_a_restart_goes_on_where_the_cursor_is(store: Store, project: Project) -
 def test_failures_are_waited_out_and_nothing_overtakes(store: Store, project: Project) -> None:
     other, uuids = Other(), stored(store, project, 3)
     other.answers = [500, 429, 0, 401]
-    sending = line(store, project)
-    now = NOW
-    assert not sending.turn(other, now)
-    assert not sending.turn(other, now + 1)  # not yet
+    ticks = Ticks()
+    sending = line(store, project, ticks=ticks)
+    assert not sending.turn(other, NOW)
+    ticks.now += 1
+    assert not sending.turn(other, NOW)  # not yet
     for _ in range(8):
-        now += 5 * 60 * 1000
-        sending.turn(other, now)
+        ticks.now += 5 * 60 * 1000
+        sending.turn(other, NOW)
     assert other.got == uuids
     assert [one.code for one in store.warnings(project.id)] == ["forward_refused"]
+
+
+@BOTH_ENGINES
+def test_a_wait_begins_with_the_answer_whatever_the_wall_clock_does(store: Store, project: Project) -> None:
+    other, ticks = Other(), Ticks()
+    uuids, sending = stored(store, project, 1), line(store, project, ticks=ticks)
+
+    def slow(key: str, texts: list[str]) -> Answer:
+        ticks.now += 8000
+        return Answer(429, retry_after=5000)
+
+    sending.turn(slow, NOW)
+    ticks.now += 4999
+    assert not sending.turn(other, NOW + 12_999)
+    ticks.now += 1
+    assert sending.turn(other, NOW - 3_600_000)  # it was set back
+    assert other.got == uuids
 
 
 @BOTH_ENGINES
@@ -137,6 +165,17 @@ def test_what_was_stored_before_stays_here(store: Store, project: Project) -> No
 
 
 @BOTH_ENGINES
+def test_switched_off_and_on_again_it_goes_on_where_it_was(store: Store, project: Project) -> None:
+    other = Other()
+    uuids = stored(store, project, 2)
+    assert line(store, project).turn(other, NOW)
+    uuids += stored(store, project, 3)  # while it is off
+    store.begin_forwarding(project.id, URL, since=NOW + 60_000)
+    assert Line(store, project, URL, "", "another").turn(other, NOW + 60_000)
+    assert other.got == uuids
+
+
+@BOTH_ENGINES
 def test_a_forwarded_event_says_what_was_said_here(store: Store, project: Project) -> None:
     properties = {"$set": {"name": "Ada"}, "$anon_distinct_id": "anon-1", "n": 1}
     uuid = uuid_of()
@@ -151,22 +190,10 @@ def test_a_forwarded_event_says_what_was_said_here(store: Store, project: Projec
     }
 
 
-@pytest.mark.parametrize("url", ["t.example.com", "ftp://x", "http://127.0.0.1:8000/"])
+@pytest.mark.parametrize("url", ["t.example.com", "ftp://x", "http://x:port", "http://x\x01", "http://127.0.0.1:8000/"])
 def test_an_address_that_cannot_be_forwarded_to_is_refused_at_the_start(url: str) -> None:
     with pytest.raises(Misconfigured):
         checked(read_settings({"BEKNOWN_FORWARD": url}))
-
-
-@BOTH_ENGINES
-def test_a_forwarder_survives_a_store_that_is_ill(store: Store, project: Project, recorder: Recorder) -> None:  # noqa: F811
-    forwarder = Forwarder(store, recorder.url, "", holder="me", clock=lambda: NOW)
-    ill, well = [RuntimeError("ill")], store.recent
-    store.recent = lambda *some, **more: (_ for _ in ()).throw(ill.pop()) if ill else well(*some, **more)  # type: ignore
-    forwarder.start()
-    stored(store, project, 3)
-    until(lambda: len(recorder.events) == 3, "the events")
-    forwarder.stop()
-    assert ill == []
 
 
 @pytest.mark.timeout(120)
@@ -182,10 +209,11 @@ def test_killed_twice_on_the_way_to_a_bad_tempered_collector_everything_arrives_
             server.kill()
             server.start()
         uuids = [uuid_of() for _ in range(20)]
-        batch = [{"uuid": uuid, "event": "x", "distinct_id": f"user-{number}"} for uuid in uuids]
+        batch = [{"uuid": uuid, "event": "x", "distinct_id": f"user-{number % 3}"} for uuid in uuids]
         httpx.post(server.url + "/e/", json={"api_key": KEY, "batch": batch}).raise_for_status()
         accepted += uuids
     until(lambda: len(other.stored()) == len(accepted), "everything to arrive", patience=90)
     time.sleep(0.5)
     assert other.stored() == Counter(accepted)
+    assert other.in_order() == accepted  # an id's events, too, have come in the order in which they were made
     assert server.stop() == 0
