@@ -207,12 +207,14 @@ class Forwarder:
 
 def written(row: Row) -> str:
     """Give a stored event as it is sent on: the same uuid, id and time; person properties stand among its own."""
+    # Without an address in the event, PostHog takes the sender's, which is ours: no visitor is where this server is.
+    nowhere = {} if row.properties.get("$ip") else {"$geoip_disable": True}
     event = {
         "uuid": row.uuid,
         "event": row.event,
         "distinct_id": row.distinct_id,
         "timestamp": row.time(),
-        "properties": row.properties,
+        "properties": row.properties | nowhere,
     }
     return orjson.dumps(event).decode()
 

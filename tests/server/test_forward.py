@@ -186,8 +186,17 @@ def test_a_forwarded_event_says_what_was_said_here(store: Store, project: Projec
         "event": "$identify",
         "distinct_id": "ada",
         "timestamp": iso(NOW),
-        "properties": properties,
+        "properties": {**properties, "$geoip_disable": True},
     }
+
+
+@BOTH_ENGINES
+def test_nobody_is_located_where_this_server_is(store: Store, project: Project) -> None:
+    said = [{}, {"$ip": ""}, {"$geoip_disable": False}, {"$ip": "203.0.113.7"}]
+    store.append(project.id, [event("x", "u", NOW + n, properties=one) for n, one in enumerate(said)], NOW)
+    rows = store.recent(project.id, after=0)
+    disabled = [orjson.loads(written(row))["properties"].get("$geoip_disable") for row in rows]
+    assert disabled == [True, True, True, None]
 
 
 @pytest.mark.parametrize("url", ["t.example.com", "ftp://x", "http://x:port", "http://x\x01", "http://127.0.0.1:8000/"])
