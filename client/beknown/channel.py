@@ -24,6 +24,8 @@ from .answer import Answer
 from .delivery import Delivery
 from .errors import BadCall, BeknownError, NotSent
 
+LOOK_MS = 10_000  # between two looks for what others have left in the spool, while events wait here
+
 log = logging.getLogger("beknown")
 
 
@@ -85,6 +87,7 @@ class Channel:
         self._changed = threading.Condition()
         self._said_full = False
         self._disk = None
+        self._look_at = 0.0  # ms: when to see what others have left in the spool
         self._settled = 0  # events that are delivered or given up, and told of
         self._is_refused = False  # the last answer was about key or address
         self._refusal: NotSent | None = None  # the collector's last
@@ -118,8 +121,8 @@ class Channel:
             if len(self._delivery) == 1 or (due is not None and due <= monotonic_ms()):
                 self._wake()
 
-    def _queued(self) -> None:
-        """See that there is a driver, now that there is something to send."""
+    def _queued(self) -> NotSent | None:
+        """See that there is a driver, now that there is something to send; give what is wrong, to a call that waits."""
         raise NotImplementedError
 
     def _wake(self) -> None:
@@ -138,8 +141,7 @@ class Channel:
         name = "beknown-" + sha256(f"{self.key}@{self.host}".encode()).hexdigest()[:12]
         with self._changed:
             self._disk = Spool(Path(self.spool), name)
-            for text in self._disk.waiting():
-                self._delivery.add(json.loads(text)["uuid"], text)
+            self._take_up(self._disk.waiting())
             self._adopt()
             found = len(self._delivery)
         if found:
@@ -154,10 +156,16 @@ class Channel:
         return lambda: self._settled >= target or self._is_refused
 
     def _adopt(self) -> None:
-        """Take over what processes left that are gone."""
-        if self._disk is not None:
-            for text in self._disk.adopt(self.max_queue_size - len(self._delivery)):
-                self._delivery.add(json.loads(text)["uuid"], text)
+        """Take over what processes left that are gone, as far as there is room."""
+        self._look_at = monotonic_ms() + LOOK_MS
+        try:
+            self._take_up(self._disk.adopt(self.max_queue_size - len(self._delivery)))
+        except OSError as fault:
+            log.warning("what others left in the spool in %s cannot be taken over (%s).", self.spool, fault)
+
+    def _take_up(self, texts: list[str]) -> None:
+        for text in texts:
+            self._delivery.add(json.loads(text)["uuid"], text)
 
     def _spool_line(self, text: str) -> None:
         if self._disk is None:  # in a child process
@@ -197,15 +205,15 @@ class Channel:
 
     def _refused(self, message: str, answer: Answer, texts: list[str]) -> None:
         self._refusal = NotSent(message, answer.status)
-        self._failed(self._refusal, texts)
+        self._failed(self._refusal, [json.loads(text) for text in texts])
 
     def _forget(self, number: int) -> None:
         try:
             self._disk.settle(number)
-            if not len(self._delivery):
-                self._adopt()
         except OSError as fault:
             log.warning("the spool in %s cannot be written (%s); some events will be sent again.", self.spool, fault)
+        if not len(self._delivery) or monotonic_ms() >= self._look_at:
+            self._adopt()
 
     def _left(self) -> None:
         """At the end: say what could not be delivered, and where it is."""
@@ -219,15 +227,16 @@ class Channel:
         if texts and disk is not None:
             log.warning("%d event(s) wait in %s for the next start.", len(texts), self.spool)
         elif texts:
-            self._failed(NotSent(f"{len(texts)} event(s) could not be delivered before the end and are lost."), texts)
+            lost = NotSent(f"{len(texts)} event(s) could not be delivered before the end and are lost.")
+            self._failed(lost, [json.loads(text) for text in texts])
 
-    def _failed(self, error: BeknownError, texts: list[str]) -> None:
+    def _failed(self, error: BeknownError, events: list[dict[str, Any]]) -> None:
         full = "queue is full" in str(error)
         if not (full and self._said_full):
             log.error("%s", error)
         self._said_full = full
         if self.on_error is not None:
             try:
-                self.on_error(error, [json.loads(text) for text in texts])
+                self.on_error(error, events)
             except Exception:  # the application's own code; ours goes on
                 log.exception("on_error failed")

@@ -60,7 +60,9 @@ class Delivery:
         return len(self._waiting) >= self._room or self.bytes + more > self._room_bytes
 
     def add(self, id: str, text: str) -> None:
-        """Queue an event's JSON text."""
+        """Queue an event's JSON text, unless it waits already."""
+        if self._waiting.holds(id):
+            return
         self._waiting.add(id, [text])
         self.bytes += len(text)
         self.taken += 1

@@ -6,19 +6,28 @@ A folder holds one file per running process, ``<name>.<slot>.jsonl``, to which l
     17        the 17 oldest events are settled
 
 Rules:
-- A process owns the first slot whose lock it gets, and empties the slots of processes that are gone.
+- A process owns the first slot whose lock it gets, and empties the slots of processes that are gone, as far as it has
+  room. What it takes over is on disk here before it goes there: a crash between the two leaves it twice, never not at
+  all, and it is known again.
 - An event is in the file before ``capture`` returns. It then survives the process's death at any instant; only a
   machine that loses power may lose the last moments, as the file is not synced for each event.
 - A last line without its line break was never acknowledged to anybody, and is cut off.
+- A line that cannot be read, as a loss of power may leave it, is set aside in ``<name>.<slot>.damaged``. Nobody knows
+  what it was, so such a file is not believed about what is settled: all that can be read is delivered once more.
 - When nothing waits the file is emptied; when it is mostly settled lines it is written anew and renamed into place.
 """
 
 import fcntl
+import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import IO
+
+log = logging.getLogger("beknown")
 
 COMPACT_BYTES = 16 * 1024 * 1024  # settled lines beyond this are cleared away
 
@@ -31,11 +40,10 @@ class Spool:
         self._name = name
         folder.mkdir(parents=True, exist_ok=True)
         self._lock, self._path = next(slot for slot in self._slots() if slot is not None)
-        found = _mended(self._path)
-        self._waiting = list(dict.fromkeys(found))  # what the file holds and is not settled, oldest first
+        self._waiting, is_exact = _left(self._path)  # what the file holds and is not settled, oldest first
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._size = os.fstat(self._file).st_size
-        if len(self._waiting) < len(found):  # ``adopt`` was interrupted; line numbers must be right again
+        if not is_exact:  # line numbers must be right again
             self._rewrite()
 
     def waiting(self) -> list[str]:
@@ -43,20 +51,28 @@ class Spool:
         return list(self._waiting)
 
     def adopt(self, room: int) -> list[str]:
-        """Take over events from a process that is gone, if there are any and no more than ``room``; give them."""
-        for slot in self._slots(existing=True):
+        """Take over at most ``room`` events from a process that is gone, if there are any; give them."""
+        for slot in self._slots(existing=True) if room > 0 else ():
             if slot is None:
                 continue
             lock, path = slot
             try:
-                left = _mended(path)
-                if left and len(left) <= room:
-                    self.add(left)
-                    os.truncate(path, 0)  # a crash before this leaves both copies; delivered twice, stored once
-                    return left
+                if taken := self._take_over(path, room):
+                    return taken
             finally:
                 os.close(lock)
         return []
+
+    def _take_over(self, path: Path, room: int) -> list[str]:
+        left, is_exact = _left(path)
+        known = set(self._waiting)
+        fresh = [event for event in left if event not in known]
+        if fresh:
+            self.add(fresh[:room])
+            os.fsync(self._file)
+        if left or not is_exact:
+            _replace(path, fresh[room:])
+        return fresh[:room]
 
     def add(self, events: Sequence[str]) -> None:
         """Write events down. Raises OSError if the disk does not take them; then none of them is there."""
@@ -93,16 +109,9 @@ class Spool:
         self._size += written
 
     def _rewrite(self) -> None:
-        fresh = self._path.with_suffix(".new")
-        content = "".join([event + "\n" for event in self._waiting]).encode()
-        with open(fresh, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, self._path)
+        self._size = _replace(self._path, self._waiting)
         os.close(self._file)
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
-        self._size = len(content)
 
     def _slots(self, existing: bool = False) -> Iterator[tuple[int, Path] | None]:
         """Give the slots in order: locked by us now, or None for one that somebody else holds."""
@@ -120,19 +129,64 @@ class Spool:
                 yield None
 
 
-def _mended(path: Path) -> list[str]:
-    """Give the events of a file that are not settled; cut off a last line that was never finished."""
+def _left(path: Path) -> tuple[list[str], bool]:
+    """Give the events of a file that are not settled, each once, and whether it says no more than that.
+
+    A last line that was never finished is cut off; damaged lines are set aside.
+    """
     if not path.exists():
-        return []
+        return [], True
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if len(whole) < len(content):
         os.truncate(path, len(whole))
     events: list[str] = []
+    damaged: list[bytes] = []
     settled = 0
-    for line in whole.decode(errors="replace").split("\n"):
-        if line.isdigit():
+    for line in whole.split(b"\n")[:-1]:
+        if line.isdigit() and len(line) < 10:
             settled += int(line)
-        elif line.startswith("{"):
-            events.append(line)
-    return events[settled:]
+        elif _is_event(line):
+            events.append(line.decode())
+        else:
+            damaged.append(line)
+    if damaged:
+        _set_aside(path, damaged)
+        settled = 0
+    waiting = list(dict.fromkeys(events[settled:]))
+    return waiting, not damaged and len(waiting) == len(events[settled:])
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line)["uuid"], str)
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return False
+
+
+def _set_aside(path: Path, lines: list[bytes]) -> None:
+    aside = path.with_suffix(".damaged")
+    with _private(aside, "ab") as file:
+        file.write(b"".join([line + b"\n" for line in lines]))
+    log.warning(
+        "%s has %d line(s) that cannot be read; they are in %s now. The others are sent, some perhaps once more.",
+        path,
+        len(lines),
+        aside,
+    )
+
+
+def _replace(path: Path, events: Sequence[str]) -> int:
+    """Let a file hold these events and nothing else, or stay as it was; give its size."""
+    fresh = path.with_suffix(".new")
+    with _private(fresh, "wb") as file:
+        size = file.write("".join([event + "\n" for event in events]).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+    return size
+
+
+def _private(path: Path, mode: str) -> IO[bytes]:
+    """Open a file that only we may read."""
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))

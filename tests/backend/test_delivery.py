@@ -128,6 +128,12 @@ def test_a_full_queue_says_so_by_number_and_by_size() -> None:
     assert not queue(2, room_bytes=9).is_full(3)
 
 
+def test_an_event_that_waits_already_is_counted_once() -> None:
+    delivery = queue(2)
+    delivery.add("e1", '"1"')
+    assert (len(delivery), delivery.taken, delivery.bytes) == (2, 2, 6)
+
+
 def test_nothing_taken_is_ever_dropped_for_room() -> None:
     delivery = queue(10, room=5)  # as when a spool held more than the queue may now
     assert len(delivery.waiting()) == 10

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from beknown import channel
 from beknown.backend import Client
 
 from .conftest import KEY, Recorder, until
@@ -152,6 +153,51 @@ def test_a_killed_programs_events_are_delivered_by_its_next_start(recorder: Reco
     recorder.bodies.clear()
     run("client.flush()", recorder, str(tmp_path))
     assert recorder.events == []  # and they are not sent again
+
+
+def test_events_left_twice_by_an_adoption_that_was_cut_short_are_sent_once(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.hangs.set()
+    run('for _ in range(5): client.capture("u", "x")\nos.kill(os.getpid(), 9)', recorder, str(tmp_path))
+    recorder.hangs.clear()
+    recorder.goes_on.set()
+    [first] = tmp_path.glob("*.0.jsonl")
+    second = first.with_name(first.name.replace(".0.", ".1."))
+    second.write_bytes(first.read_bytes())
+    second.with_suffix(".lock").touch()
+    with Client(KEY, recorder.url, spool=tmp_path) as client:
+        assert client.flush(timeout=5)
+        assert (client._delivery.taken, client._delivery.bytes) == (5, 0)
+    assert len(recorder.events) == 5
+    assert (first.read_bytes(), second.read_bytes()) == (b"", b"")
+
+
+def test_a_damaged_spool_is_no_reason_not_to_start(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.hangs.set()
+    run('for _ in range(5): client.capture("u", "x")\nos.kill(os.getpid(), 9)', recorder, str(tmp_path))
+    recorder.hangs.clear()
+    recorder.goes_on.set()
+    [spool] = tmp_path.glob("*.jsonl")
+    lines = spool.read_bytes().split(b"\n")
+    spool.write_bytes(b"\n".join([*lines[:2], lines[2][:9] + b"\0" * 50, *lines[3:]]))
+    with Client(KEY, recorder.url, spool=tmp_path) as client:
+        assert client.flush(timeout=5)
+    assert len(recorder.events) == 4
+
+
+def test_a_busy_program_takes_over_what_others_left_too(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "LOOK_MS", 0)
+    with Client(KEY, recorder.url, spool=tmp_path, flush_interval=30, flush_at=2) as client:
+        client.capture("u", "first")
+        assert client.flush()
+        recorder.hangs.set()
+        run('client.capture("u", "left")\nos.kill(os.getpid(), 9)', recorder, str(tmp_path))
+        for _ in range(3):  # two go, one goes on waiting for company
+            client.capture("u", "x")
+        recorder.hangs.clear()
+        recorder.goes_on.set()
+        until(lambda: names(recorder)["left"], "the other program's event", patience=10)
 
 
 def test_a_program_killed_at_any_moment_loses_nothing(recorder: Recorder, tmp_path: Path) -> None:
