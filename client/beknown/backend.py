@@ -120,16 +120,16 @@ class Client(Speaker):
     ) -> None:
         self.close()
 
-    def _queued(self) -> None:
+    def _queued(self) -> NotSent | None:
         if self.sync_mode:
             self._refusal = None
             is_delivered = self.flush(self.timeout)
-            if self.raise_errors and self._refusal is not None:
-                raise self._refusal
-            if self.raise_errors and not is_delivered:
-                raise NotSent(f"{self.host} has not taken the event yet; it stays queued for the next call.")
-        elif self._thread is None or not self._thread.is_alive():
+            if self._refusal is None and not is_delivered:
+                return NotSent(f"{self.host} has not taken the event yet; it stays queued for the next call.")
+            return self._refusal
+        if self._thread is None or not self._thread.is_alive():
             self._start()
+        return None
 
     def _start(self) -> None:
         with self._changed:
@@ -253,12 +253,13 @@ class AsyncClient(Speaker):
         elif not self._closed:
             self._left()
 
-    def _queued(self) -> None:
+    def _queued(self) -> NotSent | None:
         if not self._is_driven():
             try:
                 self.start()
             except RuntimeError:
                 log.debug("no event loop runs in this thread; events wait for start()")
+        return None
 
     def _wake(self) -> None:
         if self._loop is not None and not self._loop.is_closed():

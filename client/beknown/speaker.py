@@ -84,22 +84,36 @@ class Speaker(Channel):
     def _speak(self, call: str, event: str, distinct_id: Id, properties: Properties, **more: Any) -> str | None:
         if self.disabled:
             return None
+        built: list[dict[str, Any]] = []
         try:
-            uuid = self._take(call, event, distinct_id, properties, **more)
+            final = self._built(call, event, distinct_id, properties, **more)
+            if final is None:
+                return None
+            built += [final] if isinstance(final, dict) else []
+            self._queue(final["uuid"], record.encoded(final))
         except BeknownError as refusal:
             error = refusal
         except Exception as surprise:  # the wall: an application is not to fail because its analytics do
             error = NotSent(f"{call} failed and was not sent: {surprise!r}")
         else:
-            if uuid is not None:
-                self._queued()
-            return uuid
-        self._failed(error, [])
+            self._send()
+            return str(final["uuid"])
+        self._failed(error, built)
         if self.raise_errors:
             raise error
         return None
 
-    def _take(
+    def _send(self) -> None:
+        """See that what waits is sent, behind the same wall."""
+        try:
+            undelivered = self._queued()
+        except Exception as surprise:
+            undelivered = NotSent(f"nothing can be sent now: {surprise!r}. The event waits.")
+            self._failed(undelivered, [])
+        if undelivered is not None and self.raise_errors:
+            raise undelivered
+
+    def _built(
         self,
         call: str,
         name: str,
@@ -111,7 +125,7 @@ class Speaker(Channel):
         signature: str = "",
         timestamp: datetime | None = None,
         uuid: UUID | str | None = None,
-    ) -> str | None:
+    ) -> dict[str, Any] | None:
         here = context.visitor()
         who = record.whose(here.distinct_id if distinct_id is None and here else distinct_id, call)
         if name == "$create_alias":
@@ -132,11 +146,7 @@ class Speaker(Channel):
         )
         for complaint in complaints:
             log.warning("%s of %s: %s", call, name, complaint)
-        final = event if self.before_send is None else self.before_send(event)
-        if final is None:
-            return None
-        self._queue(final["uuid"], record.encoded(final))
-        return str(final["uuid"])
+        return event if self.before_send is None else self.before_send(event)
 
     def _new_uuid(self, now: int) -> str:
         """Give a uuid that sorts after the last one of the same ms (RFC 9562 §6.2, method 1): servers that order

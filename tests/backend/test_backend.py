@@ -176,10 +176,33 @@ def test_a_full_queue_says_so_and_keeps_what_it_had(make: Make, recorder: Record
     accepted = [client.capture("u", "x") for _ in range(8)]
     assert [uuid is not None for uuid in accepted] == [True] * 5 + [False] * 3
     assert all("queue is full" in str(error) for error, _ in heard)
+    assert [[event["event"] for event in events] for _, events in heard] == [["x"]] * 3
     recorder.hangs.clear()
     recorder.goes_on.set()
     assert client.flush()
     assert [event["uuid"] for event in recorder.events] == accepted[:5]
+
+
+def test_an_event_that_is_too_large_goes_to_on_error_as_it_is(make: Make, heard: Heard) -> None:
+    client = make()
+    assert client.capture("u", "large", {str(number): "x" * 60_000 for number in range(20)}) is None
+    [(error, [event])] = heard
+    assert "over" in str(error)
+    assert (event["event"], len(event["properties"]["19"])) == ("large", 60_000)
+
+
+def test_a_driver_that_cannot_start_costs_no_call(
+    make: Make, recorder: Recorder, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ill() -> None:
+        raise OSError("no more threads")
+
+    client = make()
+    monkeypatch.setattr(client, "_start", ill)
+    assert client.capture("u", "x")
+    assert "no more threads" in str(heard[0][0])
+    assert client.flush()
+    assert len(recorder.events) == 1
 
 
 def test_calls_made_in_the_same_millisecond_keep_their_order_as_uuids(make: Make) -> None:
