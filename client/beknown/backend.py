@@ -17,8 +17,6 @@ import asyncio
 import atexit
 import encodings.ascii
 import encodings.idna
-import gzip
-import json
 import os
 import threading
 import time
@@ -36,10 +34,9 @@ from .answer import Answer, answer_of
 from .channel import Channel, log, monotonic_ms
 from .context import Visitor, identify_context, visitor, within
 from .errors import BadCall, BadId, BadValue, BeknownError, NotSent
-from .record import LIBRARY
+from .request import connection, packed
 from .signature import is_signed, sign
 from .speaker import Speaker
-from .wire import VERSION, body, iso
 
 __all__ = [
     "AsyncClient",
@@ -68,16 +65,12 @@ if hasattr(os, "register_at_fork"):
         before=_connecting.acquire, after_in_parent=_connecting.release, after_in_child=_connecting.release
     )
 
-MIN_GZIP = 1024  # bytes; below, compressing costs more than it saves
-# Level 1 makes a batch of events ten times smaller; level 6 makes it a tenth smaller still, for three times the CPU.
-GZIP_LEVEL = 1
-
 
 @dataclass(eq=False, kw_only=True)
 class Client(Speaker):
     """Sends from a background thread, which the first event starts. Use it from any thread; close it at the end."""
 
-    #: Each call sends before it returns, for at most ``timeout`` seconds; no thread. For scripts and functions.
+    #: Each call waits until its event is there, for at most ``timeout`` seconds. For scripts and functions.
     sync_mode: bool = False
 
     def __post_init__(self) -> None:
@@ -94,7 +87,10 @@ class Client(Speaker):
         """Deliver what was captured so far; tell whether that succeeded within ``timeout`` seconds."""
         with self._changed:
             is_over = self._hurry()
-        if self._thread is None or not self._thread.is_alive():
+            is_needed = not is_over()
+        if threading.current_thread() is self._thread:
+            timeout = 0  # in ``on_error``: waiting for oneself has no end
+        elif is_needed and not self._is_driven():
             self._drive(is_over, time.monotonic() + timeout)
             timeout = 0
         with self._changed:
@@ -120,28 +116,41 @@ class Client(Speaker):
     ) -> None:
         self.close()
 
-    def _queued(self) -> NotSent | None:
-        if self.sync_mode:
-            self._refusal = None
-            is_delivered = self.flush(self.timeout)
-            if self._refusal is None and not is_delivered:
-                return NotSent(f"{self.host} has not taken the event yet; it stays queued for the next call.")
-            return self._refusal
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
-        return None
+    def _queue(self, uuid: str, text: str) -> None:
+        if self.sync_mode:  # before it is queued: the answer may come at once
+            self._awaited[threading.get_ident()] = text, None
+        super()._queue(uuid, text)
 
-    def _start(self) -> None:
+    def _queued(self) -> NotSent | None:
+        if not self.sync_mode:
+            self._is_driven()
+            return None
+        is_delivered = self.flush(self.timeout)
+        _, refusal = self._awaited.pop(threading.get_ident(), ("", None))
+        if refusal is not None or is_delivered:
+            return refusal
+        return self._refusal or NotSent(f"{self.host} has not taken the event yet; it stays queued.")
+
+    def _is_driven(self) -> bool:
+        """Tell whether the thread runs; start it if it does not, unless the interpreter is shutting down."""
+        # Whatever a collector does, or a name server, this thread alone waits for it: everybody else has a bound.
+        # A daemon, so that leaving the program does not wait for it either.
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
-                # A daemon: leaving the program must not wait for a collector that hangs; ``close`` has a bound.
                 thread = threading.Thread(target=self._drive, name="beknown", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError as fault:  # the interpreter is shutting down; ``close`` sends what waits
+                except RuntimeError as fault:  # ``close`` sends what waits
                     log.debug("no thread could be started: %s", fault)
-                else:
-                    self._thread = thread
+                    return False
+                self._thread = thread
+        return True
+
+    def _inherit(self, texts: list[str], disk: Any, spool: Any) -> None:
+        """Take over what waits in another client, and the place where it is kept."""
+        with self._changed:
+            self._take_up(texts)
+            self._disk, self.spool = disk, spool
 
     def _wake(self) -> None:
         self._changed.notify_all()
@@ -195,6 +204,7 @@ class AsyncClient(Speaker):
         self._http: httpx.AsyncClient | None = None
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._heir: Client | None = None  # delivers at the program's end, when there is no loop
 
     def start(self) -> None:
         """Begin to send, in the running event loop; once more, if the last one has ended."""
@@ -226,6 +236,8 @@ class AsyncClient(Speaker):
         atexit.unregister(self._last)
         await self.flush(self.exit_timeout if timeout is None else timeout)
         self._left()
+        if self._heir is not None:
+            self._heir.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -242,18 +254,25 @@ class AsyncClient(Speaker):
         await self.close()
 
     def _last(self) -> None:
-        """At the program's end there is no loop: let a blocking client deliver what nobody has waited for."""
-        waiting = [] if self._closed or self._disk is not None else self._delivery.waiting()
-        if waiting:
-            alike = {one.name: getattr(self, one.name) for one in fields(Channel)}
-            with Client(**alike | {"spool": None}) as rest:
-                for text in waiting:
-                    rest._delivery.add(json.loads(text)["uuid"], text)
-            self._closed = True
-        elif not self._closed:
-            self._left()
+        """At the program's end there is no loop: let the heir deliver what nobody has waited for."""
+        if self._heir is not None:
+            with self._changed:
+                self._closed = True
+                texts = self._delivery.waiting()
+                disk, self._disk = self._disk, None
+            self._heir._inherit(texts, disk, self.spool)
+            self._heir.close()
+
+    def _prepare(self) -> None:
+        with self._changed:
+            if self._heir is None:
+                alike = {one.name: getattr(self, one.name) for one in fields(Channel)}
+                self._heir = Client(**alike | {"spool": None})
+                atexit.unregister(self._heir.close)
+                self._heir._is_driven()  # and sleeps until the end: from Python 3.12 on no thread can be started then
 
     def _queued(self) -> NotSent | None:
+        self._prepare()
         if not self._is_driven():
             try:
                 self.start()
@@ -293,35 +312,16 @@ class AsyncClient(Speaker):
 
     async def _post(self, texts: list[str]) -> Answer:
         try:
-            self._http = self._http or httpx.AsyncClient(**connection(self))
+            with _connecting:
+                self._http = self._http or httpx.AsyncClient(**connection(self))
             content, headers = packed(self, texts)
-            async with self._http.stream("POST", self.host + "/batch/", content=content, headers=headers) as response:
+            url = self.host + "/batch/"
+            async with (
+                asyncio.timeout(self.timeout),  # httpx counts each phase of its own, and each byte
+                self._http.stream("POST", url, content=content, headers=headers) as response,
+            ):
                 with suppress(httpx.HTTPError):
                     await response.aread()
                 return answer_of(response)
         except Exception as fault:  # whatever the network does, the task goes on and the events stay
             return Answer(0, detail=repr(fault))
-
-
-# The request, for both ---------------------------------------------------------------------------------------------
-
-HEADERS = {"Content-Type": "application/json", "User-Agent": f"{LIBRARY}/{VERSION}"}
-
-
-def connection(channel: Channel) -> dict[str, Any]:
-    """Give the arguments of both of httpx's clients."""
-    # Reading the certificate authorities takes 0.1 s of CPU in each process; plain HTTP has no use for them.
-    return {"timeout": channel.timeout, "verify": channel.host.startswith("https:")}
-
-
-def packed(channel: Channel, texts: list[str]) -> tuple[bytes, dict[str, str]]:
-    """Give the body of a request and the headers that describe it."""
-    content = body(channel.key, texts, iso(time.time() * 1000)).encode()
-    return zipped(content) if channel.gzip else (content, HEADERS)
-
-
-def zipped(content: bytes) -> tuple[bytes, dict[str, str]]:
-    """Give a JSON body compressed, if that is worth it, and the headers that describe it."""
-    if len(content) < MIN_GZIP:
-        return content, HEADERS
-    return gzip.compress(content, GZIP_LEVEL, mtime=0), HEADERS | {"Content-Encoding": "gzip"}

@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -67,9 +68,11 @@ class Channel:
     raise_errors: bool = False
 
     def __post_init__(self) -> None:
-        if not self.key or not isinstance(self.key, str):
+        if self.disabled:  # where there is nothing to send to, nothing has to be set either
+            self.key, self.host = self.key or "", self.host or ""
+        elif not self.key or not isinstance(self.key, str):
             raise BadCall("a backend client needs the project's write key (bk_...), as in the site's tag.")
-        if not self.host.startswith(("http://", "https://")):
+        elif not self.host.startswith(("http://", "https://")):
             raise BadCall(f"host must begin with http:// or https://, unlike {self.host!r}.")
         self.host = self.host.rstrip("/")
         self._disk: Any = None
@@ -82,15 +85,14 @@ class Channel:
 
     def _begin(self) -> None:
         """Start with an empty queue: at first, and in a child process, whose parent keeps what waits."""
-        if self._disk is not None:
-            self._disk.abandon()
+        inherited, self._disk = self._disk, None
         self._changed = threading.Condition()
         self._said_full = False
-        self._disk = None
         self._look_at = 0.0  # ms: when to see what others have left in the spool
         self._settled = 0  # events that are delivered or given up, and told of
         self._is_refused = False  # the last answer was about key or address
-        self._refusal: NotSent | None = None  # the collector's last
+        self._refusal: NotSent | None = None  # the last answer's, if it was about key or address
+        self._awaited: dict[int, tuple[str, NotSent | None]] = {}  # thread: the event that its call waits for, refused?
         self._delivery = Delivery(
             room=self.max_queue_size,
             room_bytes=self.max_queue_bytes,
@@ -98,6 +100,9 @@ class Channel:
             linger=self.flush_interval * 1000,
             first_wait=int(self.retry_wait * 1000),
         )
+        if inherited is not None:
+            with suppress(OSError):  # a daemon may have closed all files
+                inherited.abandon()
 
     # Taking -------------------------------------------------------------------------------------------------
 
@@ -193,19 +198,24 @@ class Channel:
 
     def _report(self, texts: list[str], answer: Answer, what: str, gone: list[str]) -> None:
         said = f" It says: {answer.detail}" if answer.detail else ""
+        self._refusal = None
         if what == retry.DROP:
             self._refused(f"{self.host} refused {len(gone)} event(s) ({answer.status}).{said}", answer, gone)
         elif what == retry.STOP:
             advice = f"{self.host} refuses this key or address ({answer.status}); mend it."
-            self._refused(f"{advice} {len(self._delivery)} event(s) wait.{said}", answer, [])
+            self._refusal = self._refused(f"{advice} {len(self._delivery)} event(s) wait.{said}", answer, [])
         elif what == retry.WAIT:
             log.info("%s does not take events now (%s); trying again.%s", self.host, answer.status or "no answer", said)
         for place, reason in answer.skipped:
             self._refused(f"{self.host} could not use an event: {reason}", answer, texts[place : place + 1])
 
-    def _refused(self, message: str, answer: Answer, texts: list[str]) -> None:
-        self._refusal = NotSent(message, answer.status)
-        self._failed(self._refusal, [json.loads(text) for text in texts])
+    def _refused(self, message: str, answer: Answer, texts: list[str]) -> NotSent:
+        error = NotSent(message, answer.status)
+        for thread, (text, _) in list(self._awaited.items()):
+            if text in texts:
+                self._awaited[thread] = text, error
+        self._failed(error, [json.loads(text) for text in texts])
+        return error
 
     def _forget(self, number: int) -> None:
         try:

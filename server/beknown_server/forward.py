@@ -28,9 +28,9 @@ import httpx
 import orjson
 from beknown import retry
 from beknown.answer import Answer, answer_of
-from beknown.backend import zipped
 from beknown.channel import monotonic_ms
 from beknown.delivery import Delivery
+from beknown.request import zipped
 from beknown.wire import body, iso
 
 from .errors import Misconfigured, TooBusy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -198,9 +199,10 @@ def test_a_driver_that_cannot_start_costs_no_call(
         raise OSError("no more threads")
 
     client = make()
-    monkeypatch.setattr(client, "_start", ill)
+    monkeypatch.setattr(client, "_is_driven", ill)
     assert client.capture("u", "x")
     assert "no more threads" in str(heard[0][0])
+    monkeypatch.undo()
     assert client.flush()
     assert len(recorder.events) == 1
 
@@ -309,6 +311,38 @@ def test_in_sync_mode_a_refusal_can_be_raised(make: Make, recorder: Recorder) ->
         client.capture("u", "x")
 
 
+def test_in_sync_mode_a_refusal_is_raised_from_the_call_that_it_is_about(make: Make, recorder: Recorder) -> None:
+    recorder.hangs.set()
+    recorder.answers = [(400, {"detail": "no good"}), (200, {"status": 1})]
+    client = make(sync_mode=True, raise_errors=True)
+    with ThreadPoolExecutor() as pool:
+        bad = pool.submit(client.capture, "u", "bad")
+        until(lambda: client._delivery._in_flight, "the first request")
+        fine = pool.submit(client.capture, "u", "fine")
+        until(lambda: len(client._delivery) == 2, "the second event")
+        recorder.hangs.clear()
+        recorder.goes_on.set()
+        assert fine.result()
+        with pytest.raises(NotSent, match="no good"):
+            bad.result()
+
+
+def test_in_sync_mode_a_wrong_key_is_raised(make: Make, recorder: Recorder) -> None:
+    recorder.answers = [(401, {"detail": "unknown key"})]
+    client = make(sync_mode=True, raise_errors=True)
+    with pytest.raises(NotSent, match="unknown key"):
+        client.capture("u", "x")
+    assert client.flush()
+
+
+def test_in_sync_mode_an_on_error_may_capture_too(make: Make, recorder: Recorder) -> None:
+    recorder.answers = [(400, {"detail": "no good"})]
+    client = make(sync_mode=True, on_error=lambda *_: client.capture("u", "refused"))
+    assert client.capture("u", "bad")
+    assert client.flush()
+    assert [event["event"] for event in recorder.events] == ["refused"]
+
+
 def test_in_sync_mode_a_hanging_collector_costs_no_more_than_the_timeout(make: Make, recorder: Recorder) -> None:
     recorder.hangs.set()
     client = make(sync_mode=True, timeout=0.3)
@@ -365,6 +399,13 @@ def test_the_async_client_gives_up_within_its_bound(recorder: Recorder) -> None:
     in_a_loop(run())
     assert time.monotonic() - began < 10  # seconds; it hangs for 20
     assert "could not be delivered" in str(heard[0][0])
+
+
+def test_a_disabled_client_needs_neither_key_nor_address() -> None:
+    client = Client("", "", disabled=True)
+    assert client.capture("u", "x") is None
+    assert client.flush()
+    client.close()
 
 
 def test_a_client_without_key_or_address_is_refused_at_once() -> None:

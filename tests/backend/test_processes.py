@@ -137,6 +137,22 @@ def test_children_of_a_fork_have_spools_of_their_own(recorder: Recorder, tmp_pat
     assert names(recorder) == {"parent": 1, "one": 1, "two": 1}
 
 
+def test_a_child_that_closed_all_files_begins_afresh_all_the_same(recorder: Recorder, tmp_path: Path) -> None:
+    source = """
+        client.capture("u", "parent")
+        client.flush()
+        os.close(client._disk._file)  # as the child of a daemon finds it
+        if not os.fork():
+            print(client.capture("u", "child") is not None, client.flush(), flush=True)
+            os._exit(0)
+        os.wait()
+        os._exit(0)
+    """
+    done = run(source, recorder, str(tmp_path))
+    assert (done.stdout.split(), done.stderr) == (["True", "True"], "")
+    assert names(recorder) == {"parent": 1, "child": 1}
+
+
 def test_a_killed_programs_events_are_delivered_by_its_next_start(recorder: Recorder, tmp_path: Path) -> None:
     recorder.hangs.set()
     source = """

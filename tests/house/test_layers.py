@@ -18,7 +18,7 @@ ORDER = {
     CLIENT: (
         "errors values ids wire permission persistence newcomer filter guard event click failure identity past "
         "inherited session state retry outbox calls tracker hosts record context signature spool delivery answer "
-        "channel speaker backend integrations __init__"
+        "channel request speaker backend integrations __init__"
     ),
     CLIENT / "hosts": "worker objects foreign settings uncaught browser spans hooks page tag bridge library __init__",
     SERVER / "store": (
@@ -62,7 +62,7 @@ MORE = {
     "pixel.py": {"permission"},
     "deferred.py": {"tracker", "persistence"},
     "intake.py": {"signature"},
-    "forward.py": {"answer", "backend", "channel", "delivery", "retry"},
+    "forward.py": {"answer", "channel", "delivery", "request", "retry"},
 }
 
 FILES = sorted([*CLIENT.rglob("*.py"), *SERVER.rglob("*.py")])
