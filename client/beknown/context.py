@@ -44,12 +44,20 @@ class Visitor:
         return found
 
 
+#: Somebody who has said no to being known: what they do is not captured, and that is no error.
+REFUSED = Visitor("")
+
 _current: ContextVar[Visitor | None] = ContextVar("beknown_visitor", default=None)
 
 
 def visitor() -> Visitor | None:
     """Give the visitor that calls belong to here, or None."""
-    return _current.get()
+    return None if has_refused() else _current.get()
+
+
+def has_refused() -> bool:
+    """Tell whether the visitor here has said no (``opt_out()`` in the page)."""
+    return _current.get() is REFUSED
 
 
 @contextmanager

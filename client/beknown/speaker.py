@@ -126,6 +126,9 @@ class Speaker(Channel):
         timestamp: datetime | None = None,
         uuid: UUID | str | None = None,
     ) -> dict[str, Any] | None:
+        if distinct_id is None and context.has_refused():
+            log.debug("%s: this visitor has said no (opt_out()); nothing is sent.", call)
+            return None
         here = context.visitor()
         who = record.whose(here.distinct_id if distinct_id is None and here else distinct_id, call)
         if name == "$create_alias":

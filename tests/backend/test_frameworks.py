@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,14 +21,15 @@ from beknown.integrations import django as in_django
 from beknown.integrations import flask as in_flask
 from beknown.wire import pack_cookie
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from fastapi import FastAPI, Form
-from fastapi.responses import StreamingResponse
-from flask import Flask, jsonify, render_template_string, request
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from flask import Flask, jsonify, render_template_string, request, send_file
 
-from .conftest import KEY, Recorder
+from .conftest import KEY, Recorder, in_a_loop
 from .serving import configure_django, uvicorned, wsgi
 
 SECRET = "bks_tests_secret"
@@ -32,8 +37,9 @@ ANON, SESSION = "01a20ac2-f41d-71cf-917a-c081a3fe8768", "01a20ac2-f41d-71cf-917a
 
 
 def cookie(distinct_id: str = ANON, identified: bool = False) -> dict[str, str]:
+    now = time.time() * 1000
     fields = {
-        "revision": 3, "device": ANON, "identified": identified, "session": SESSION, "started": 1, "active": 2,
+        "revision": 3, "device": ANON, "identified": identified, "session": SESSION, "started": now, "active": now,
         "distinct_id": distinct_id,
     }  # fmt: skip
     return {f"bk_{KEY}": quote(pack_cookie(fields), safe="")}
@@ -70,6 +76,11 @@ def flask_shop(client: Client) -> Flask:
         beknown.capture("order_paid", {"plan": request.form["plan"]})
         return jsonify(seen())
 
+    @app.post("/pay-elsewhere")  # in a file that does not have the application's ``Beknown``
+    def pay_elsewhere() -> Any:
+        in_flask.capture("order_paid", {"plan": request.form["plan"]})
+        return jsonify(seen())
+
     @app.post("/pay-streaming")
     def pay_streaming() -> Any:
         plan = request.form["plan"]
@@ -80,6 +91,16 @@ def flask_shop(client: Client) -> Flask:
         response = app.make_response(render_template_string("{{ 'ada' | beknown_signature }}"))
         beknown.vouch(response, "ada", secure=False)
         return response
+
+    @app.post("/logout")
+    def logout() -> Any:
+        response = app.make_response("bye")
+        beknown.unvouch(response)
+        return response
+
+    @app.get("/file")
+    def file() -> Any:
+        return send_file(io.BytesIO(b"a receipt"), mimetype="text/plain")
 
     return app
 
@@ -111,12 +132,19 @@ def django_login(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def django_logout(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse("bye")
+    in_django.unvouch(response)
+    return response
+
+
 urlpatterns = [
     path("pay", django_pay),
     path("pay-async", django_pay_async),
     path("pay-streaming", django_pay_streaming),
     path("pay-streaming-async", django_pay_streaming_async),
     path("login", django_login),
+    path("logout", django_logout),
 ]
 
 
@@ -139,6 +167,25 @@ def fastapi_shop(client: Client) -> FastAPI:
         asgi.capture("order_paid", {"plan": plan})
         return seen()
 
+    @app.post("/pay-in-own-thread")
+    def pay_in_own_thread(plan: Annotated[str, Form()]) -> dict[str, Any]:
+        thread = threading.Thread(target=asgi.capture, args=("order_paid", {"plan": plan}))
+        thread.start()
+        thread.join()
+        return seen()
+
+    @app.post("/login")
+    async def login() -> PlainTextResponse:
+        response = PlainTextResponse(asgi.signature("ada"))
+        asgi.vouch(response, "ada", secure=False)
+        return response
+
+    @app.post("/logout")
+    async def logout() -> PlainTextResponse:
+        response = PlainTextResponse("bye")
+        asgi.unvouch(response)
+        return response
+
     return app
 
 
@@ -153,7 +200,14 @@ def django_settings(client: Client) -> None:
     configure_django(__name__, client, SECRET)
 
 
-SHOPS = ["flask /pay", "django /pay", "django-async /pay-async", "django-async /pay", "fastapi /pay"]
+SHOPS = [
+    "flask /pay",
+    "flask /pay-elsewhere",
+    "django /pay",
+    "django-async /pay-async",
+    "django-async /pay",
+    "fastapi /pay",
+]
 
 
 STREAMING = [
@@ -238,15 +292,116 @@ def test_one_request_after_another_is_never_the_others_visitor(
 def test_after_log_in_the_browser_proves_its_id(shop: tuple[str, str], client: Client) -> None:
     url, path = shop
     with httpx.Client(base_url=url, cookies=cookie("ada", identified=True)) as browser:
-        if "fastapi" not in str(httpx.get(url + "/openapi.json").text).lower():
-            assert browser.post("/login").text == sign("ada", SECRET)
-        else:  # Starlette's responses take the same arguments
-            browser.cookies.set(f"bk_{KEY}_signature", sign("ada", SECRET))
+        assert browser.post("/login").text == sign("ada", SECRET)
         assert browser.post(path, data={"plan": "pro"}).json() == {"id": "ada", "verified": True}
+        assert browser.post("/logout").text == "bye"
+        assert browser.post(path, data={"plan": "pro"}).json() == {"id": "ada", "verified": False}
 
 
-def test_a_capture_outside_of_any_request_says_what_to_do() -> None:
-    with pytest.raises(RuntimeError, match="outside of a request"):
-        asgi.capture("order_paid")
+@pytest.mark.parametrize("shop", ["django-async /pay-async", "fastapi /pay"], indirect=True)
+def test_a_browser_may_send_its_cookies_in_several_headers(
+    shop: tuple[str, str], client: Client, recorder: Recorder
+) -> None:
+    [(name, value)] = cookie().items()
+    headers = [("Cookie", f"{name}={value}"), ("Cookie", "theme=dark")]  # HTTP/2 allows it, and Chromium does it
+    assert pay(shop, client, headers=headers) == {"id": ANON, "verified": False}
+    assert pay(shop, client, headers=headers[::-1]) == {"id": ANON, "verified": False}
+    assert [event["distinct_id"] for event in recorder.events] == [ANON, ANON]
+
+
+def test_an_anonymous_visitor_makes_no_profile_by_header_either(
+    shop: tuple[str, str], client: Client, recorder: Recorder
+) -> None:
+    pay(shop, client, headers={"X-BEKNOWN-DISTINCT-ID": ANON, "X-BEKNOWN-IDENTIFIED": "false"})
+    assert recorder.event("order_paid")["properties"]["$process_person_profile"] is False
+
+
+def test_of_a_visitor_who_has_said_no_nothing_is_captured_and_nothing_is_wrong(
+    shop: tuple[str, str], client: Client, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Exception] = []
+    client.on_error = lambda error, _: told.append(error)
+    with caplog.at_level(logging.INFO, logger="beknown"):
+        assert pay(shop, client, cookies={f"bk_{KEY}": "denied"}) == {}
+    assert (recorder.events, told, caplog.records) == ([], [], [])
+
+
+# Where there is no request ----------------------------------------------------------------------------------------
+
+
+def test_a_capture_outside_of_any_request_says_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    assert asgi.capture("order_paid") is None
+    assert in_flask.capture("order_paid") is None
+    assert in_flask.Beknown().capture("order_paid") is None
+    advice = ("outside of a request", "no application", "no client")
+    assert all(word in text for word, text in zip(advice, caplog.messages, strict=True))
+    assert all("'order_paid'" in text for text in caplog.messages)
+
+
+@pytest.mark.parametrize("shop", ["fastapi /pay-in-own-thread"], indirect=True)
+def test_a_thread_of_the_applications_own_is_no_request(
+    shop: tuple[str, str], client: Client, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert pay(shop, client, cookies=cookie()) == {"id": ANON, "verified": False}
+    assert recorder.events == []
+    assert any("outside of a request" in text for text in caplog.messages)
+
+
+def test_what_starts_an_application_is_nobodys(client: Client, recorder: Recorder) -> None:
+    told: list[str] = []
+    client.on_error = lambda error, _: told.append(str(error))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        assert asgi.capture("started") is None
+        yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.add_middleware(asgi.Beknown, client=client)
+    answers: list[Any] = []
+
+    async def run() -> None:
+        asked = iter(["lifespan.startup", "lifespan.shutdown"])
+
+        async def receive() -> dict[str, str]:
+            return {"type": next(asked)}
+
+        async def send(answer: Any) -> None:
+            answers.append(answer["type"])
+
+        await app({"type": "lifespan", "app": app, "state": {}}, receive, send)
+
+    in_a_loop(run())
+    assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert len(told) == 1
+    assert "has no distinct id" in told[0]
+
+
+def test_without_a_client_the_application_does_not_start() -> None:
     with pytest.raises(RuntimeError, match="no client"):
-        in_flask.Beknown().capture("order_paid")
+        in_flask.Beknown(Flask(__name__))
+
+
+def test_without_a_client_in_the_settings_django_does_not_start(client: Client) -> None:
+    configure_django(__name__, client)
+    in_django.settings.BEKNOWN_CLIENT = None
+    assert in_django.capture("order_paid") is None
+    with pytest.raises(ImproperlyConfigured, match="BEKNOWN_CLIENT"):
+        get_wsgi_application()
+
+
+def test_a_servers_own_way_to_send_a_file_stays_open(client: Client) -> None:
+    """gunicorn sends by sendfile what it knows as its own wrapper."""
+
+    class Wrapper:
+        def __init__(self, file: io.BytesIO, _: int = 0) -> None:
+            self.file = file
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(self.file)
+
+    app = flask_shop(client)
+    environ = app.test_request_context("/file").request.environ | {"wsgi.file_wrapper": Wrapper}
+    body = app.wsgi_app(environ, lambda *_: lambda _: None)
+    assert isinstance(body, Wrapper)
+    assert b"".join(body) == b"a receipt"

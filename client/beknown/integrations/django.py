@@ -12,7 +12,8 @@ def pay(request):
     capture("order_paid", {"total": 42})     # belongs to whoever sent the request
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -21,15 +22,17 @@ from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http import FileResponse, HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from ..channel import log
 from ..context import Visitor, within
 from ..signature import sign
 from ..speaker import Properties, Speaker
-from .visit import Streamed, proof, streamed, visitor_of
+from .visit import Streamed, cookies_of, headers_of, proof, signature_cookie, streamed, visitor_of
 
 
 @sync_and_async_middleware  # type: ignore[untyped-decorator]  # Django has no types
 def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     """Give each request's calls to its visitor."""
+    client()  # what is missing in the settings is said at the start, not to a visitor
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> Any:
@@ -49,7 +52,12 @@ def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
 
 def capture(event: str, properties: Properties = None, **more: Any) -> str | None:
     """Say that something happened in this request, as ``Client.capture`` does for an id."""
-    return client().capture(None, event, properties, **more)
+    try:
+        speaker = client()
+    except ImproperlyConfigured as fault:
+        log.error("capture(%r) was not sent: %s", event, fault)
+        return None
+    return speaker.capture(None, event, properties, **more)
 
 
 def signature(user_id: Any) -> str:
@@ -60,6 +68,11 @@ def signature(user_id: Any) -> str:
 def vouch(response: HttpResponseBase, user_id: Any, *, secure: bool = True) -> None:
     """At log-in: let this browser prove from now on that it is this user's (``visitor().is_verified``)."""
     response.set_cookie(**proof(user_id, client().key, _secret()), secure=secure)
+
+
+def unvouch(response: HttpResponseBase) -> None:
+    """At log-out: take the proof back."""
+    response.delete_cookie(signature_cookie(client().key))
 
 
 def client() -> Speaker:
@@ -90,9 +103,17 @@ def _visitor(request: HttpRequest) -> Visitor | None:
     except DisallowedHost:  # Django's own answer to it comes later
         url = request.path
     return visitor_of(
-        request.COOKIES,
+        _cookies(request),
         request.headers.get,
         key=client().key,
+        now=time.time() * 1000,
         secret_key=getattr(settings, "BEKNOWN_SECRET_KEY", ""),
         properties={"$current_url": url, "$request_method": request.method},
     )
+
+
+def _cookies(request: HttpRequest) -> Mapping[str, str]:
+    if not hasattr(request, "scope"):
+        return dict(request.COOKIES)
+    # Under ASGI, Django 5 joins several headers of cookies with commas, and then reads none of them right.
+    return cookies_of(headers_of(request.scope["headers"]).get("cookie", ""))

@@ -10,18 +10,23 @@
 In templates ``{{ user.id | beknown_signature }}`` is what ``identify(id, set, set_once, {signature})`` takes.
 """
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, current_app, has_app_context
 from werkzeug.wrappers import Request, Response
 
+from ..channel import log
 from ..context import within
 from ..signature import sign
 from ..speaker import Properties, Speaker
-from .visit import Streamed, proof, visitor_of
+from .visit import Streamed, proof, signature_cookie, visitor_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+MISSING = "beknown has no client: pass one, as in Beknown(app, Client(key, host))."
 
 
 class Beknown:
@@ -42,7 +47,10 @@ class Beknown:
 
     def capture(self, event: str, properties: Properties = None, **more: Any) -> str | None:
         """Say that something happened in this request, as ``Client.capture`` does for an id."""
-        return self._client().capture(None, event, properties, **more)
+        if self.client is None:
+            log.error("capture(%r) was not sent: %s", event, MISSING)
+            return None
+        return self.client.capture(None, event, properties, **more)
 
     def signature(self, user_id: Any) -> str:
         """Give the signature of a user's id, for the page of that very user."""
@@ -52,30 +60,50 @@ class Beknown:
         """At log-in: let this browser prove from now on that it is this user's (``visitor().is_verified``)."""
         response.set_cookie(**proof(user_id, self._client().key, self._secret()), secure=secure)
 
+    def unvouch(self, response: Response) -> None:
+        """At log-out: take the proof back."""
+        response.delete_cookie(signature_cookie(self._client().key))
+
     def wrapped(self, application: "WSGIApplication") -> "WSGIApplication":
         """Give a WSGI application (of any framework) whose calls belong to each request's visitor."""
+
+        client = self._client()
 
         def run(environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
             request = Request(environ)
             someone = visitor_of(
                 request.cookies,
                 request.headers.get,
-                key=self._client().key,
+                key=client.key,
+                now=time.time() * 1000,
                 secret_key=self.secret_key,
                 properties={"$current_url": request.base_url, "$request_method": request.method},
             )
             with within(someone):
                 body = application(environ, start_response)
-            return body if isinstance(body, (list, tuple)) else Streamed(body, someone)
+            # What is there already, or is the server's own way to send a file, has no use for a visitor.
+            file = environ.get("wsgi.file_wrapper")
+            ready = (list, tuple, file) if isinstance(file, type) else (list, tuple)
+            return body if isinstance(body, ready) else Streamed(body, someone)
 
         return run
 
     def _client(self) -> Speaker:
         if self.client is None:
-            raise RuntimeError("beknown has no client: pass one, as in Beknown(app, Client(key, host)).")
+            raise RuntimeError(MISSING)
         return self.client
 
     def _secret(self) -> str:
         if not self.secret_key:
             raise RuntimeError("signing needs the project's secret key: Beknown(app, client, secret_key='bks_...').")
         return self.secret_key
+
+
+def capture(event: str, properties: Properties = None, **more: Any) -> str | None:
+    """Say that something happened in this request, where the application's ``Beknown`` is not at hand."""
+    here = current_app.extensions.get("beknown_client") if has_app_context() else None
+    if here is None:
+        log.error("capture(%r) was not sent: there is no application here that has beknown.", event)
+        return None
+    found: str | None = here.capture(event, properties, **more)
+    return found

@@ -1,8 +1,11 @@
 """Who a request comes from, read from what the tag sends along. Shared by the frameworks' files.
 
     1. cookie ``bk_<key>`` and a matching ``bk_<key>_signature``     same site; we signed it: ``is_verified``
-    2. headers X-BEKNOWN-DISTINCT-ID, -SESSION-ID, or PostHog's      the tag's own requests, ``data-tracing-hosts``
+    2. headers X-BEKNOWN-DISTINCT-ID, -SESSION-ID, -IDENTIFIED,      the tag's own requests, ``data-tracing-hosts``
+       or PostHog's two
     3. cookie ``bk_<key>`` alone                                      same site
+
+A cookie that says ``denied`` goes before all of this: whoever has said no is nobody.
 
 Rules:
 - Pure. Each framework hands in its cookies and headers, whose names compare without regard to case.
@@ -15,12 +18,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from ..context import Visitor, within
+from ..context import REFUSED, Visitor, within
 from ..errors import BadId, BadState
+from ..session import Session, is_over
 from ..signature import is_signed, sign
-from ..wire import checked_id, cookie_name, unpack_cookie
+from ..wire import DENIED, checked_id, cookie_name, unpack_cookie
 
 PREFIXES = ("X-BEKNOWN-", "X-POSTHOG-")  # ours first
+STATED = {"true": True, "false": False}  # what -IDENTIFIED says; PostHog's tag says nothing of it
 MAX_SESSION = 100  # characters (posthog-server §1.8)
 SIGNATURE_DAYS = 365
 
@@ -44,16 +49,34 @@ def proof(user_id: Any, key: str, secret_key: str) -> dict[str, Any]:
     }
 
 
+def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Give ASGI's headers by their names in lower case; over HTTP/2 cookies may come in several (RFC 9113 §8.2.3)."""
+    found: dict[str, str] = {}
+    for name, value in [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw]:
+        found[name] = f"{found[name]}; {value}" if name == "cookie" and name in found else value
+    return found
+
+
+def cookies_of(header: str) -> dict[str, str]:
+    """Give the cookies of a request's header."""
+    pairs = [part.partition("=") for part in header.split(";")]
+    return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
+
+
 def visitor_of(
     cookies: Mapping[str, str],
     header: Callable[[str], str | None],
     *,
     key: str,
+    now: float,
     secret_key: str = "",
     properties: Mapping[str, Any] | None = None,
 ) -> Visitor | None:
-    """Give the visitor that a request says it comes from, or None if it says nothing that can be used."""
-    known = _of_cookie(cookies.get(cookie_name(key), ""), properties or {})
+    """Give the visitor that a request says it comes from at ``now`` (ms), or None if nothing of it can be used."""
+    stored = unquote(cookies.get(cookie_name(key), ""))
+    if stored == DENIED:
+        return REFUSED
+    known = _of_cookie(stored, now, properties or {})
     signature = cookies.get(signature_cookie(key), "")
     if known is not None and secret_key and signature and is_signed(known.distinct_id, signature, secret_key):
         return Visitor(
@@ -62,13 +85,15 @@ def visitor_of(
     return _of_headers(header, known, properties or {}) or known
 
 
-def _of_cookie(text: str, properties: Mapping[str, Any]) -> Visitor | None:
+def _of_cookie(text: str, now: float, properties: Mapping[str, Any]) -> Visitor | None:
     try:
-        found = unpack_cookie(unquote(text))
+        found = unpack_cookie(text)
         distinct_id = checked_id(_clean(found["distinct_id"]))
     except (BadState, BadId):
         return None
     session, device = _session(found["session"]), _session(found["device"])
+    if is_over(Session(session, found["started"], found["active"]), now):
+        session = ""  # a form that is sent the next morning; the tag's next call begins a new one
     return Visitor(distinct_id, session, device, found["identified"], properties=properties)
 
 
@@ -82,7 +107,9 @@ def _of_headers(
             continue
         if known is not None and known.distinct_id == distinct_id:
             return known  # the cookie says the same, and more
-        return Visitor(distinct_id, _session(header(prefix + "SESSION-ID") or ""), properties=properties)
+        session = _session(header(prefix + "SESSION-ID") or "")
+        is_identified = STATED.get(header(prefix + "IDENTIFIED") or "")
+        return Visitor(distinct_id, session, is_identified=is_identified, properties=properties)
     return None
 
 
