@@ -210,7 +210,7 @@ export default (page, area) => {
   };
   python.equip();
   if (options.links) more("links", client);
-  if (options.tracingHosts) more("tracing", options.tracingHosts, client);
+  if (options.tracingHosts) more("tracing", options.tracingHosts, client, identity);
   // Another tab's choice of consent: what runs here stops at once, for consent() looks.
   if (!isListening) addEventListener("storage", () => client.consent());
   isListening = true;

@@ -15,11 +15,12 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse
 from flask import Flask
 
 from ..backend.serving import configure_django, uvicorned, wsgi
-from .conftest import KEY, Browser, Collector, tag
+from .conftest import KEY, Browser, Collector, Site, tag
 
 USER = "ada@example.com"
 
@@ -142,6 +143,42 @@ def test_what_browser_and_backend_say_of_a_visitor_is_one_persons_timeline(
     events = collector.events()
     assert {event["person_id"] for event in events} == {ada["person_id"]}
     assert len({event["properties"]["$session_id"] for event in events}) == 1
+    assert collector.api("identity/report")["ladder"] == {"1": 1.0, "2": 0.0, "3": 0.0, "4": 0.0}
     timeline: list[Any] = [event["event"] for event in events if not event["event"].startswith("$page")]
     assert timeline == ["signed_up", "$identify", "order_paid"]
     assert signed_up["properties"]["$current_url"] == shop + "/signup"
+
+
+HEADERS = ["X-BEKNOWN-DISTINCT-ID", "X-BEKNOWN-SESSION-ID", "X-BEKNOWN-IDENTIFIED"]  # as docs/backend.md says
+
+
+def test_a_backend_on_another_origin_speaks_of_the_same_person(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    app = FastAPI()
+
+    @app.post("/{event}")
+    async def say(event: str) -> str | None:
+        return asgi.capture(event)
+
+    with Client(KEY, collector.url) as client:
+        app.add_middleware(asgi.Beknown, client=client)
+        app.add_middleware(CORSMiddleware, allow_origins=[site.url], allow_methods=["POST"], allow_headers=HEADERS)
+        with uvicorned(app) as url:
+            page = browser.page()
+            page.goto(site.add("/", tag(collector, tracing_hosts=url.rpartition("/")[2])))
+            page.wait_for_function("window.beknown && beknown.get_session_id()")
+            page.wait_for_function("fetch.toString().indexOf('native') < 0")
+            anonymous = page.evaluate("beknown.get_distinct_id()")
+            ask = "url => fetch(url, {method: 'POST'}).then((answer) => answer.json())"
+            assert page.evaluate(ask, url + "/signed_up")
+            page.evaluate(f"beknown.identify('{USER}'); beknown.flush()")
+            page.wait_for_function(f"beknown.get_distinct_id() == '{USER}'")
+            assert page.evaluate(ask, url + "/order_paid")
+    [signed_up], [paid] = collector.wait_for("signed_up"), collector.wait_for("order_paid")
+    assert [event["distinct_id"] for event in (signed_up, paid)] == [anonymous, USER]
+    assert signed_up["properties"]["$process_person_profile"] is False
+    assert "$process_person_profile" not in paid["properties"]
+    events = collector.events()
+    assert {event["person_id"] for event in events} == {collector.person(USER)["person_id"]}
+    assert len({event["properties"]["$session_id"] for event in events}) == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from beknown_server.snippet import INLINE
 
 from .conftest import KEY, AnyBrowser, Collector, Line, Site, own_browser, tag, until
 from .firefox import FirefoxBrowser
@@ -14,7 +15,6 @@ from .line import DROPPED
 from .test_consent import kept, opened
 
 NAME = f"bk_{KEY}"
-INLINE = "<script>window.beknown=new Proxy([],{get:(q,n)=>q[n]||((...a)=>{q.push([n,a,Date.now()])})})</script>"
 
 
 @pytest.mark.parametrize("first", ["server", "page"])
@@ -266,9 +266,29 @@ def test_requests_to_the_hosts_that_the_tag_names_say_whose_they_are(
         "r.open('GET', '/api/two'); r.send() })"
     )
     visitor = page.evaluate("beknown.get_distinct_id()")
+    page.evaluate("beknown.identify('ada'); beknown.flush()")
+    page.wait_for_function("beknown.get_distinct_id() == 'ada'")
+    page.evaluate("fetch('/api/three').catch(() => 0)")
     found = [told for path, told in zip(site.asked, site.told, strict=True) if "/api/" in path]
-    assert [each.get("x-beknown-distinct-id") for each in found] == [visitor, visitor]
+    assert [each.get("x-beknown-distinct-id") for each in found] == [visitor, visitor, "ada"]
+    assert [each.get("x-beknown-identified") for each in found] == ["false", "false", "true"]
     assert all(each.get("x-beknown-session-id") for each in found)
+
+
+def test_requests_to_any_other_host_say_nothing(collector: Collector, site: Site, any_browser: AnyBrowser) -> None:
+    host = site.url.rpartition("/")[2]
+    page = opened(any_browser, site.add("/", tag(collector, tracing_hosts=host)))
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    page.wait_for_function("fetch.toString().indexOf('native') < 0")
+    # With a header of ours these would be asked about first (OPTIONS), and never arrive.
+    page.evaluate(f"fetch('{site.elsewhere}/api/one').catch(() => 0)")
+    page.evaluate(
+        "new Promise((done) => { const r = new XMLHttpRequest(); r.onloadend = done;"
+        f"r.open('GET', '{site.elsewhere}/api/two'); r.send() }})"
+    )
+    found = {path: told for path, told in zip(site.asked, site.told, strict=True) if "/api/" in path}
+    assert set(found) == {"/api/one", "/api/two"}
+    assert not [name for told in found.values() for name in told if name.startswith("x-beknown")]
 
 
 def test_nothing_is_kept_without_a_name_of_ours(collector: Collector, site: Site, any_browser: AnyBrowser) -> None:
