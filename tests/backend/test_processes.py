@@ -257,7 +257,7 @@ beknown.client.capture("server", "loaded")
 @app.post("/pay")
 def pay():
     beknown.capture("order_paid", {"pid": os.getpid()})
-    return "thanks"
+    return str(os.getpid())
 """
 
 
@@ -273,20 +273,26 @@ def test_gunicorn_workers_forked_from_a_loaded_application_deliver(recorder: Rec
         server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
     try:
 
-        def pay() -> bool:
+        def pay() -> int:
             try:
                 headers = {"X-Beknown-Distinct-Id": "ada", "Connection": "close"}
-                return httpx.post(f"http://127.0.0.1:{port}/pay", headers=headers).status_code == 200
+                answer = httpx.post(f"http://127.0.0.1:{port}/pay", headers=headers)
+                return int(answer.text) if answer.status_code == 200 else 0
             except httpx.TransportError:
-                return False
+                return 0
 
-        until(pay, "the shop to open: " + (tmp_path / "log").read_text())
-        for _ in range(40):
-            assert pay()
+        served = Counter([until(pay, "the shop to open: " + (tmp_path / "log").read_text())])
+
+        def both_have_served() -> bool:
+            served[pay()] += 1
+            return len(served) > 1 and served.total() > 40
+
+        until(both_have_served, "either worker to be asked")
     finally:
         server.terminate()
         server.wait(20)
     paid = [event for event in recorder.events if event["event"] == "order_paid"]
-    assert len(paid) >= 41
+    assert Counter(event["properties"]["pid"] for event in paid) == served
+    assert server.pid not in served
     assert {event["distinct_id"] for event in paid} == {"ada"}
     assert names(recorder)["loaded"] == 1

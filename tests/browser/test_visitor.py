@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from beknown_server.snippet import INLINE
 
 from .conftest import AnyBrowser, Browser, Collector, SharedChromium, Site, another_browser, tag
 
@@ -91,12 +92,9 @@ def test_log_out_starts_a_new_anonymous_visitor_on_the_same_device(
 def test_calls_queued_by_the_inline_stub_run_in_order(
     collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
-    inline = (
-        "window.beknown=new Proxy([],{get:(q,n)=>q[n]||((...a)=>{q.push([n,a,Date.now()])})});"
-        "beknown.capture('early');beknown.identify('ada');beknown.capture('late')"
-    )
+    calls = "beknown.capture('early');beknown.identify('ada');beknown.capture('late')"
     page = any_browser.page()
-    page.goto(site.add("/", f"<script>{inline}</script>" + tag(collector)))
+    page.goto(site.add("/", f"{INLINE}<script>{calls}</script>" + tag(collector)))
     collector.wait_for("late")
     events = [event for event in collector.events() if event["event"] != "$pageview"]
     assert [event["event"] for event in events] == ["early", "$identify", "late"]
