@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -115,6 +116,58 @@ def test_children_of_a_fork_send_their_own_and_the_parent_sends_its_own(recorder
     assert (done.returncode, done.stderr) == (0, "")
     assert names(recorder) == {"parent": 31, "child": 90}
     assert len({event["uuid"] for event in recorder.events}) == 121
+
+
+CERTIFICATE = (
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1 "
+    "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem"
+)
+
+
+def test_children_of_a_fork_send_over_https_too(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(CERTIFICATE.split(), cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    recorder.socket = context.wrap_socket(recorder.socket, server_side=True)
+    recorder.url = recorder.url.replace("http:", "https:")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    source = """
+        client.capture("u", "parent")
+        for _ in range(3):
+            if not os.fork():
+                client.capture("u", "child")
+                sys.exit(0)
+        for _ in range(3): os.wait()
+    """
+    done = run(source, recorder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(recorder) == {"parent": 1, "child": 3}
+
+
+def test_a_fork_waits_while_certificates_are_loaded(recorder: Recorder) -> None:
+    """OpenSSL's locks are held then, and a child would wait for them for ever: in one of some hundred forks."""
+    source = """
+        import ssl, threading
+        load, is_loading = ssl.create_default_context, threading.Event()
+        def slow(**options):
+            is_loading.set()
+            time.sleep(0.5)
+            context = load(**options)
+            is_loading.clear()
+            return context
+        ssl.create_default_context = slow
+        client.host = "https://127.0.0.1:9"
+        client.capture("u", "x")
+        is_loading.wait()
+        if not os.fork():
+            print(is_loading.is_set(), flush=True)
+            os._exit(0)
+        os.wait()
+        os._exit(0)
+    """
+    assert run(source, recorder).stdout == "False\n"
 
 
 def test_children_of_a_fork_have_spools_of_their_own(recorder: Recorder, tmp_path: Path) -> None:
