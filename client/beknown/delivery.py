@@ -4,7 +4,7 @@
 
 Rules (and outbox.py's, which decides what is sent and when):
 - Pure: times are ms of any clock that does not jump, handed in; ``chance`` is in [0, 1).
-- Nothing is forgotten before the collector answered 200, or refused the very event. An outage is waited for, at
+- Nothing is forgotten before the collector has taken it, or refused the very event. An outage is waited for, at
   most ``retry.LONGEST_WAIT`` at a time; a wrong key or address too: it may be mended while we wait.
 - A full queue takes nothing new. What was taken stays, in order.
 """

@@ -5,11 +5,11 @@
 Rules:
 - Pure: it holds texts; times are ms handed in, ``chance`` is in [0, 1); the host sends.
 - Oldest first, one request at a time: an ``$identify`` never overtakes what was captured before it.
-- Nothing is forgotten before the server has it (200) or has refused it for good: a lost answer means the same events
+- Nothing is forgotten before the server has it or has refused it for good: a lost answer means the same events
   again, and the server keeps one.
 - What one call made travels in one request, so that acknowledging a request acknowledges whole calls.
 - The first event leaves at once; what follows within ``linger`` travels together, or as soon as a request is full.
-- A request refused as unusable or too large is halved until the call at fault is found; that one alone is dropped.
+- A request that is refused is halved until the call at fault is found; that one alone is dropped.
 """
 
 from . import retry
@@ -36,6 +36,7 @@ class Outbox:
     ) -> None:
         self.limit = limit
         self.tries = 0  # failures in a row
+        self._refused = 0  # single calls, since the server last took one
         self.not_before = 0.0  # after a failure: no request before this
         self._waiting: "Calls" = []
         self._known: "set[str]" = set()
@@ -88,10 +89,16 @@ class Outbox:
         """
         count, self._in_flight = self._in_flight, 0
         what = retry.verdict(status)
-        if count > 1 and (what == retry.SPLIT or status == 400):
-            self._most = count // 2
-            self._gather_until = now
-            return retry.SPLIT, []
+        if what == retry.SENT:
+            self._refused = 0
+        elif what == retry.DROP:
+            if count > 1:
+                self._most = count // 2
+                self._gather_until = now
+                return retry.SPLIT, []
+            self._refused += 1
+            if self._refused % 4 == 0:
+                what = retry.STOP
         if what in (retry.WAIT, retry.STOP):
             self.tries += 1
             pause = retry.wait(self.tries, chance, retry_after, self._first_wait)
@@ -100,7 +107,7 @@ class Outbox:
             return what, []
         self.tries = 0
         self._most = min(self._most * 2, self._largest)
-        return (retry.SENT if what == retry.SENT else retry.DROP), self.remove(0, count)
+        return what, self.remove(0, count)
 
     def hurry(self, not_before: float = 0) -> None:
         """Try again without our own patience, and without gathering more."""

@@ -237,6 +237,6 @@ class Tracker:
 def advice(status: int, detail: str) -> str:
     """Tell the page's author which attribute of the tag to mend."""
     said = f" The server says: {detail}" if detail else ""
-    if status == 404:
-        return f"the collector is not at this address (404). Mend data-api, or where beknown.js comes from.{said}"
-    return f"the collector refused this site's key ({status}). Mend data-key in the beknown tag.{said}"
+    if 400 < status < 404:
+        return f"the collector refused this site's key ({status}). Mend data-key in the beknown tag.{said}"
+    return f"the collector is not at this address ({status}). Mend data-api, or where beknown.js comes from.{said}"

@@ -271,7 +271,7 @@ def test_the_wish_of_a_collector_is_kept(make: Make, recorder: Recorder) -> None
     assert 1 <= second - first < 5  # seconds
 
 
-@pytest.mark.parametrize("status", [301, 401, 404])
+@pytest.mark.parametrize("status", [301, 401, 404, 405, 410])
 def test_a_wrong_key_or_address_is_told_and_loses_nothing(
     make: Make, recorder: Recorder, heard: Heard, status: int
 ) -> None:
@@ -282,6 +282,23 @@ def test_a_wrong_key_or_address_is_told_and_loses_nothing(
     assert str(status) in str(heard[0][0])
     assert client.flush()  # mended in the meantime
     assert len(recorder.events) == 1
+
+
+def test_an_address_that_refuses_everything_does_not_eat_the_queue(
+    make: Make, recorder: Recorder, heard: Heard
+) -> None:
+    recorder.answers = [(400, {"detail": "The plain HTTP request was sent to HTTPS port"})] * 100
+    client = make()
+    for _ in range(50):
+        client.capture("u", "x")
+    assert not client.flush(timeout=10)  # and it does not wait those ten seconds
+    refused = sum(len(events) for _, events in heard)
+    assert 0 < refused <= 3
+    assert "mend it" in str(heard[-1][0])
+    assert "HTTPS port" in str(heard[-1][0])
+    recorder.answers = []
+    assert client.flush()
+    assert len(recorder.events) == 50 - refused
 
 
 def test_an_on_error_that_fails_harms_nobody(make: Make, recorder: Recorder) -> None:

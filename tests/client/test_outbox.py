@@ -1,6 +1,6 @@
 """Oldest first, and gone only when the server has them."""
 
-from beknown import outbox
+from beknown import outbox, retry
 from beknown.outbox import Outbox
 
 
@@ -64,3 +64,38 @@ def test_beyond_the_limit_what_is_on_its_way_stays_and_its_answer_is_for_no_othe
     assert box.add("c4", ["1"]) == ["c2"]
     assert box.answered(200, 1, chance=0) == ("sent", ["c0", "c1"])
     assert [call for call, _ in box.request(1)] == ["c3", "c4"]
+
+
+def answered(box, status, now=0):
+    """Send what is due and take an answer to it."""
+    assert box.request(now)
+    return box.answered(status, now, chance=0.5)
+
+
+def test_whatever_refuses_a_request_it_is_halved_before_anything_is_dropped():
+    for status in (400, 413, 415, 422):
+        box = filled(4)
+        assert [answered(box, status)[0] for _ in range(2)] == ["split", "split"]
+        assert answered(box, status) == ("drop", ["c0"])
+        assert answered(box, 200) == ("sent", ["c1", "c2"])
+
+
+def test_whoever_refuses_everything_is_no_collector_and_keeps_waiting_what_is_left():
+    box = filled(40)
+    said = []
+    while "stop" not in said:
+        said.append(answered(box, 400)[0])
+    assert said.count("drop") == 3
+    assert len(box) == 37
+    assert box.wake_at() == retry.LONGEST_WAIT
+    assert answered(box, 200, retry.LONGEST_WAIT)[1] == ["c3"]
+
+
+def test_events_that_are_unusable_among_others_do_not_stop_them():
+    box = filled(40)
+    said = []
+    while len(box):
+        bad = any(int(call[1:]) % 3 for call, _ in box.request(0))
+        said.append(box.answered(400 if bad else 200, 0, chance=0.5)[0])
+    assert "stop" not in said
+    assert said.count("sent") == 14

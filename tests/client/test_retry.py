@@ -3,20 +3,24 @@
 from beknown import retry
 
 
-def test_only_exactly_200_means_that_the_server_has_them():
-    assert retry.verdict(200) == retry.SENT
-    assert retry.verdict(204) == retry.DROP
+def test_a_success_of_any_kind_means_that_the_server_has_them():
+    for status in (200, 201, 202, 204):
+        assert retry.verdict(status) == retry.SENT
 
 
 def test_what_may_pass_is_tried_again():
-    for status in (0, 408, 429, 500, 502, 503, 504):
+    for status in (0, 408, 425, 429, 500, 502, 503, 504):
         assert retry.verdict(status) == retry.WAIT
 
 
-def test_a_wrong_key_or_address_stops_and_a_large_body_is_split():
-    assert [retry.verdict(status) for status in (401, 403, 404)] == [retry.STOP] * 3
-    assert retry.verdict(413) == retry.SPLIT
-    assert retry.verdict(400) == retry.DROP
+def test_a_wrong_key_or_address_stops():
+    for status in (101, 301, 302, 307, 401, 402, 403, 404, 405, 407, 410, 421, 451):
+        assert retry.verdict(status) == retry.STOP
+
+
+def test_anything_else_is_about_the_events():
+    for status in (400, 406, 411, 413, 415, 422, 431):
+        assert retry.verdict(status) == retry.DROP
 
 
 def test_waits_double_stay_within_a_quarter_and_are_capped():

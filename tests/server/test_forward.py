@@ -127,6 +127,21 @@ def test_an_event_that_the_other_cannot_use_is_dropped_alone_with_a_warning(stor
 
 
 @BOTH_ENGINES
+def test_a_collector_that_refuses_everything_does_not_eat_the_events(store: Store, project: Project) -> None:
+    other, uuids = Other(), stored(store, project, 20)
+    other.answers = [400] * 60
+    sending = line(store, project)
+    for _ in range(60):
+        sending.turn(other, NOW)
+    assert {one.code for one in store.warnings(project.id)} == {"forward_dropped", "forward_refused"}
+    other.answers = []
+    sending = line(store, project)
+    while sending.turn(other, NOW):
+        pass
+    assert other.got == uuids[3:]
+
+
+@BOTH_ENGINES
 def test_events_that_the_other_says_it_skipped_are_counted(store: Store, project: Project) -> None:
     uuids, sending = stored(store, project, 3), line(store, project)
     skipped = ((0, "no distinct_id"), (2, "too old"))
