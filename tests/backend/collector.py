@@ -6,6 +6,8 @@ It writes the uuid of each event that it has not seen before to FILE, before it 
 a repeat is written with a ``+`` in front. SEED 0 always answers 200. Any other is the seed of its moods:
 
     200 · 429 with Retry-After · 500 · stores, then hangs · hangs, stores nothing · stores, then hangs up
+
+Each comes once at first, with a 200 after it; from then on the dice say which. FILE.moods has a line for each request.
 """
 
 import gzip
@@ -29,9 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             content = gzip.decompress(content)
-        mood = dice.choices([*MOODS], [*MOODS.values()])[0] if SEED else "fine"
-        if SEED and not seen:
-            mood = "stores and hangs up"  # each of its kind sees one, whatever else the dice say
+        mood = next_mood() if SEED else "fine"
         if mood == "fine" or mood.startswith("stores"):
             store([event["uuid"] for event in json.loads(content)["batch"]])
         if mood.endswith("hangs"):
@@ -62,6 +62,14 @@ class Collector(ThreadingHTTPServer):
         pass  # answers to connections that are gone
 
 
+def next_mood() -> str:
+    with lock:
+        mood = opening.pop() if opening else dice.choices([*MOODS], [*MOODS.values()])[0]
+        with MOODS_FILE.open("a") as file:
+            file.write(mood + "\n")
+        return mood
+
+
 def store(uuids: list[str]) -> None:
     with lock:
         lines = []
@@ -76,5 +84,10 @@ if __name__ == "__main__":
     FILE, SEED = Path(sys.argv[2]), int(sys.argv[3])
     FILE.touch()
     seen = {line.strip("+\n") for line in FILE.open()}
-    lock, dice = threading.Lock(), random.Random(SEED + len(seen))
+    MOODS_FILE = FILE.with_suffix(".moods")
+    MOODS_FILE.touch()
+    shown = MOODS_FILE.read_text().count("\n")
+    opening = [mood for bad in MOODS if bad != "fine" for mood in ("fine", bad)]
+    del opening[max(len(opening) - shown, 0) :]
+    lock, dice = threading.Lock(), random.Random(SEED + shown)
     Collector(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

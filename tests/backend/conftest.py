@@ -117,6 +117,10 @@ class Process:
         """Give the uuids in the order in which they came first."""
         return [line for line in self.file.read_text().split() if not line.startswith("+")]
 
+    def moods(self) -> Counter[str]:
+        """Give how often it was in which mood."""
+        return Counter(self.file.with_suffix(".moods").read_text().splitlines())
+
     def repeats(self) -> int:
         return self.file.read_text().count("+")
 

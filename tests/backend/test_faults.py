@@ -7,6 +7,7 @@ every mood.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -20,11 +21,14 @@ from beknown.backend import AsyncClient, Client
 from beknown_server.store import open_store
 
 from ..server.conftest import Server
+from .collector import MOODS
 from .conftest import KEY, Process, in_a_loop
 
 COUNT = int(os.environ.get("BEKNOWN_SOAK_EVENTS", "5000"))
 PATIENCE = max(COUNT / 100, 60)  # seconds
 OPTIONS: dict[str, Any] = {"retry_wait": 0.05, "timeout": 0.5, "max_queue_size": 2000, "flush_interval": 0.05}
+ALL_BYTES = 100_000_000  # of all events together; what waits at a time is bounded to a small part of it
+QUEUE_BYTES = 4_000_000
 
 pytestmark = pytest.mark.timeout(PATIENCE * 2)
 
@@ -43,12 +47,12 @@ class Told:
             self.other.append(str(error))
 
 
-def captures(client: Client | AsyncClient, restart: Callable[[], None]) -> Iterator[str]:
+def captures(client: Client | AsyncClient, restart: Callable[[], None], padding: str = "") -> Iterator[str]:
     """Capture COUNT events as fast as they are taken, giving each one's uuid; restart the collector twice."""
     for number in range(COUNT):
         if number in (COUNT // 3, COUNT * 2 // 3):
             restart()
-        while (uuid := client.capture(f"user-{number % 50}", "x", {"number": number})) is None:
+        while (uuid := client.capture(f"user-{number % 50}", "x", {"number": number, "as": padding})) is None:
             time.sleep(0.01)  # full: the application may wait, or go on without
         yield uuid
 
@@ -75,19 +79,22 @@ def test_a_bad_tempered_collector_killed_twice_has_every_event_once(
 
     Path("/proc/self/clear_refs").write_text("5")  # what other tests have needed at most is not this one's
     before = peak_mb()
-    with Client(KEY, server.url, on_error=told, **OPTIONS) as client:
-        accepted = list(captures(client, restart))
+    with Client(KEY, server.url, on_error=told, max_queue_bytes=QUEUE_BYTES, **OPTIONS) as client:
+        accepted = list(captures(client, restart, "x" * (ALL_BYTES // COUNT)))
         assert client.flush(PATIENCE)
-    stored, grown = server.stored(), peak_mb() - before
+    grown = peak_mb() - before
+    stored = server.stored()
     told_of(record_property, accepted, stored)
     record_property("sent more than once", server.repeats())
     record_property("refused because the queue was full", told.full)
     record_property("memory grown, MB", round(grown))
+    record_property("answers", json.dumps(server.moods()))
     assert stored == Counter(accepted)
-    assert server.repeats() > 0  # answers were lost, or this test has shown nothing
+    assert set(server.moods()) == set(MOODS)  # or this test has shown nothing
+    assert server.repeats() > 0
     assert told.full > 0
     assert told.other == []
-    assert grown < 100 + COUNT / 2000  # the list of uuids is this test's own
+    assert grown < 8 * QUEUE_BYTES / 1e6 + COUNT / 4000  # the list of uuids is this test's own
 
 
 def test_the_async_client_delivers_as_faithfully(collector: Callable[[int], Process]) -> None:
@@ -105,6 +112,7 @@ def test_the_async_client_delivers_as_faithfully(collector: Callable[[int], Proc
 
     accepted = in_a_loop(run())
     assert server.stored() == Counter(accepted)
+    assert set(server.moods()) == set(MOODS)
 
 
 def test_our_own_server_killed_twice_has_every_event_once(beknown: Server, record_property: Record) -> None:
