@@ -267,7 +267,7 @@ def test_ids_sort_in_the_order_of_the_calls_even_within_a_millisecond():
     page = Page(visit, KEY, "", {"pageviews": "off"})
     for number in range(300):
         page.take("register", [{"n": number}])
-    ids = [page._id() for _ in range(300)]
+    ids = [page.journal.new_id() for _ in range(300)]
     assert ids == sorted(ids)
 
 

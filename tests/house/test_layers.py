@@ -20,7 +20,9 @@ ORDER = {
         "inherited session state retry outbox calls tracker hosts record context signature spool delivery answer "
         "channel request speaker backend integrations __init__"
     ),
-    CLIENT / "hosts": "worker objects foreign settings uncaught browser spans hooks page tag bridge library __init__",
+    CLIENT / "hosts": (
+        "worker objects foreign settings uncaught browser spans hooks journal page tag bridge library __init__"
+    ),
     SERVER / "store": (
         "order question records migrations migrate sqlite postgres writer warnings projects layers clusters people "
         "forgetting groups arrivals events corrections archive forwarding upkeep sealed store __init__"

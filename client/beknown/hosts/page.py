@@ -9,16 +9,17 @@ Rules:
 - Consent is asked before every call (permission.py): what must wait does so in memory, what must not be is dropped, and
   nothing is stored or sent meanwhile.
 - What another tab wrote is followed before every call; one thread runs Python, so nobody writes in between.
-- The clock and the dice are read here and nowhere deeper. No js here: browser.py is the threshold.
+- The clock and the dice are read in here and in journal.py, nowhere deeper. No js: browser.py is the threshold.
 """
 
 import json
 import random
 
-from .. import ids, permission, persistence, wire
+from .. import permission, persistence, wire
 from ..newcomer import consented, newcomer
 from ..tracker import Tracker
 from .hooks import OF_THE_TAG, Hooks
+from .journal import Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     Options = dict[str, Any]
 
-ADOPTED_AFTER = 30000  # ms; what another tab left is taken over when it is too old to be on its way, as the stub does
 LONGEST_NAP = 1.0  # s; a browser that comes back online, or a call, must not wait for the end of a long retry
 
 
@@ -49,7 +49,7 @@ class Page:
         self.api = api
         self.options = options
         self.name = wire.cookie_name(key)
-        self.unsent: "dict[str, tuple[str, str]]" = {}  # call id -> (journal entry, where it lies)
+        self.journal = Journal(browser, self.name)
         self.stopped = False
         self.hooks = Hooks(self._say)
         self._facts = browser.facts()
@@ -57,8 +57,6 @@ class Page:
         self.tracker: "Tracker | None" = None  # only while calls may run
         self.tab = ""
         self._waiting: "list[tuple[str, str]]" = []  # (call id, journal entry) of calls that consent may let run
-        self._last = 0.0
-        self._count = 0
         self._sending = False
         self._seen = ""
         self._counts = browser.has_page and options.get("pageviews") != "off"
@@ -86,16 +84,14 @@ class Page:
         now = self.browser.now()
         entry = {"call": name, "args": args, "at": int(now), "window": self.tab}
         entry.update(self.browser.where())
-        id, text = self._id(), json.dumps(entry)
+        id, text = self.journal.new_id(), json.dumps(entry)
         if verdict == permission.WAIT:
             self._waiting.append((id, text))
         else:
             self._begin(id, text)
 
     def _begin(self, id: str, text: str) -> None:
-        place = f"{self.name}~{id}~{self.tab}"
-        self.unsent[id] = (text, place)
-        self.browser.put(place, text)
+        self.journal.add(id, text, self.tab)
         self._run(id, text)
         self._deliver()
 
@@ -128,26 +124,10 @@ class Page:
         self._carry_out()
 
     def _adopt(self) -> None:
-        """Take over what earlier pages left: our tab's at once, another tab's when it is old enough."""
-        for place in sorted(self.browser.names()):
-            prefix, _, rest = place.partition("~")
-            id, _, owner = rest.partition("~")
-            if prefix != self.name or not ids.is_uuid(id) or id in self.unsent:
-                continue
-            if owner == self.tab or self.browser.now() - ids.time_of(id) > ADOPTED_AFTER:
-                text = self.browser.get(place)
-                self.unsent[id] = (text, place)
-                self._run(id, text)
+        """Run what earlier pages left."""
+        for id in self.journal.adopt(self.tab):
+            self._run(id, self.journal.text(id))
         self._deliver()
-
-    def _id(self) -> str:
-        """Give a UUIDv7 whose 12 bits after the time count the calls of one ms, so that ids sort in call order."""
-        now = max(self.browser.now() // 1, self._last)
-        self._count = self._count + 1 if now == self._last else 0
-        self._last = now
-        dice = [random.getrandbits(8) for _ in range(ids.RANDOM_BYTES)]
-        dice[0], dice[1] = self._count >> 4 & 255, (self._count & 15) << 4
-        return ids.uuid7(now, bytes(dice))
 
     # Consent ------------------------------------------------------------------------------------------------------
 
@@ -157,7 +137,7 @@ class Page:
         if was == permission.COOKIELESS:
             self._forget()
         self.browser.area = persistence.area(self.options)
-        self._store(*consented(self._stored(), self._id()))
+        self._store(*consented(self._stored(), self.journal.new_id()))
         self._attend()
         if was == permission.DENIED:
             self._view()
@@ -193,20 +173,21 @@ class Page:
         self.mode, self.tracker = mode, None
         self.browser.area = persistence.area(self.options)
         if mode == permission.DENIED:
-            self.unsent, self._waiting = {}, []
+            self.journal.remove(self.journal.calls())
+            self._waiting = []
         if mode == permission.COOKIELESS:
             self._forget()
             self.browser.area = ""
         if not permission.is_live(mode):
             return
-        fresh = self.tab or self._id()
+        fresh = self.tab or self.journal.new_id()
         self.tab = self.browser.tab(self.name + "~tab", fresh) if self.browser.area else fresh
         if not self._identity():
-            self._store(*newcomer(self._id()))
+            self._store(*newcomer(self.journal.new_id()))
         facts = dict(self._facts, consent=mode, posthog=self._posthog())
-        self.tracker = Tracker(self.key, facts, self._stored(), seed=self._id(), options=self.options)
-        for id in sorted(self.unsent):  # handed to a tracker that is no more
-            self._run(id, self.unsent[id][0])
+        self.tracker = Tracker(self.key, facts, self._stored(), seed=self.journal.new_id(), options=self.options)
+        for id in self.journal.calls():  # handed to a tracker that is no more
+            self._run(id, self.journal.text(id))
         self._adopt()
         waiting, self._waiting = self._waiting, []
         for id, text in waiting:
@@ -255,19 +236,15 @@ class Page:
             if what == "store":
                 self._store(effect[1], effect[2])
             elif what in ("journal", "edit"):
-                text, place = effect[2], self.unsent[effect[1]][1]
-                if what == "edit":
-                    text = self.hooks.edited(text)
-                self.unsent[effect[1]] = (text, place)
-                self.browser.put(place, text)
+                text = self.hooks.edited(effect[2]) if what == "edit" else effect[2]
+                self.journal.rewrite(effect[1], text)
                 if what == "edit" and tracker:
                     tracker.take(effect[1], text)
                     edited = True
             elif what == "tell":
                 self.hooks.heard(effect[1], effect[2])
             elif what == "done":
-                for id in effect[1]:
-                    self.browser.remove(self.unsent.pop(id)[1])
+                self.journal.remove(effect[1])
             elif what == "say":
                 self._say(effect[1], effect[2])
             elif what == "stopped":
@@ -310,7 +287,7 @@ class Page:
 
     async def flush(self) -> None:
         """Wait until everything so far is delivered or has failed for good."""
-        while self.unsent and self.tracker is not None and not self.stopped:
+        while self.journal.calls() and self.tracker is not None and not self.stopped:
             await self.browser.sleep(0.05)
 
     def _left(self, event: "Any" = None) -> None:
@@ -319,7 +296,7 @@ class Page:
             self.take("pageleave", [])
         self.browser.pass_on(self.name + "~tab", self.tab)
         if self.tracker is not None:
-            calls = sorted(self.unsent)
+            calls = self.journal.calls()
             while calls and not self.browser.beacon(self.api + "/run", self._visit(calls, self.tracker)):
                 calls = calls[: len(calls) // 2]  # the oldest go; the journal keeps the rest for the next page
 
@@ -330,7 +307,7 @@ class Page:
             "facts": tracker.facts,
             "options": self.options,
             "stored": self._stored(),
-            "calls": [[id, self.unsent[id][0]] for id in calls],
+            "calls": [[id, self.journal.text(id)] for id in calls],
             "sent_at": int(self.browser.now()),
         }
         return json.dumps(body)
