@@ -78,6 +78,28 @@ def test_another_tabs_no_is_followed_at_the_next_call():
     assert (visit.sent, python.consent()) == ([], "denied")
 
 
+def test_another_tabs_no_is_followed_while_something_waits_to_be_sent():
+    visit = Visit(status=503)
+    python = library(visit, pageviews="off")
+    python.capture("never")
+    visit.heard["pagehide"](None)
+    assert len(visit.beacons) == 1
+
+    async def sleep(seconds):
+        await Visit.sleep(visit, seconds)
+        visit.cookies[NAME] = wire.DENIED
+        visit.status = 200
+
+    visit.sleep = sleep
+    visit.settle()
+    assert (visit.sent, visit.journal(), python.consent()) == ([], [], "denied")
+    left = Visit(status=503)
+    library(left, pageviews="off").capture("never")
+    left.cookies[NAME] = wire.DENIED
+    left.heard["pagehide"](None)
+    assert left.beacons == []
+
+
 def test_a_signal_of_the_browser_is_counted_without_an_id():
     class Signalling(Visit):
         def facts(self):

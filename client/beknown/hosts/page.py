@@ -162,14 +162,14 @@ class Page:
         else:
             self.hooks.edit_with(function)
 
-    def _attend(self) -> None:
-        """Act upon a choice, also one that was made in another tab or on another subdomain."""
+    def _attend(self) -> "Tracker | None":
+        """Act upon a choice, also one made in another tab or on another subdomain; give the tracker where calls run."""
         mode = permission.mode(self._identity(), self._facts, self.options)
         kept = self.name + ".kept"  # the server's copy (cookie.py); an answer on its way may have set it once more
         if mode != permission.GRANTED and self.browser.cookie(kept):
             self.browser.set_cookie(kept, "", self.options.get("cookieDomain", ""))
         if mode == self.mode:
-            return
+            return self.tracker
         self.mode, self.tracker = mode, None
         self.browser.area = persistence.area(self.options)
         if mode == permission.DENIED:
@@ -179,7 +179,7 @@ class Page:
             self._forget()
             self.browser.area = ""
         if not permission.is_live(mode):
-            return
+            return None
         fresh = self.tab or self.journal.new_id()
         self.tab = self.browser.tab(self.name + "~tab", fresh) if self.browser.area else fresh
         if not self._identity():
@@ -192,6 +192,7 @@ class Page:
         waiting, self._waiting = self._waiting, []
         for id, text in waiting:
             self._begin(id, text)
+        return self.tracker
 
     def _posthog(self) -> str:
         """Give what posthog-js stored for the same key (inherited.py)."""
@@ -262,7 +263,7 @@ class Page:
     async def _send(self) -> None:
         """Send what waits, one request at a time, until nothing does."""
         try:
-            while (tracker := self.tracker) is not None and (wake := tracker.wake_at()) is not None:
+            while (tracker := self._attend()) is not None and (wake := tracker.wake_at()) is not None:
                 now = self.browser.now()
                 body = tracker.request(now)
                 if body is None:
@@ -276,8 +277,7 @@ class Page:
                     retry_after=answer["retry_after"],
                     detail=answer["detail"],
                 )
-                self._attend()
-                if tracker is self.tracker:  # consent may have changed meanwhile
+                if self._attend() is tracker:  # consent may have changed meanwhile
                     self._carry_out()
         finally:
             self._sending = False
@@ -295,9 +295,10 @@ class Page:
         if self._counts:
             self.take("pageleave", [])
         self.browser.pass_on(self.name + "~tab", self.tab)
-        if self.tracker is not None:
+        tracker = self._attend()
+        if tracker is not None:
             calls = self.journal.calls()
-            while calls and not self.browser.beacon(self.api + "/run", self._visit(calls, self.tracker)):
+            while calls and not self.browser.beacon(self.api + "/run", self._visit(calls, tracker)):
                 calls = calls[: len(calls) // 2]  # the oldest go; the journal keeps the rest for the next page
 
     def _visit(self, calls: "list[str]", tracker: Tracker) -> str:
