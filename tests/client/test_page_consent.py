@@ -100,6 +100,38 @@ def test_another_tabs_no_is_followed_while_something_waits_to_be_sent():
     assert left.beacons == []
 
 
+def test_a_yes_of_a_visitor_who_was_never_asked_outlasts_the_next_calls():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.capture("before")
+    visitor = python.get_distinct_id()
+    python.opt_in()
+    python.capture("after")
+    visit.settle()
+    assert (names_of(visit), python.get_distinct_id()) == (["before", "after"], visitor)
+    assert wire.unpack_cookie(visit.cookies[NAME])["asked"] is True
+    assert wire.unpack_cookie(visit.disk[NAME].partition("\n")[0])["asked"] is True
+
+
+def test_a_yes_after_cookieless_counting_is_in_the_cookie_at_once():
+    visit = Visit()
+    python = library(visit, consent="cookieless", pageviews="off")
+    python.opt_in()
+    assert wire.unpack_cookie(visit.cookies[NAME])["distinct_id"] == python.get_distinct_id()
+    assert wire.unpack_cookie(visit.cookies[NAME])["asked"] is True
+
+
+def test_a_no_that_is_taken_back_counts_the_page_only_where_it_was_not_counted():
+    visit = Visit()
+    python = library(visit)
+    visit.settle()
+    python.opt_out()
+    python.opt_in()
+    python.opt_in()
+    visit.settle()
+    assert names_of(visit) == ["$pageview"]
+
+
 def test_a_signal_of_the_browser_is_counted_without_an_id():
     class Signalling(Visit):
         def facts(self):

@@ -57,8 +57,9 @@ class Page:
         self.tracker: "Tracker | None" = None  # only while calls may run
         self.tab = ""
         self._waiting: "list[tuple[str, str]]" = []  # (call id, journal entry) of calls that consent may let run
+        self._missed = False  # a no has kept a page view from being counted: a yes on the same page counts it
         self._sending = False
-        self._seen = ""
+        self._seen = ""  # the identity that the tracker knows to be stored
         self._counts = browser.has_page and options.get("pageviews") != "off"
         if wrong := persistence.complaint(options):
             self._say("warn", wrong)
@@ -80,6 +81,7 @@ class Page:
         self._attend()
         verdict = permission.verdict(self.mode, name)
         if verdict == permission.DROP:
+            self._missed = self._missed or name == "pageview"
             return
         now = self.browser.now()
         entry = {"call": name, "args": args, "at": int(now), "window": self.tab}
@@ -133,14 +135,13 @@ class Page:
 
     def opt_in(self) -> None:
         """The visitor says yes: what waited is run."""
-        was = self.mode
-        if was == permission.COOKIELESS:
+        if self.mode == permission.COOKIELESS:
             self._forget()
+            self.mode = ""
         self.browser.area = persistence.area(self.options)
         self._store(*consented(self._stored(), self.journal.new_id()))
+        self._seen = ""  # a tracker that runs already must be told
         self._attend()
-        if was == permission.DENIED:
-            self._view()
 
     def opt_out(self) -> None:
         """The visitor says no: they are forgotten here, and nothing is sent from now on."""
@@ -192,6 +193,9 @@ class Page:
         waiting, self._waiting = self._waiting, []
         for id, text in waiting:
             self._begin(id, text)
+        if self._missed:
+            self._missed = False
+            self._view()
         return self.tracker
 
     def _posthog(self) -> str:
