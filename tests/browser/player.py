@@ -50,7 +50,8 @@ class Player:
         library = self.begun(heard)
         for step in case["steps"]:
             if isinstance(step, dict):
-                heard.pass_on(name + "~tab", library._brain.tab)
+                if not heard.in_worker:  # which does not hear that its page is left
+                    heard.pass_on(name + "~tab", library._brain.tab)
                 library = self.begun(heard)
             elif step[0] == "reset":
                 library.reset(**(step[1] if len(step) > 1 else {}))

@@ -289,7 +289,10 @@ await beknown.flush()
     assert any("neither cookies nor localStorage" in text for text in browser.listen())
 
 
-def test_a_visitor_goes_from_the_tag_to_python_and_back(collector: Collector, site: Site, browser: Browser) -> None:
+@pytest.mark.parametrize("setting", ["mpy", "mpy worker"])
+def test_a_visitor_goes_from_the_tag_to_python_and_back(
+    collector: Collector, site: Site, browser: Browser, setting: str
+) -> None:
     code = f"""
 import beknown
 from pyscript import document
@@ -298,9 +301,12 @@ beknown.capture("in_python")
 document.body.setAttribute("data-told", beknown.get_distinct_id())
 """
     tagged = site.add(
-        "/tag", INLINE + tag(collector), script="beknown.register({plan: 'pro'}); beknown.capture('in_tag')"
+        "/tag",
+        INLINE + tag(collector),
+        script="beknown.register({plan: 'pro'}); beknown.capture('in_tag')",
+        headers=ISOLATED,
     )
-    python = site.add("/python", script(collector, "mpy", code))
+    python = site.add("/python", script(collector, setting, code), headers=ISOLATED)
     page = browser.page()
     page.goto(tagged)
     page.goto(python)  # at once: what the tag has not delivered yet, Python does

@@ -194,6 +194,34 @@ def test_another_tabs_journal_is_left_alone_until_it_is_old():
     assert names_of(late) == ["theirs"]
 
 
+def test_two_live_pages_with_one_tabs_id_repeat_nothing_and_give_no_number_twice():
+    """A worker's tab that was copied: it is marked as left from the beginning."""
+    visit = Visit(status=503)
+    python = library(visit, pageviews="off")
+    python.capture("one")
+    visit.leave()
+    copy = Visit(visit.disk, visit.cookies)
+    copy.now, copy.sleep = visit.now, visit.sleep  # one clock
+    other = library(copy, pageviews="off")
+    copy.settle()
+    assert names_of(copy) == ["one"]
+    visit.status = 200
+    visit.settle()
+    for each, name in ((other, "two"), (python, "three"), (other, "four")):
+        each.capture(name)
+    visit.settle()
+    copy.settle()
+    events = {event["uuid"]: event for event in visit.sent + copy.sent}.values()
+    assert sorted([[event["properties"]["$sequence"], event["event"]] for event in events]) == [
+        [1, "one"],
+        [2, "two"],
+        [3, "three"],
+        [4, "four"],
+    ]
+    assert len({event["properties"]["$window_id"] for event in events}) == 1
+    assert visit.journal() == []
+
+
 def test_what_another_tab_wrote_is_followed():
     visit = Visit()
     python = library(visit, pageviews="off")

@@ -151,13 +151,14 @@ class Browser:
         return (json.loads(found) if found else []) + list(self._memory)
 
     def tab(self, name: str, fresh: str) -> str:
-        """Give the id that the tab's last page has left, or else ``fresh``. static/beknown.js says why it is marked."""
+        """Give the id that the tab's last page has left, or else ``fresh``. static/beknown.js says why it is marked; a
+        worker, which does not hear that its page is left, marks it at once, and a tab that is copied then shares it."""
 
         def read() -> str:
             storage = self._storage_of("sessionStorage")
             left, mark, _ = str(storage.getItem(name) or "").partition(MARK)
             mine = left if mark else fresh
-            self._set(storage, name, mine)
+            self._set(storage, name, mine + MARK if self.in_worker else mine)
             return mine
 
         return self._attempt(read) or fresh
