@@ -103,13 +103,15 @@ FRAME = "<body><iframe sandbox='allow-scripts' src='{url}'></iframe></body>"
         ("a sandboxed frame", "mpy"),  # PyScript's Pyodide does not start there
         ("storage that is full", "mpy"),
         ("storage that is full", "py"),
+        ("storage that is full", "mpy worker"),
     ],
 )
 def test_storage_that_throws_never_shows_in_the_page(
     collector: Collector, site: Site, playwright, tmp_path: Path, setting: str, how: str
 ) -> None:
     blocking = "--blink-settings=cookieEnabled=false,localStorageEnabled=false" if "setting" in how else ""
-    url = site.add("/", script(collector, setting, STORED.format(key=KEY, api=collector.url)))
+    headers = ISOLATED if "worker" in setting else {}
+    url = site.add("/", script(collector, setting, STORED.format(key=KEY, api=collector.url)), headers=headers)
     if "frame" in how:
         url = site.add("/framing", FRAME.format(url=url))
     browser = own_browser(playwright, tmp_path / "profile", *filter(None, [blocking]))

@@ -133,7 +133,7 @@ class Browser:
             self._memory[name] = text
 
     def _set(self, storage: "Any", name: str, text: str) -> bool:
-        if not (IS_MICROPYTHON and self._window is js):
+        if not IS_MICROPYTHON:
             storage.setItem(name, text)
             return True
         js.Promise.new(storage.setItem.bind(storage, name, text)).catch(js.Boolean)  # full, it throws
