@@ -21,12 +21,10 @@ class Heard(browser.Browser):
         super().__init__(window)
         self.window = window
         self.said = []
+        self.lifecycle.listen = lambda event, function: None
 
     def say(self, level, text):
         self.said.append(text)
-
-    def listen(self, event, function):
-        pass
 
 
 class Player:

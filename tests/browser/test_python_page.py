@@ -445,3 +445,57 @@ def test_ten_thousand_captures_leave_no_proxies_behind(
     with closing(sqlite3.connect(collector.folder / "beknown.db")) as store:
         assert store.execute("select count(*) from event").fetchone()[0] >= 500 + CAPTURES
     assert (before[1] > 0) == (setting == "mpy"), "MicroPython's table of proxies has another name"
+
+
+MOVING = """
+import beknown
+from pyscript import document, ffi, window
+
+beknown.init("{key}", api="{api}", bots="count")
+window.addEventListener("popstate", ffi.create_proxy(print))  # beknown's own listening must not spoil the page's
+window.history.pushState(None, "", "/by-python")
+beknown.capture("went_on")
+document.body.setAttribute("data-told", "yes")
+"""
+
+
+@pytest.mark.parametrize("setting", ["mpy", "py"])
+def test_addresses_within_a_document_are_page_views_whoever_goes_there(
+    collector: Collector, site: Site, browser: Browser, setting: str
+) -> None:
+    tags = script(collector, setting, MOVING.format(key=KEY, api=collector.url))
+    page = opened(browser, site.add("/", tags), "data-told")
+    collector.wait_for("$pageview", 2)
+    page.evaluate("history.pushState(null, '', '/pushed')")
+    collector.wait_for("$pageview", 3)
+    page.evaluate("history.replaceState(null, '', '/replaced'); history.replaceState({same: 1}, '')")
+    collector.wait_for("$pageview", 4)
+    page.go_back()
+    collector.wait_for("$pageview", 5)
+    page.wait_for_timeout(300)
+    views = collector.events("$pageview")
+    assert [[view["properties"]["$pathname"], view["properties"].get("navigation_type")] for view in views] == [
+        ["/", None],
+        ["/by-python", "pushState"],
+        ["/pushed", "pushState"],
+        ["/replaced", "replaceState"],
+        ["/by-python", "popstate"],
+    ]
+    collector.wait_for("went_on")
+    assert browser.said == []
+
+
+def test_what_the_page_listens_to_itself_does_not_stop_the_library(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    """MicroPython has one proxy of addEventListener, which a call for the document spoils for the window."""
+    code = f"""
+import beknown
+from pyscript import document, ffi
+document.addEventListener("click", ffi.create_proxy(print))
+beknown.init("{KEY}", api="{collector.url}", bots="count", exceptions=True)
+document.body.setAttribute("data-told", "yes")
+"""
+    opened(browser, site.add("/", script(collector, "mpy", code)), "data-told", 20_000)
+    collector.wait_for("$pageview")
+    assert browser.said == []

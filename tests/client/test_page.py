@@ -30,6 +30,7 @@ class Visit:
         self.beacons = []
         self.said = []
         self.heard = {}
+        self.lifecycle = self
 
     def cookie(self, name):
         return self.cookies.get(name, "")
@@ -64,6 +65,9 @@ class Visit:
 
     def once_seen(self, function):
         function()
+
+    def on_move(self, function):
+        self.heard["popstate"] = lambda event: function("popstate")
 
     def now(self):
         self.at += 1

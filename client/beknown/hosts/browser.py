@@ -1,9 +1,9 @@
 """The browser as the page's own Python sees it (PyScript, Pyodide, JupyterLite): plain Python in, plain Python out.
 
 Rules:
-- Only this file, uncaught.py and foreign.py touch ``js``. Nothing foreign leaves them, and nothing crosses the border
-  but texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every proxy alive until it is
-  destroyed. What is more than a text crosses as JSON, parsed on the other side.
+- Only this file, lifecycle.py, uncaught.py and foreign.py touch ``js``. Nothing foreign leaves them but events, and
+  nothing crosses the border but texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every
+  proxy alive until it is destroyed. What is more than a text crosses as JSON, parsed on the other side.
 - Storage may be blocked, full, or not there at all: every access may raise, and then answers with nothing. On
   MicroPython what JavaScript throws in a call flies past Python's ``except`` into the page: there nothing is called
   that could throw, but in a promise's executor, which keeps it.
@@ -18,6 +18,7 @@ import sys
 import time
 
 from . import uncaught
+from .lifecycle import Lifecycle
 from .objects import exact
 
 TYPE_CHECKING = False
@@ -45,6 +46,7 @@ class Browser:
 
     def __init__(self, window: "Any") -> None:
         self._window = window
+        self.lifecycle = Lifecycle(window, self.say)
         self.has_page = window is not None
         self.in_worker = IN_BROWSER and window is not js  # the page's window is then lent, or out of reach
         # Held, since in PyScript's worker each step to the page is a message and a wait.
@@ -247,19 +249,6 @@ class Browser:
     def say(self, level: str, text: str) -> None:
         """Tell the page's author, in the console (``error`` or ``warn``)."""
         getattr(js.console, level)("[beknown] " + text)
-
-    def listen(self, event: str, function: "Callable[[Any], None]") -> None:
-        """Call a function at each such event of the window, until the page ends. A worker's would come too late, but
-        for ``online``, which its own global has as well."""
-        if self._window is js or (event == "online" and hasattr(js, "addEventListener")):  # a kernel in Node has none
-            js.addEventListener(event, create_proxy(function))
-
-    def once_seen(self, function: "Callable[[], None]") -> None:
-        """Call a function now, or once the page is seen: it may have been opened in the background."""
-        if self._window is js and self._attempt(lambda: self._document.hidden is True):
-            js.addEventListener("visibilitychange", create_proxy(lambda _: function()), js.JSON.parse('{"once": true}'))
-        else:
-            function()
 
     def line(self, key: str, heard: "Callable[[str], None]") -> "Callable[[str], None] | None":
         """Ask the page of this worker for a line (bridge.js): texts that come are ``heard``. Give what sends one."""

@@ -66,13 +66,14 @@ class Page:
         for hook in hooks:
             self.hook(*hook)
         self._attend()
-        browser.once_seen(self._view)
+        life = browser.lifecycle
+        life.once_seen(self._view)
         self._here = browser.where()["url"]
         if self._counts:
-            browser.listen("popstate", self._moved)
-            browser.listen("pageshow", self._shown)
-        browser.listen("pagehide", self._left)
-        browser.listen("online", self._online)
+            life.on_move(self._moved)
+            life.listen("pageshow", self._shown)
+        life.listen("pagehide", self._left)
+        life.listen("online", self._online)
 
     # Calls --------------------------------------------------------------------------------------------------------
 
@@ -101,14 +102,11 @@ class Page:
         if self._counts:
             self.take("pageview", [])
 
-    def _moved(self, event: "Any") -> None:
-        """The visitor has gone back or on to another address of the same document.
-
-        That a script did (history.pushState) would show only by standing in its way, which Python must not.
-        """
+    def _moved(self, how: str) -> None:
+        """The visitor, or a script, has gone to another address of the same document."""
         before, self._here = self._here, self.browser.where()["url"]
         if self._here != before:
-            self.take("pageview", ["popstate", before])
+            self.take("pageview", [how, before])
 
     def _shown(self, event: "Any") -> None:
         if event.persisted:  # back from the browser's cache of pages that were left

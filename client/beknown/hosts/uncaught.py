@@ -13,6 +13,7 @@ import json
 import sys
 
 from ..failure import BEGINNINGS
+from .lifecycle import listen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,22 +60,22 @@ def watch(window: "Any", told: "Callable[[str], None]") -> None:
         if window.Reflect.defineProperty(reason, "beknown", window.JSON.parse(mark)):
             told(text)
 
-    _listen(js, "error", failed)
-    _listen(js, "unhandledrejection", failed)
+    if hasattr(js, "addEventListener"):  # a kernel in Node has none
+        listen(js.globalThis, "error", _walled(failed))
+        listen(js.globalThis, "unhandledrejection", _walled(failed))
     if window is not None and window is not js:
-        _listen(window, "unhandledrejection", handed_on)
+        window.addEventListener("unhandledrejection", _walled(handed_on))
     asyncio.get_event_loop().set_exception_handler(in_task)
 
 
-def _listen(target: "Any", event: str, function: "Callable[[Any], None]") -> None:
+def _walled(function: "Callable[[Any], None]") -> "Any":
     def walled(happened: "Any") -> None:
         try:
             function(happened)
         except Exception:  # a reason that is no error
             pass
 
-    if hasattr(target, "addEventListener"):  # a kernel in Node has none
-        target.addEventListener(event, create_proxy(walled))
+    return create_proxy(walled)
 
 
 def traceback_of(error: BaseException) -> str:
