@@ -132,6 +132,42 @@ def test_a_no_that_is_taken_back_counts_the_page_only_where_it_was_not_counted()
     assert names_of(visit) == ["$pageview"]
 
 
+class Prerendered(Visit):
+    """A page that nobody sees before ``show``."""
+
+    def __init__(self):
+        Visit.__init__(self)
+        self.later = []
+
+    def is_prerendered(self):
+        return self.later is not None
+
+    def once_shown(self, function):
+        self.later.append(function)
+
+    once_seen = once_shown
+
+    def show(self):
+        later, self.later = self.later, None
+        for function in later:
+            function()
+        self.settle()
+
+
+def test_what_is_chosen_while_a_page_is_only_prerendered_counts_once_it_is_shown():
+    for choices, consent in (([], "granted"), (["opt_in", "opt_out"], "denied"), (["opt_out", "opt_in"], "granted")):
+        visit = Prerendered()
+        python = library(visit)
+        python.capture("early")
+        for choice in choices:
+            getattr(python, choice)()
+        visit.settle()
+        assert (visit.sent, visit.cookies, visit.disk, python.consent()) == ([], {}, {}, "pending")
+        visit.show()
+        assert python.consent() == consent
+        assert names_of(visit) == ([] if consent == "denied" else ["early", "$pageview"])
+
+
 def test_a_signal_of_the_browser_is_counted_without_an_id():
     class Signalling(Visit):
         def facts(self):

@@ -19,7 +19,7 @@ from .. import permission, persistence, wire
 from ..newcomer import consented, newcomer
 from ..tracker import Tracker
 from .hooks import OF_THE_TAG, Hooks
-from .journal import Journal
+from .journal import ADOPTED_AFTER, Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Page:
         self._facts = browser.facts()
         self.mode = ""  # of consent, as it was acted upon
         self.tracker: "Tracker | None" = None  # only while calls may run
-        self.tab = ""
+        self.tab = self.journal.new_id()
+        self._wish: "Callable[[], None] | None" = None  # what was chosen while the page was only prerendered
         self._waiting: "list[tuple[str, str]]" = []  # (call id, journal entry) of calls that consent may let run
         self._missed = False  # a no has kept a page view from being counted: a yes on the same page counts it
         self._sending = False
@@ -67,6 +68,7 @@ class Page:
             self.hook(*hook)
         self._attend()
         life = browser.lifecycle
+        life.once_shown(self._attend)
         life.once_seen(self._view)
         self._here = browser.where()["url"]
         if self._counts:
@@ -74,6 +76,8 @@ class Page:
             life.listen("pageshow", self._shown)
         life.listen("pagehide", self._left)
         life.listen("online", self._online)
+        if browser.has_page:  # a kernel in Node would be held
+            browser.spawn(self._look_again)
 
     # Calls --------------------------------------------------------------------------------------------------------
 
@@ -123,16 +127,25 @@ class Page:
         self.tracker.take(id, text)
         self._carry_out()
 
+    async def _look_again(self) -> None:
+        """Adopt once more: what was too young to be another tab's past is that now."""
+        await self.browser.sleep(ADOPTED_AFTER / 1000 + 1)
+        if self._attend() is not None:
+            self._adopt()
+
     def _adopt(self) -> None:
         """Run what earlier pages left."""
         for id in self.journal.adopt(self.tab):
             self._run(id, self.journal.text(id))
         self._deliver()
 
-    # Consent ------------------------------------------------------------------------------------------------------
+    # Consent, and who it is ---------------------------------------------------------------------------------------
 
     def opt_in(self) -> None:
         """The visitor says yes: what waited is run."""
+        if self.browser.lifecycle.is_prerendered():
+            self._wish = self.opt_in
+            return
         if self.mode == permission.COOKIELESS:
             self._forget()
             self.mode = ""
@@ -143,6 +156,9 @@ class Page:
 
     def opt_out(self) -> None:
         """The visitor says no: they are forgotten here, and nothing is sent from now on."""
+        if self.browser.lifecycle.is_prerendered():
+            self._wish = self.opt_out
+            return
         self._forget()
         self.browser.area = persistence.area(self.options)
         self.browser.set_cookie(self.name, wire.DENIED, self.options.get("cookieDomain", ""))
@@ -152,7 +168,13 @@ class Page:
     def consent(self) -> str:
         """Give what holds now."""
         self._attend()
-        return self.mode
+        return self.mode or permission.PENDING
+
+    def identity(self) -> "dict[str, Any]":
+        """Give ``distinct_id device session`` and more as the cookie has them; empty while nobody may be known."""
+        if self.tracker is None or self.mode != permission.GRANTED:
+            return {"distinct_id": "", "device": "", "session": ""}
+        return wire.unpack_cookie(self.tracker.state.cookie())
 
     def hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
         """Take a function of the page's: before_send(function), on(name, function)."""
@@ -163,6 +185,11 @@ class Page:
 
     def _attend(self) -> "Tracker | None":
         """Act upon a choice, also one made in another tab or on another subdomain; give the tracker where calls run."""
+        if self.browser.lifecycle.is_prerendered():
+            return None  # nobody may ever see it: as long as that, nothing is stored or sent
+        if self._wish:
+            wish, self._wish = self._wish, None
+            wish()
         mode = permission.mode(self._identity(), self._facts, self.options)
         kept = self.name + ".kept"  # the server's copy (cookie.py); an answer on its way may have set it once more
         if mode != permission.GRANTED and self.browser.cookie(kept):
@@ -171,6 +198,8 @@ class Page:
             return self.tracker
         self.mode, self.tracker = mode, None
         self.browser.area = persistence.area(self.options)
+        if mode != permission.GRANTED:
+            self.browser.pass_on(self.name + "~tab", "")
         if mode == permission.DENIED:
             self.journal.remove(self.journal.calls())
             self._waiting = []
@@ -179,8 +208,8 @@ class Page:
             self.browser.area = ""
         if not permission.is_live(mode):
             return None
-        fresh = self.tab or self.journal.new_id()
-        self.tab = self.browser.tab(self.name + "~tab", fresh) if self.browser.area else fresh
+        if self.browser.area:
+            self.tab = self.browser.tab(self.name + "~tab", self.tab)
         if not self._identity():
             self._store(*newcomer(self.journal.new_id()))
         facts = dict(self._facts, consent=mode, posthog=self._posthog())
@@ -206,7 +235,6 @@ class Page:
         for name in list(self.browser.names()):
             if name.partition("~")[0] == self.name:
                 self.browser.remove(name)
-        self.browser.pass_on(self.name + "~tab", "")
         self.browser.set_cookie(self.name, "", self.options.get("cookieDomain", ""))
 
     # Storage ------------------------------------------------------------------------------------------------------
@@ -296,9 +324,9 @@ class Page:
         """The page is being left: what the server does not have yet goes by a request that outlives the page."""
         if self._counts:
             self.take("pageleave", [])
-        self.browser.pass_on(self.name + "~tab", self.tab)
         tracker = self._attend()
         if tracker is not None:
+            self.browser.pass_on(self.name + "~tab", self.tab)
             calls = self.journal.calls()
             while calls and not self.browser.beacon(self.api + "/run", self._visit(calls, tracker)):
                 calls = calls[: len(calls) // 2]  # the oldest go; the journal keeps the rest for the next page
@@ -320,11 +348,3 @@ class Page:
         if self.tracker is not None:
             self.tracker.retry_now()
         self._deliver()
-
-    # Who it is ----------------------------------------------------------------------------------------------------
-
-    def identity(self) -> "dict[str, Any]":
-        """Give ``distinct_id device session`` and more as the cookie has them; empty while nobody may be known."""
-        if self.tracker is None or self.mode != permission.GRANTED:
-            return {"distinct_id": "", "device": "", "session": ""}
-        return wire.unpack_cookie(self.tracker.state.cookie())
