@@ -31,7 +31,9 @@ beknown.init("{key}", {init})
 anonymous = beknown.get_distinct_id()
 proxies = {{"object": window.JSON.parse('{{"a": [1, 2.5, "x"]}}'), "function": window.Object}}
 values = {{"big": 2**40, "nan": float("nan"), "set": {{1}}}}
-beknown.capture("values", values | {{"proxies": proxies["object"], "f": proxies["function"]}})
+hidden = {{"f": proxies["function"], "error": window.Error.new("x"), "empty": window.JSON.parse("{{}}")}}
+values["date"] = window.Date.new(0)
+beknown.capture("values", values | {{"proxies": proxies["object"]}} | hidden)
 beknown.identify("ada", {{"plan": "pro"}})
 beknown.capture("after")
 await beknown.flush()
@@ -65,7 +67,8 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
     found = values["properties"]
     assert [found["big"], found["nan"], found["set"]] == [2**40, None, [1]]
     assert found["proxies"] == {"a": [1, 2.5, "x"]}
-    assert "f" not in found
+    assert [found["date"], found["empty"]] == ["1970-01-01T00:00:00.000Z", {}]
+    assert not {"f", "error"} & set(found)
     assert values["distinct_id"] == claim["properties"]["$anon_distinct_id"] == anonymous
     assert after["properties"]["$session_id"] == session
     assert after["properties"]["$current_url"] == url
@@ -73,7 +76,9 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
     cookie = page.evaluate("document.cookie")
     assert f"bk_{KEY}=1." in cookie
     assert cookie.endswith(".ada")
-    assert [text for text in browser.said if "properties.f" not in text] == []
+    (function, error) = browser.said
+    assert "properties.f is a " in function
+    assert "properties.error is a JavaScript Error" in error
 
     outcomes = json.loads(page.get_attribute("body", "data-suite") or "")["test_conformance"]
     assert len(outcomes) > len(CASES)

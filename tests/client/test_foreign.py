@@ -44,6 +44,24 @@ def test_what_json_would_show_nothing_of_is_refused_by_its_name():
     assert "JavaScript Function" in refusal(js.Object)
 
 
+def test_what_hides_all_it_holds_is_refused_by_its_class():
+    if not foreign.IN_BROWSER:
+        return
+    made = js.Function.new("name", "return name ? new (class Account { #x = 1 })() : new (class { #x = 1 })()")
+    assert "properties.x is a JavaScript Account" in refusal(made("x"))
+    assert "properties.x.0 is a JavaScript object that hides all" in refusal(js.Array.of(made("")))
+    assert foreign.plain(js.JSON.parse("{}"), "x") == {}
+
+
+def test_what_is_too_large_is_refused_before_it_is_gone_through():
+    if not foreign.IN_BROWSER:
+        return
+    for value in (js.Array.new(10**8), js.Array.of(js.Array.new(6000), js.Array.new(6000))):
+        assert "too large" in refusal(value)
+    names = js.JSON.parse(foreign.json.dumps({str(n): n for n in range(10001)}))
+    assert "too large" in refusal(names)
+
+
 def test_what_json_would_fail_at_is_refused_before_it_throws():
     """What JavaScript throws goes through MicroPython's ``try``."""
     if not foreign.IN_BROWSER:

@@ -545,6 +545,26 @@ def generated():
     yield 1
 
 
+class Frame:
+    """What pandas and numpy have, of ``rows`` x 3."""
+
+    def __init__(self, rows=2):
+        self.rows = rows
+        self.size = 3 * rows
+
+    def tolist(self):
+        assert self.size < 100, "gone through"
+        return f"{self.rows} x 3"
+
+
+class Endless:
+    def __len__(self):
+        return 10**6
+
+    def __iter__(self):
+        raise AssertionError("gone through")
+
+
 TABLE = [
     (Member(), "red"),
     (Decimal(), 12.5),
@@ -552,6 +572,7 @@ TABLE = [
     (Path(), "/data"),
     (Record(), {"a": 1, "b": [2, "red"]}),
     (Tally(), {"x": 2}),
+    (Frame(), "2 x 3"),
     (b"caf\xc3\xa9", "caf\u00e9"),
     (bytearray(b"x"), "x"),
     (frozenset([5]), [5]),
@@ -593,6 +614,7 @@ class Anything:
 
 
 REFUSED = [b"\xff\xfe", generated(), object(), generated, Member, 1j, 10**5000, Anything()]
+REFUSED += [Frame(10**6), Endless(), range(10**8)]
 REFUSED += [Failing(way) for way in ("items", "tolist", "isoformat", "total_seconds", "model_dump")]
 
 
@@ -608,6 +630,7 @@ def test_every_runtime_converts_and_refuses_python_objects_alike():
         assert type(found[str(n)]) is type(expected), (n, value)
     assert [n for n in range(len(REFUSED)) if str(n) in refused] == []
     assert len(visit.said) == len(REFUSED)
+    assert [text for text in visit.said if "gone through" in text] == []
 
 
 def test_of_a_persons_properties_the_usable_part_is_kept_and_a_bag_that_is_none_costs_no_call():

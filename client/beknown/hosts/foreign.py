@@ -77,13 +77,19 @@ def plainer(value: "Any", where: str) -> "Any":
 def _read(value: "Any", where: str) -> "Any":
     if _kind(value) == "BigInt":
         return int(str(js.String(value)))
-    _look(value, where, values.MAX_DEPTH)
+    _look(value, where, values.MAX_DEPTH, [values.MAX_ITEMS])
     return json.loads(js.JSON.stringify(value))
 
 
-def _look(value: "Any", where: str, depth: int) -> None:
-    """Refuse what JSON would show nothing of, or fail at."""
+def _look(value: "Any", where: str, depth: int, budget: "list[int]") -> None:
+    """Refuse what JSON would show nothing of, or fail at; and what is too large, before it is gone through."""
     kind = _kind(value)
+    if kind == "Array":
+        _spend(budget, js.Reflect.get(value, "length"), where)
+    names: "Any" = js.Object.keys(value) if kind in ("Object", "Array") else []
+    if kind == "Object":
+        _spend(budget, names.length, where)
+        kind = kind if names.length else _class(value)
     if kind in WHOLE:
         return
     if kind not in ("Object", "Array") or depth < 0:
@@ -91,13 +97,25 @@ def _look(value: "Any", where: str, depth: int) -> None:
         raise BadValue(
             f"{where} is {what}, which cannot be sent; left out. Pass text, a number, an object or an array."
         )
-    names = js.Object.keys(value)
     for place in range(names.length):
         inner = js.Reflect.get(value, names[place])
         if isinstance(inner, JsProxy) or type(inner).__name__ == "JsBigInt":
-            _look(inner, f"{where}.{names[place]}", depth - 1)
+            _look(inner, f"{where}.{names[place]}", depth - 1, budget)
+
+
+def _spend(budget: "list[int]", items: int, where: str) -> None:
+    budget[0] -= items
+    if budget[0] < 0:
+        raise BadValue(f"{where} is too large (over {values.MAX_ITEMS} values); left out.")
 
 
 def _kind(value: "Any") -> str:
     """Give what JavaScript calls a value: ``[object Map]`` is a Map."""
     return str(js.Object.prototype.toString.call(value))[8:-1]
+
+
+def _class(value: "Any") -> str:
+    """Give the class of what shows nothing: "Object" of what has none. A class may hide all; to a worker, errors and
+    dates of the page's look like that."""
+    maker = js.Reflect.get(value, "constructor")
+    return str(js.Reflect.get(maker, "name") or "object that hides all") if isinstance(maker, JsProxy) else "Object"

@@ -19,7 +19,7 @@ Rules:
 """
 
 from ..errors import BadValue
-from ..values import unknown
+from ..values import MAX_ITEMS, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def plain_form(value: "Any", where: str) -> "Any":
         return {name: getattr(value, name) for name, field in value.__dataclass_fields__.items() if _is_kept(field)}
     if hasattr(value, "model_dump"):
         return value.model_dump()
+    _measure(value, where)
     if any(hasattr(value, name) for name in SAYING + ONCE):
         return unknown(value, where)
     try:
@@ -69,6 +70,18 @@ def exact(value: "Any", where: str = "value") -> "Any":
     if abs(value) >= MAX_INT:
         raise BadValue(f"{where} is a number of more than 308 digits; left out.")
     return str(value)
+
+
+def _measure(value: "Any", where: str) -> None:
+    """Refuse what is too large before it is gone through. ``size`` is numpy's and pandas' count over all dimensions."""
+    size = getattr(value, "size", None)
+    if not isinstance(size, int):
+        try:
+            size = len(value)
+        except TypeError:
+            return
+    if size > MAX_ITEMS:
+        raise BadValue(f"{where} is too large (over {MAX_ITEMS} values); left out.")
 
 
 def _is_kept(field: "Any") -> bool:
