@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from . import conftest, test_leaving, test_tabs, test_visitor
+from . import conftest, test_consent, test_leaving, test_page_options, test_policies, test_tabs, test_visitor
 from .conftest import Browser, Collector, Site, tag, until
 from .pyscript import SLOW
 
@@ -72,6 +72,9 @@ THE_SAME: list[tuple[Callable[..., None], dict[str, str]]] = [
     (test_leaving.test_identify_and_a_full_page_navigation_lose_nothing, {"first": "page", "moment": "started"}),
     (test_leaving.test_a_burst_of_captures_leaves_in_order_and_once, {}),
     (test_tabs.test_a_log_in_and_a_log_out_in_one_tab_are_followed_by_the_other_before_its_next_event, {}),
+    (test_policies.test_a_strict_policy_that_names_the_collector_is_enough, {"more": ""}),
+    (test_consent.test_pending_stores_and_sends_nothing_and_a_yes_replays_what_waited, {}),
+    (test_page_options.test_the_pages_functions_edit_drop_and_hear_every_event, {"first": "page"}),
 ]
 
 
