@@ -21,7 +21,7 @@ ORDER = {
         "channel request speaker backend integrations __init__"
     ),
     CLIENT / "hosts": (
-        "worker objects foreign settings lifecycle uncaught browser spans hooks journal page tag bridge library "
+        "worker objects foreign arguments settings lifecycle uncaught browser spans hooks journal page tag bridge library "
         "__init__"
     ),
     SERVER / "store": (

@@ -13,10 +13,10 @@ Rules:
 
 import sys
 
-from .. import failure, values
-from ..errors import BadCall, BadValue
+from .. import failure
+from ..errors import BadCall
+from . import arguments, settings
 from . import browser as _browser
-from . import foreign, settings
 from .bridge import Bridge
 from .page import Page
 from .spans import Scope, named, scoped, timed
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
     from .browser import Browser
 
     Bag = dict[str, Any]
-
-
-# What a complaint calls each argument of a call, as the tracker does; of others, the call's name
-LABELS = {
-    "capture": ["event", "properties", "options"],
-    "identify": ["distinct_id", "set", "set_once", "proof"],
-    "set_person_properties": ["set", "set_once"],
-    "group": ["type", "key", "group properties"],
-}
-BAGS = "properties/set/set_once/group properties/options.$set/options.$set_once".split("/")  # and of register*()
 
 
 class Library:
@@ -114,9 +104,9 @@ class Library:
         """Capture an event: the caller's properties win over what we have to say about it, that over the scope's."""
 
         def take(brain: "Any") -> None:
-            below = self._bag("properties", scoped(self._scopes) | about)
-            own = self._bag("properties", properties)
-            brain.take("capture", [foreign.plain(event, "event"), below | own, self._plain("options", options)])
+            below = arguments.bag("properties", scoped(self._scopes) | about, self._warn)
+            name, own, wanted = arguments.plain("capture", [event, properties, options], self._warn)
+            brain.take("capture", [name, below | own, wanted])
 
         self._do("capture", take)
 
@@ -198,11 +188,7 @@ class Library:
             self._do(method, lambda brain: brain.hook(method, names, function))
 
     def _call(self, name: str, *args: "Any") -> None:
-        def take(brain: "Any") -> None:
-            labels = LABELS.get(name, [name + "()"])
-            brain.take(name, [self._plain(labels[min(n, len(labels) - 1)], arg) for n, arg in enumerate(args)])
-
-        self._do(name, take)
+        self._do(name, lambda brain: brain.take(name, arguments.plain(name, list(args), self._warn)))
 
     def _do(self, name: str, action: "Callable[[Any], None]") -> None:
         if self._brain is None or self._browser is None:
@@ -215,32 +201,14 @@ class Library:
         except Exception as surprise:  # the wall: whatever happens in here, the page goes on
             self._browser.say("error", f"{name}() failed and was dropped: {surprise!r}")
 
-    def _plain(self, label: str, arg: "Any") -> "Any":
-        """Give an argument as JSON can hold it; of a bag of properties, the usable part."""
-        if label in BAGS or label.startswith("register"):
-            return self._bag(label, arg)
-        if label == "options" and not isinstance(arg, (str, int, float)):
-            return self._bag(label, arg, lambda value, where: self._plain(where, value))
-        return foreign.plain(arg, label)
-
-    def _bag(self, label: str, arg: "Any", convert: "Callable[[Any, str], Any]" = foreign.plain) -> "Bag":
-        """Give the usable part of a bag of properties, a mapping or an object of JavaScript's; say what is not."""
-        try:
-            if arg is not None and not isinstance(arg, (dict, str, int, float)):
-                arg = foreign.plainer(arg, label)
-            kept, complaints = values.plain_properties(arg, label, convert)
-        except BadValue as refusal:  # costs the bag, never its call
-            kept, complaints = {}, [str(refusal)]
-        for complaint in complaints:
-            assert self._browser is not None, "init() has found one"
-            self._browser.say("warn", complaint)
-        return kept
-
     def _complain(self, name: str) -> None:
         """Say once that init() is missing."""
         if not self._has_complained:
             self._has_complained = True
             self._say("error", f"beknown.{name}() came before beknown.init(key, api=...); such calls do nothing.")
+
+    def _warn(self, text: str) -> None:
+        self._say("warn", text)
 
     def _say(self, level: str, text: str) -> None:
         """Tell the page's author, also before init() and outside a browser."""
