@@ -908,6 +908,94 @@ def test_what_is_hooked_before_init_sees_the_first_page_view():
     assert seen == visit.sent
 
 
+def edited(event):
+    return dict(event, properties=dict(event["properties"], edited=event["properties"].get("edited", 0) + 1))
+
+
+def test_a_workers_functions_see_every_event_once_where_no_page_answers():
+    for has_bridge, answer in ((False, None), (True, None), (True, '{"none": 1}')):
+        for is_early in (True, False):
+            visit = Visit(has_page=False, has_bridge=has_bridge)
+            python = Library(lambda visit=visit: visit)
+            seen = []
+            if not is_early:
+                python.init(KEY, api="https://t.example.com")
+            python.before_send(edited)
+            python.on("capture", seen.append)
+            if is_early:
+                python.init(KEY, api="https://t.example.com")
+            python.capture("a")
+            if answer:
+                visit.heard_from_page(answer)
+            visit.settle()
+            python.capture("b")
+            visit.settle()
+            assert names_of(visit) == ["a", "b"]
+            assert [event["properties"]["edited"] for event in visit.sent] == [1, 1]
+            assert seen == visit.sent
+            assert ["neither cookies" in visit.said[0], len(visit.said)] == [True, 1]
+
+
+def test_that_a_workers_functions_do_not_reach_the_pages_tag_is_said_once_it_is_known():
+    visit = Visit(has_page=False, has_bridge=True)
+    python = Library(lambda: visit)
+    python.before_send(edited)
+    python.init(KEY)
+    python.on("capture", edited)
+    assert visit.said == []
+    for _ in range(2):
+        visit.heard_from_page('{"who": ["anon", "device", "session"]}')
+    python.before_send(edited)
+    assert [text.partition("() cannot reach the page's tag")[0].split(" ")[-1] for text in visit.said] == [
+        "before_send", "on", "before_send",
+    ]  # fmt: skip
+
+
+def test_a_workers_choice_of_consent_waits_for_the_answer_and_holds_without_one():
+    visit = Visit(has_page=False, has_bridge=True)
+    python = library(visit)
+    python.capture("before")
+    python.opt_out()
+    python.capture("after")
+    visit.settle()
+    assert (visit.sent, python.consent()) == ([], "denied")
+    python.opt_in()
+    python.capture("again")
+    visit.settle()
+    assert names_of(visit) == ["again"]
+    bridged = Visit(has_page=False, has_bridge=True)
+    library(bridged).opt_out()
+    bridged.heard_from_page('{"who": ["anon", "device", "session"]}')
+    assert [json.loads(text)["call"][0] for text in bridged.told_page] == ["opt_out"]
+
+
+def test_what_is_no_hook_is_explained_also_before_init_and_costs_nothing_else():
+    for has_page in (True, False):
+        visit = Visit(has_page=has_page)
+        python = Library(lambda visit=visit: visit)
+        python.before_send("x")
+        python.on("click", edited)
+        python.init(KEY, api="https://t.example.com", pageviews="off")
+        python.capture("a")
+        visit.settle()
+        assert names_of(visit) == ["a"]
+        assert "before_send() needs a function" in visit.said[0]
+        assert "on() tells of" in visit.said[1]
+
+
+def test_what_on_gives_ends_it():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    first, second = [], []
+    end = python.on("identify", first.append)
+    python.on("identify", second.append)
+    python.identify("ada")
+    end()
+    end()
+    python.identify("bob")
+    assert [first, second] == [["ada"], ["ada", "bob"]]
+
+
 def test_every_public_name_is_the_librarys():
     for name in beknown.__all__:
         assert callable(getattr(beknown, name))

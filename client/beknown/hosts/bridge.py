@@ -2,8 +2,8 @@
 
 Rules:
 - static/bridge.js is the other end, and says what goes over the line.
-- Whether the page has it shows only when it answers. Until then calls wait here, in order; without an answer, memory
-  keeps a visitor of our own until the worker ends, and the console says so.
+- Whether the page has it shows only when it answers. Until then calls and the worker's own functions wait here, in
+  order; without an answer, memory keeps a visitor of our own until the worker ends, and the console says so.
 """
 
 import json
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .browser import Browser
+    from .hooks import Hook
 
 PATIENCE = 3.0  # s; the page answers within milliseconds, unless its thread is busy
 LONGEST = 10.0  # s; a tag's script that is not there by then is blocked
 NAP = 0.05  # s
 NOBODY = ["", "", ""]
+CHOICES = ("opt_in", "opt_out")
 ALONE = (
     "This worker sees neither cookies nor localStorage: the visitor is new whenever it starts. Put the tag and "
     "bridge.js on the page (`beknown snippet --pyscript` prints them), or serve it with COOP and COEP headers."
@@ -36,9 +38,12 @@ NO_ADDRESS = (
 class Bridge:
     """The page's tag, by way of messages; or, where there is none, a page of our own without storage."""
 
-    def __init__(self, browser: "Browser", key: str, alone: "Callable[[], Page] | None") -> None:
+    def __init__(
+        self, browser: "Browser", key: str, alone: "Callable[[list[Hook]], Page] | None", hooks: "list[Hook]"
+    ) -> None:
         self.browser = browser
         self._alone = alone
+        self._hooks = list(hooks)  # until it is known whether they can be used
         self._page: "Page | None" = None  # our own, once it is known that nobody answers
         self._is_over = False  # nobody answers, and ``alone`` is None: without an address there is no page of our own
         self._who = NOBODY
@@ -62,12 +67,14 @@ class Bridge:
         self._who = message.get("who", self._who)
         self._flushed = message.get("flushed", self._flushed)
         self._has_answer = True
+        for method, _, _ in self._hooks:
+            self.browser.say("error", OUT_OF_REACH.format(method))
+        self._hooks = []
         self._hand_over()
 
     def _hand_over(self) -> None:
         while self._waiting:
-            name, args = self._waiting.pop(0)
-            self.take(name, args)
+            self.take(*self._waiting.pop(0))
 
     def _give_up(self) -> None:
         if self._alone is None:
@@ -75,7 +82,7 @@ class Bridge:
             self.browser.say("error", NO_ADDRESS)
             return
         self.browser.say("warn", ALONE)
-        self._page = self._alone()
+        self._page = self._alone(self._hooks)
         self._hand_over()
 
     def _is_known(self) -> bool:
@@ -101,7 +108,9 @@ class Bridge:
 
     def take(self, name: str, args: "list[Any]") -> None:
         """Hand a call over, now or when it is known to whom."""
-        if self._page is not None:
+        if self._page is not None and name in CHOICES:
+            getattr(self._page, name)()
+        elif self._page is not None:
             self._page.take(name, args)
         elif self._has_answer:
             self._post({"call": [name, args, int(self.browser.now())]})
@@ -110,17 +119,11 @@ class Bridge:
 
     def opt_in(self) -> None:
         """The visitor says yes."""
-        self._choose("opt_in")
+        self.take("opt_in", [])
 
     def opt_out(self) -> None:
         """The visitor says no."""
-        self._choose("opt_out")
-
-    def _choose(self, name: str) -> None:
-        if self._page is not None:
-            getattr(self._page, name)()
-        else:
-            self.take(name, [])
+        self.take("opt_out", [])
 
     def consent(self) -> str:
         """Give what holds now; "" where only the page's tag knows."""
@@ -128,9 +131,12 @@ class Bridge:
 
     def hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
         """Take a function, where this worker is on its own: the page's tag could not wait for an answer from here."""
-        if self._page is None:
+        if self._page is not None:
+            self._page.hook(method, names, function)
+        elif self._has_answer:
             raise BadCall(OUT_OF_REACH.format(method))
-        self._page.hook(method, names, function)
+        else:
+            self._hooks.append((method, names, function))
 
     def identity(self) -> "dict[str, Any]":
         """Give ``distinct_id device session`` as the page told last; empty texts before it did."""

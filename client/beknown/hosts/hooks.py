@@ -15,12 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    Hook = tuple[str, list[str], Callable[[Any], Any]]  # the call, what it names, the page's function
+
 # The tracker speaks to the author of a tag; a page of Python alone has none.
 OF_THE_TAG = (
     ("data-key in the beknown tag", "the key in beknown.init()"),
     ("data-api, or where beknown.js comes from", "api in beknown.init()"),
 )
 TOLD = ("capture", "identify", "reset", "session", "error")
+
+
+def check(method: str, names: "list[str]", function: "Any") -> None:
+    """Raise BadCall, in words for the page's author, where before_send() or on() was given what it cannot call."""
+    if method == "on" and names[0] not in TOLD:
+        raise BadCall(f"on() tells of {', '.join(TOLD)}, not of {names[0]!r}.")
+    if not callable(function):
+        raise BadCall(f"{method}() needs a function, not {function!r}.")
 
 
 class Hooks:
@@ -36,13 +46,11 @@ class Hooks:
 
     def edit_with(self, edit: "Callable[[Any], Any]") -> None:
         """Let a function see each event before it leaves: what it gives is sent, None drops the event."""
-        self._edits.append(_checked(edit, "before_send()"))
+        self._edits.append(edit)
 
     def tell(self, what: str, told: "Callable[[Any], Any]") -> None:
         """Call a function with each thing of a kind."""
-        if what not in TOLD:
-            raise BadCall(f"on() tells of {', '.join(TOLD)}, not of {what!r}.")
-        self._told.append((what, _checked(told, "on()")))
+        self._told.append((what, told))
 
     def heard(self, what: str, detail: "Any") -> None:
         """Tell whoever listens."""
@@ -77,9 +85,3 @@ class Hooks:
         except Exception as error:  # whatever the page's function does, the page goes on
             self._say("error", f'before_send() failed and the event "{name}" was dropped: {error!r}')
             return None
-
-
-def _checked(function: "Any", call: str) -> "Callable[[Any], Any]":
-    if not callable(function):
-        raise BadCall(f"{call} needs a function, not {function!r}.")
-    return function  # type: ignore[no-any-return]

@@ -18,6 +18,7 @@ from ..errors import BadCall
 from . import arguments, settings
 from . import browser as _browser
 from .bridge import Bridge
+from .hooks import check
 from .page import Page
 from .spans import Scope, named, scoped, timed
 from .tag import Tag
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .browser import Browser
+    from .hooks import Hook
 
     Bag = dict[str, Any]
 
@@ -42,7 +44,7 @@ class Library:
         self._scopes: "list[tuple[Any, Bag]]" = []  # (task, properties), outermost first
         self._has_complained = False
         self._begun = ("", "")  # key and api of init()
-        self._early: "list[tuple[str, list[str], Callable[[Any], Any]]]" = []  # what hook() takes, before init()
+        self._early: "list[Hook]" = []  # before init()
 
     # Beginning ----------------------------------------------------------------------------------------------------
 
@@ -71,20 +73,24 @@ class Library:
         self._browser, self._begun = found, (key, api)
         if script is not None:
             self._brain = Tag(found, script)
+            for method, names, function in self._early:
+                self._hook(method, names, function, function)
         else:
-            for name in sorted(set(options) - set(settings.KNOWN)):
-                found.say("warn", f"init(): {name} does nothing on a page that only Python measures; the tag has it.")
-            given = settings.attributes(options)
-
-            def page() -> Page:
-                return Page(found, key, api.rstrip("/"), given, self._early)
-
-            self._brain = page() if found.has_page else Bridge(found, key, page if api else None)
-        if not found.has_page or script is not None:
-            for early in self._early:
-                self._hook(*early)
+            self._brain = self._without_tag(found, options)
         if exceptions:
             self._watch(found)
+
+    def _without_tag(self, found: "Browser", options: "Bag") -> "Page | Bridge":
+        """Give the brain where no tag is to be seen: our own, or the page's tag by way of bridge.js."""
+        for name in sorted(set(options) - set(settings.KNOWN)):
+            found.say("warn", f"init(): {name} does nothing on a page that only Python measures; the tag has it.")
+        given = settings.attributes(options)
+        key, api = self._begun
+
+        def page(hooks: "list[Hook]") -> Page:
+            return Page(found, key, api.rstrip("/"), given, hooks)
+
+        return page(self._early) if found.has_page else Bridge(found, key, page if api else None, self._early)
 
     def _begin_again(self, key: str, api: str) -> None:
         was_key, was_api = self._begun
@@ -174,32 +180,43 @@ class Library:
 
     def before_send(self, edit: "Callable[[Any], Any]") -> None:
         """Let a function see each event before it leaves: what it gives is sent, None or an exception drops it."""
-        self._hook("before_send", [], edit)
+        self._hook("before_send", [], edit, edit)
 
-    def on(self, what: str, told: "Callable[[Any], Any]") -> None:
-        """Be told of ``capture`` (the event), ``identify``, ``reset`` (the distinct id), ``session``, ``error``."""
-        self._hook("on", [what], told)
+    def on(self, what: str, told: "Callable[[Any], Any]") -> "Callable[[], None]":
+        """Be told of ``capture`` (the event), ``identify``, ``reset`` (the distinct id), ``session``, ``error``; gives
+        a function that ends it."""
+        live = [told]
+        self._hook("on", [what], told, lambda detail: [each(detail) for each in live])
+        return live.clear
 
-    def _hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
+    def _hook(self, method: str, names: "list[str]", given: "Any", function: "Callable[[Any], Any]") -> None:
         """Take a function of the page's; before ``init`` it waits, so that it sees the first page view."""
-        if self._brain is None:
-            self._early.append((method, names, function))
-        else:
-            self._do(method, lambda brain: brain.hook(method, names, function))
+
+        def take() -> None:
+            check(method, names, given)
+            if self._brain is None:
+                self._early.append((method, names, function))
+            else:
+                self._brain.hook(method, names, function)
+
+        self._walled(method, take)
 
     def _call(self, name: str, *args: "Any") -> None:
         self._do(name, lambda brain: brain.take(name, arguments.plain(name, list(args), self._warn)))
 
     def _do(self, name: str, action: "Callable[[Any], None]") -> None:
-        if self._brain is None or self._browser is None:
+        if self._brain is None:
             self._complain(name)
-            return
+        else:
+            self._walled(name, lambda: action(self._brain))
+
+    def _walled(self, name: str, action: "Callable[[], None]") -> None:
         try:
-            action(self._brain)
+            action()
         except BadCall as refusal:
-            self._browser.say("error", f"{name}(): {refusal}")
+            self._say("error", f"{name}(): {refusal}")
         except Exception as surprise:  # the wall: whatever happens in here, the page goes on
-            self._browser.say("error", f"{name}() failed and was dropped: {surprise!r}")
+            self._say("error", f"{name}() failed and was dropped: {surprise!r}")
 
     def _complain(self, name: str) -> None:
         """Say once that init() is missing."""

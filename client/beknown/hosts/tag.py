@@ -57,8 +57,6 @@ class Tag:
 
     def hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
         """Hand a function of the page's over, now or when the tag has loaded."""
-        if not callable(function):
-            raise BadCall(f"{method}() needs a function, not {function!r}.")
         if method == "before_send" and self.browser.in_worker:  # the tag would be given a promise, and drop the event
             raise BadCall(OUT_OF_REACH.format(method))
         tag = self._loaded()
