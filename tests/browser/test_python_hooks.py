@@ -11,13 +11,17 @@ HOOKED = """
 import beknown
 from pyscript import document
 
+class When:
+    def isoformat(self):
+        return "2026-11-29"
+
 told = []
 beknown.init("{key}")
 beknown.before_send(lambda event: None if event["event"] == "secret" else dict(
-    event, properties=dict(event["properties"], edited=2**40, ids=[1234567890123456789])
+    event, properties=dict(event["properties"], edited=2**40, ids=[1234567890123456789], on=When(), f=len)
 ))
 beknown.on("capture", lambda event: told.append(event["event"]))
-beknown.on("identify", told.append)
+beknown.on("identify", lambda id: told.append(id) or told)
 await beknown.ready()
 beknown.capture("seen", {{"rows": [1, 2.5]}})
 beknown.capture("secret")
@@ -36,9 +40,10 @@ def test_the_tag_asks_the_pages_python_and_tells_it(
     (seen,) = collector.wait_for("seen")
     found = seen["properties"]
     assert [found["edited"], found["ids"], found["rows"]] == [2**40, ["1234567890123456789"], [1, 2.5]]
+    assert [found["on"], "f" in found] == ["2026-11-29", False]
     assert collector.events("secret") == []
     assert sorted((page.get_attribute("body", "data-told") or "").split(",")) == ["ada", "seen"]
-    assert browser.listen() == []
+    assert [text for text in browser.listen() if "before_send().properties.f" not in text] == []
 
 
 @pytest.mark.parametrize("setting", ["mpy worker", "py worker"])

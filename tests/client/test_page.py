@@ -996,6 +996,30 @@ def test_what_on_gives_ends_it():
     assert [first, second] == [["ada"], ["ada", "bob"]]
 
 
+class When:
+    def isoformat(self):
+        return "2026-11-29"
+
+
+def test_what_before_send_gives_passes_the_same_table_of_values():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    given = {"big": 1 << 60, "nan": float("nan"), "on": When(), "all": (1, {2}), "f": len}
+    more = {"properties": given, "mine": len, "$set": {"at": When(), "f": len}}
+    python.before_send(lambda event: event | more)
+    python.capture("x")
+    python.before_send(lambda event: len)
+    python.capture("y")
+    visit.settle()
+    (sent,) = visit.sent
+    assert sent["properties"] == {"big": str(1 << 60), "nan": None, "on": "2026-11-29", "all": [1, [2]]}
+    assert sent["$set"] == {"at": "2026-11-29"}
+    assert "mine" not in sent
+    for place in ("properties.f", "mine", "$set.f"):
+        assert any(f"before_send().{place} " in text for text in visit.said)
+    assert '"y" was dropped' in visit.said[-1]
+
+
 def test_every_public_name_is_the_librarys():
     for name in beknown.__all__:
         assert callable(getattr(beknown, name))

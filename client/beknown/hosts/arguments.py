@@ -24,7 +24,9 @@ LABELS = {
     "set_person_properties": ["set", "set_once"],
     "group": ["type", "key", "group properties"],
 }
+EDITED = "before_send()"  # what calls the event that such a function gives
 BAGS = "properties/set/set_once/group properties/options.$set/options.$set_once".split("/")  # and of register*()
+BAGS += [EDITED + ".properties", EDITED + ".$set", EDITED + ".$set_once"]
 
 
 def plain(call: str, args: "list[Any]", say: "Say") -> "list[Any]":
@@ -38,8 +40,20 @@ def argument(label: str, arg: "Any", say: "Say") -> "Any":
     if label in BAGS or label.startswith("register"):
         return bag(label, arg, say)
     if label == "options" and not isinstance(arg, (str, int, float)):
-        return bag(label, arg, say, lambda value, where: argument(where, value, say))
+        return _in_parts(label, arg, say)
     return foreign.plain(arg, label)
+
+
+def event(given: "Any", say: "Say") -> "Bag | None":
+    """Give an event that before_send() gave as it may travel; None, which drops it, is itself."""
+    if given is None:
+        return None
+    return _in_parts(EDITED, given, say)
+
+
+def _in_parts(label: str, arg: "Any", say: "Say") -> "Bag":
+    """Give the usable part of a bag, some of whose members are bags themselves."""
+    return bag(label, arg, say, lambda value, where: argument(where, value, say))
 
 
 def bag(label: str, arg: "Any", say: "Say", convert: "Callable[[Any, str], Any]" = foreign.plain) -> "Bag":

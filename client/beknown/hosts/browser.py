@@ -19,7 +19,6 @@ import time
 
 from . import uncaught
 from .lifecycle import Lifecycle
-from .objects import exact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -292,12 +291,12 @@ class Browser:
         self._attempt(lambda: self._window.Reflect.deleteProperty(self._window.document, "currentScript"))
 
     def hand(self, target: "Any", method: str, names: "list[str]", function: "Callable[[Any], Any]") -> "Any":
-        """Call a method of a JavaScript object with texts and a Python function, which sees and gives plain values."""
+        """Call a method of a JavaScript object with texts and a Python function, which sees and gives plain data."""
 
         def told(detail: "Any" = None) -> "Any":
             answer = function(json.loads(js.JSON.stringify(detail)))
             # Held: MicroPython collects garbage when the outermost call ends, before JavaScript has taken its answer.
-            self._answer = None if answer is None else self._window.JSON.parse(json.dumps(exact(answer)))
+            self._answer = None if answer is None else self._window.JSON.parse(json.dumps(answer))
             return self._answer
 
         return getattr(target, method)(*(names + [create_proxy(told)]))

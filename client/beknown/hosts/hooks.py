@@ -3,12 +3,14 @@
 Rules:
 - What they raise ends here. A before_send() that raises drops its event, and the console says so: better one event
   less than one that should have been edited.
+- What they give passes the same table of values as a call's arguments: what cannot travel costs itself alone.
 - An event passes once, before it is journalled as ready to send (static/hooks.js does the same for the tag).
 """
 
 import json
 
 from ..errors import BadCall
+from . import arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,9 +78,10 @@ class Hooks:
             for edit in self._edits:
                 if now is not None:
                     now = edit(now)
+            now = arguments.event(now, lambda text: self._say("warn", text))
             if now is None:
                 return None
-            kept = dict(json.loads(json.dumps(now)), uuid=uuid, timestamp=at)  # sent once, when it happened
+            kept = dict(now, uuid=uuid, timestamp=at)  # sent once, when it happened
             if not kept.get("event") or not kept.get("distinct_id"):
                 raise BadCall("it left no event or no distinct_id")
             return kept

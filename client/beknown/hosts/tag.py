@@ -8,6 +8,7 @@ Rules:
 """
 
 from ..errors import BadCall
+from . import arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,17 +60,25 @@ class Tag:
         """Hand a function of the page's over, now or when the tag has loaded."""
         if method == "before_send" and self.browser.in_worker:  # the tag would be given a promise, and drop the event
             raise BadCall(OUT_OF_REACH.format(method))
+
+        def told(detail: "Any") -> "Any":
+            answer = function(detail)
+            return arguments.event(answer, self._warn) if method == "before_send" else None
+
         tag = self._loaded()
         if tag is not None:
-            self.browser.hand(tag, method, names, function)
+            self.browser.hand(tag, method, names, told)
             return
 
         async def later() -> None:
             while self._loaded() is None:
                 await self.browser.sleep(NAP)
-            self.browser.hand(self._loaded(), method, names, function)
+            self.browser.hand(self._loaded(), method, names, told)
 
         self.browser.spawn(later)
+
+    def _warn(self, text: str) -> None:
+        self.browser.say("warn", text)
 
     def identity(self) -> "dict[str, Any]":
         """Give ``distinct_id device session`` as the tag knows them; empty texts while it loads."""
