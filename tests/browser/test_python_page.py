@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -327,12 +328,16 @@ document.body.setAttribute("data-told", beknown.get_distinct_id())
     assert len({event["properties"]["$sequence"] for event in collector.events()}) == len(collector.events())
 
 
-def test_calls_made_before_the_tag_has_loaded_wait_for_it(collector: Collector, site: Site, browser: Browser) -> None:
+@pytest.mark.parametrize("setting", ["mpy", "py"])
+def test_calls_made_before_the_tag_has_loaded_wait_for_it(
+    collector: Collector, site: Site, browser: Browser, setting: str
+) -> None:
     code = f"""
 import beknown
 from pyscript import document
 beknown.init("{KEY}")
 beknown.capture("early", {{"n": 2**40, "big": 1234567890123456789}})
+beknown.before_send(lambda event: dict(event, properties=dict(event["properties"], edited=True)))
 document.body.setAttribute("data-told", "yes")
 await beknown.flush()
 beknown.identify(1234567890123456789)
@@ -341,9 +346,11 @@ document.body.setAttribute("data-flushed", beknown.get_distinct_id())
 """
     page = browser.page()
     unloaded = tag(collector).replace("src=", "data-late=")
-    page.goto(site.add("/", unloaded + script(collector, "mpy", code)))
+    page.goto(site.add("/", unloaded + script(collector, setting, code)))
     page.wait_for_selector("body[data-told]", timeout=SLOW)
-    assert page.evaluate("beknown.length") == 1
+    assert page.evaluate("window.beknown?.capture('guarded')") is None, "the page's own scripts see no tag yet"
+    page.wait_for_timeout(200)
+    before = datetime.now(UTC)
     page.evaluate("document.querySelector('[data-late]').src = document.querySelector('[data-late]').dataset.late")
     page.wait_for_selector("body[data-flushed]", timeout=SLOW)
     (early,) = collector.wait_for("early")
@@ -352,6 +359,8 @@ document.body.setAttribute("data-flushed", beknown.get_distinct_id())
     (claim,) = collector.wait_for("$identify")
     assert early["distinct_id"] == claim["properties"]["$anon_distinct_id"]
     assert claim["distinct_id"] == page.get_attribute("body", "data-flushed") == "1234567890123456789"
+    assert datetime.fromisoformat(early["timestamp"]) < before, "when it was made, not when it was handed over"
+    assert [event["properties"].get("edited") for event in collector.events()] == [True] * 3, "the page view, too"
     assert browser.said == []
 
 

@@ -773,6 +773,71 @@ def test_a_worker_without_the_page_says_so_and_counts_all_the_same():
     assert "worker" in visit.said[0]
 
 
+class Tagged(Visit):
+    """A page that has the tag: ``ran`` are the calls that it took, once it has loaded."""
+
+    def __init__(self, queue=None, **more):
+        Visit.__init__(self, **more)
+        self.in_worker = False
+        self.queued = queue
+        self.ran = None
+        self.getAttribute = {}.get
+
+    def tag(self, key):
+        return self
+
+    def on_load(self, script, function):
+        self.has_loaded = function
+
+    def load(self):
+        self.ran = self.queued or []
+        self.has_loaded()
+
+    def loaded(self, name):
+        return None if self.ran is None else self
+
+    def queue(self, name, call):
+        if self.queued is not None:
+            self.queued.append(call)
+        return self.queued is not None
+
+    def apply(self, target, method, args):
+        self.ran.append([method, args])
+
+    def hand(self, target, method, names, function):
+        self.ran.append([method, names])
+        self.hooked = function
+
+
+def test_calls_wait_for_the_tag_with_their_time_and_functions_come_before_them():
+    visit = Tagged()
+    python = Library(lambda: visit)
+    python.init(KEY)
+    python.capture("a")
+    made = int(visit.at)
+    python.capture("b", {}, {"timestamp": 1})
+    python.identify("ada")
+    python.before_send(edited)
+    assert [visit.ran, visit.work] == [None, []]
+    visit.load()
+    python.capture("c")
+    assert [call[0] for call in visit.ran] == ["before_send", "capture", "capture", "identify", "capture"]
+    assert [call[1][2].get("timestamp") for call in visit.ran if call[0] == "capture"] == [made, 1, None]
+    assert visit.hooked({"properties": {"on": When()}}) == {"properties": {"on": "2026-11-29", "edited": 1}}
+
+
+def test_calls_go_into_the_queue_that_a_page_has():
+    visit = Tagged([])
+    python = Library(lambda: visit)
+    python.init(KEY)
+    python.capture("a")
+    assert [visit.queued[0][0], visit.queued[0][1][0], visit.queued[0][2]] == ["capture", "a", int(visit.at)]
+    python.on("capture", len)
+    visit.load()
+    assert [call[0] for call in visit.ran] == ["capture", "on"]
+    assert visit.hooked({}) is None, "nobody asks a listener"
+
+
 def calls_in(texts):
     """Give name and first argument of each call that went over the line."""
     return [[each["call"][0], each["call"][1][0]] for each in [json.loads(text) for text in texts] if "call" in each]

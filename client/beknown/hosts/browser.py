@@ -271,24 +271,27 @@ class Browser:
         selector = f"script[data-key={json.dumps(key)}]"
         return self._attempt(lambda: self._window.document.querySelector(selector)) or None
 
-    def member(self, name: str) -> "Any":
-        """Give a global of the page; None if there is none."""
-        return self._attempt(lambda: getattr(self._window, name)) or None
+    def loaded(self, name: str) -> "Any":
+        """Give the tag that is a global of the page; None while there is a queue, whose members are any, or none."""
+        there = self._attempt(lambda: getattr(self._window, name)) or None
+        if there is None or self._window.Array.isArray(there):
+            return None
+        return there if self._attempt(lambda: bool(there.flush)) else None
 
-    def has(self, target: "Any", name: str) -> bool:
-        """Tell whether a JavaScript object has a member of that name that is not false; a proxy has all of them."""
-        if self._window.Array.isArray(target):
-            return False
-        return bool(self._attempt(lambda: getattr(target, name)))
+    def on_load(self, script: "Any", function: "Callable[[], None]") -> None:
+        """Call a function when a script of the page has run; on the page's own thread, in the task in which it has."""
+        script.addEventListener("load", create_proxy(lambda _: function()))
 
-    def queue(self, name: str, call: "list[Any]") -> None:
-        """Append to a list that is a global of the page; make it if it is not there."""
-        if not self.member(name):
-            setattr(self._window, name, self._window.JSON.parse("[]"))
-        self.apply(self.member(name), "push", [call])
+    def queue(self, name: str, call: "list[Any]") -> bool:
+        """Append to a list that is a global of the page; tell whether there is one."""
         # While Python runs, awaits included, PyScript puts its own script element in the place of
         # document.currentScript; a tag that loads meanwhile would look there for its key. What is deleted is only that.
         self._attempt(lambda: self._window.Reflect.deleteProperty(self._window.document, "currentScript"))
+        there = self._attempt(lambda: getattr(self._window, name)) or None
+        if there is None or not self._window.Array.isArray(there):
+            return False
+        self.apply(there, "push", [call])
+        return True
 
     def hand(self, target: "Any", method: str, names: "list[str]", function: "Callable[[Any], Any]") -> "Any":
         """Call a method of a JavaScript object with texts and a Python function, which sees and gives plain data."""

@@ -1,8 +1,10 @@
 """The page has the beknown tag: the library hands its calls over, so that ids, sessions and order agree.
 
 Rules:
-- The tag is the one with our key in the page's HTML. While its script is still on its way, calls wait in the queue
-  that the inline stub makes too (`beknown snippet --inline`): a list of [name, args, ms] under the tag's global name.
+- The tag is the one with our key in the page's HTML. While its script is still on its way, calls wait in the queue that
+  the inline stub makes (`beknown snippet --inline`), or else here: a queue of ours under the tag's name would be taken
+  for the tag by the page's own scripts.
+- What waits here is handed over in the task in which the script has run, functions first: no event has left by then.
 - The tag's brain decides everything; here is nothing but the handing over.
 - What the tag must have an answer of runs on the page's thread: a worker's function answers later.
 """
@@ -16,10 +18,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .browser import Browser
+    from .hooks import Hook
 
 PATIENCE = 10.0  # s; an async script that is not there by then is blocked
 NAP = 0.05  # s
 OUT_OF_REACH = "{}() cannot reach the page's tag from a worker; call it in the page."
+
+
+def dated(name: str, args: "list[Any]", ms: int) -> "list[Any]":
+    """Give a call's arguments with the time at which it was made, where the call takes one: a capture()."""
+    if name != "capture" or not isinstance(args[2], dict):
+        return args
+    return args[:2] + [{"timestamp": ms} | args[2]]
 
 
 class Tag:
@@ -28,20 +38,28 @@ class Tag:
     def __init__(self, browser: "Browser", script: "Any") -> None:
         self.browser = browser
         self.name = script.getAttribute("data-global") or "beknown"
-        self.api = script.getAttribute("data-api") or ""
+        self._hooks: "list[Hook]" = []  # both until the script has run
+        self._calls: "list[tuple[str, list[Any]]]" = []
+        browser.on_load(script, lambda: self._hand_over(self._loaded()))
 
     def _loaded(self) -> "Any":
         """Give the tag's object once its script has run; None while there is at most a queue."""
-        there = self.browser.member(self.name)
-        return there if there is not None and self.browser.has(there, "flush") else None
+        return self.browser.loaded(self.name)
 
     def take(self, name: str, args: "list[Any]") -> None:
         """Hand a call over."""
-        tag = self._loaded()
+        tag, ms = self._loaded(), int(self.browser.now())
         if tag is not None:
+            self._hand_over(tag)
             self.browser.apply(tag, name, args)
-        else:
-            self.browser.queue(self.name, [name, args, int(self.browser.now())])
+        elif self._calls or not self.browser.queue(self.name, [name, args, ms]):
+            self._calls.append((name, dated(name, args, ms)))
+
+    def _hand_over(self, tag: "Any") -> None:
+        while tag is not None and self._hooks:
+            self.browser.hand(tag, *self._hooks.pop(0))
+        while tag is not None and self._calls:
+            self.browser.apply(tag, *self._calls.pop(0))
 
     def opt_in(self) -> None:
         """The visitor says yes."""
@@ -65,17 +83,8 @@ class Tag:
             answer = function(detail)
             return arguments.event(answer, self._warn) if method == "before_send" else None
 
-        tag = self._loaded()
-        if tag is not None:
-            self.browser.hand(tag, method, names, told)
-            return
-
-        async def later() -> None:
-            while self._loaded() is None:
-                await self.browser.sleep(NAP)
-            self.browser.hand(self._loaded(), method, names, told)
-
-        self.browser.spawn(later)
+        self._hooks.append((method, names, told))
+        self._hand_over(self._loaded())
 
     def _warn(self, text: str) -> None:
         self.browser.say("warn", text)
