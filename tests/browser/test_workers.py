@@ -22,7 +22,7 @@ anonymous = beknown.get_distinct_id()
 beknown.identify("ada", {{"plan": "pro"}})
 await beknown.flush()
 who = [anonymous, beknown.get_distinct_id(), beknown.get_device_id(), beknown.get_session_id()]
-beknown.capture("told", {{"who": who}})
+beknown.capture("told", {{"who": who, "consent": beknown.consent()}})
 await beknown.flush()
 """
 
@@ -46,6 +46,7 @@ def test_without_shared_memory_the_bridge_makes_tag_and_worker_one_visitor(
     page.evaluate("beknown.capture('in_page')")
     visitor, device = page.evaluate("[beknown.get_distinct_id(), beknown.get_device_id()]")
     (told,) = collector.wait_for("told")
+    assert told["properties"]["consent"] == "granted"
     (mine,) = collector.wait_for("in_page")
     (theirs,) = collector.wait_for("in_worker")
     (claim,) = collector.wait_for("$identify")
@@ -61,6 +62,41 @@ def test_without_shared_memory_the_bridge_makes_tag_and_worker_one_visitor(
     assert browser.listen() == []
 
 
+# The page's answers come late, as they do while its thread is busy.
+BUSY = """<script>
+const post = MessagePort.prototype.postMessage;
+MessagePort.prototype.postMessage = function (...given) {
+  setTimeout(() => post.apply(this, given), `${given[0]}`.includes('"who"') ? 5000 : 0);
+};
+</script>"""
+
+
+def test_a_page_whose_thread_is_busy_is_waited_for(collector: Collector, site: Site, browser: Browser) -> None:
+    bridge = f'<script src="{collector.url}/bridge.js"></script>'
+    code = IN_WORKER.format(key=KEY, api=collector.url)
+    page = visited(browser, site.add("/", BUSY + tag(collector) + bridge + script(collector, "mpy worker", code)))
+    (early,) = collector.wait_for("in_worker")
+    page.wait_for_function("window.beknown")
+    assert early["distinct_id"] == collector.wait_for("$pageview")[0]["distinct_id"]
+    assert browser.listen() == []
+
+
+def test_the_pages_own_scripts_may_call_before_the_tag_has_loaded(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    bridge = f'<script src="{collector.url}/bridge.js"></script>'
+    code = IN_WORKER.format(key=KEY, api=collector.url)
+    unloaded = tag(collector).replace("src=", "data-late=")
+    page = visited(browser, site.add("/", unloaded + bridge + script(collector, "mpy worker", code)))
+    page.wait_for_function("!!window.beknown")
+    page.evaluate("window.beknown?.capture('guarded')")
+    page.evaluate("document.querySelector('[data-late]').src = document.querySelector('[data-late]').dataset.late")
+    collector.wait_for("told")
+    events = [*collector.wait_for("guarded"), *collector.wait_for("in_worker")]
+    assert len({event["distinct_id"] for event in events}) == 1
+    assert browser.listen() == []
+
+
 def test_a_bridge_without_a_tag_says_what_is_missing(collector: Collector, site: Site, browser: Browser) -> None:
     bridge = f'<script src="{collector.url}/bridge.js"></script>'
     code = IN_WORKER.format(key=KEY, api=collector.url)
@@ -73,13 +109,14 @@ def test_a_bridge_without_a_tag_says_what_is_missing(collector: Collector, site:
 
 def test_a_bridge_leaves_the_pages_other_workers_alone(collector: Collector, site: Site, browser: Browser) -> None:
     other = """
-    const worker = new Worker(URL.createObjectURL(new Blob(["onmessage = ({ data }) => postMessage([data, null])"])));
+    const source = new Blob(["onmessage = ({ data }) => postMessage([data, name])"]);
+    const worker = new Worker(URL.createObjectURL(source), { name: "mine" });
     window.heard = new Promise((done) => (worker.onmessage = ({ data }) => done([data, worker instanceof Worker])));
     worker.postMessage("hello");
     """
     bridge = f'<script src="{collector.url}/bridge.js"></script>'
     page = visited(browser, site.add("/", bridge, script=other))
-    assert page.evaluate("heard") == [["hello", None], True]
+    assert page.evaluate("heard") == [["hello", "mine"], True]
 
 
 SEEN = """

@@ -860,6 +860,31 @@ def test_a_workers_calls_go_to_the_tag_in_order_once_the_page_has_answered():
     assert [visit.sent, visit.said] == [[], []]
 
 
+def test_a_page_whose_thread_was_busy_answers_late_and_a_workers_calls_keep_their_time():
+    visit = Visit(has_page=False, has_bridge=True)
+    python = library(visit)
+    python.capture("early")
+    made = int(visit.at)
+
+    async def sleep(seconds):
+        visit.at += seconds * 1000
+        if visit.at > START + 15000:
+            visit.heard_from_page('{"who": ["", "", ""], "consent": ""}')
+
+    visit.sleep = sleep
+    visit.settle()
+    python.capture("late", {}, {"timestamp": "2026-01-02T03:04:05.678Z"})
+    early, late = [json.loads(text)["call"] for text in visit.told_page]
+    assert [early[0], early[1][0], early[1][2], early[2]] == ["capture", "early", {"timestamp": made}, made]
+    assert late[1][2] == {"timestamp": "2026-01-02T03:04:05.678Z"}
+    assert python.consent() == ""
+    visit.heard_from_page('{"who": ["", "", ""], "consent": "pending"}')
+    assert [python.consent(), visit.said] == ["pending", []]
+    before = visit.at
+    finish(python.ready())
+    assert visit.at == before, "nobody is waited for where nobody may be known"
+
+
 def test_a_number_that_javascript_would_round_is_the_same_id_whoever_takes_the_call():
     big, text = 1234567890123456789, "1234567890123456789"
     alone = Visit()

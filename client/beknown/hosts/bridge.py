@@ -2,7 +2,8 @@
 
 Rules:
 - static/bridge.js is the other end, and says what goes over the line.
-- Whether the page has it shows only when it answers. Until then calls and the worker's own functions wait here, in
+- A worker without a name has none (bridge.js names those of its page that have none). One with a name may have it,
+  which shows when the page answers. Until then calls and the worker's own functions wait here, in
   order; without an answer, memory keeps a visitor of our own until the worker ends, and the console says so.
 """
 
@@ -10,7 +11,7 @@ import json
 
 from ..errors import BadCall
 from .page import Page
-from .tag import OUT_OF_REACH
+from .tag import OUT_OF_REACH, dated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .browser import Browser
     from .hooks import Hook
 
-PATIENCE = 3.0  # s; the page answers within milliseconds, unless its thread is busy
+PATIENCE = 20.0  # s; a page with bridge.js answers, once its thread is free: Pyodide's start blocks a phone's for 10 s
 LONGEST = 10.0  # s; a tag's script that is not there by then is blocked
 NAP = 0.05  # s
 NOBODY = ["", "", ""]
@@ -47,8 +48,9 @@ class Bridge:
         self._page: "Page | None" = None  # our own, once it is known that nobody answers
         self._is_over = False  # nobody answers, and ``alone`` is None: without an address there is no page of our own
         self._who = NOBODY
+        self._consent = ""
         self._has_answer = False
-        self._waiting: "list[tuple[str, list[Any]]]" = []
+        self._waiting: "list[tuple[str, list[Any], int]]" = []  # with the time at which each was made, in ms
         self._flushes = 0
         self._flushed = 0
         self._send = browser.line(key, self._heard)
@@ -65,6 +67,7 @@ class Bridge:
             self._give_up()
             return
         self._who = message.get("who", self._who)
+        self._consent = message.get("consent", self._consent)
         self._flushed = message.get("flushed", self._flushed)
         self._has_answer = True
         for method, _, _ in self._hooks:
@@ -74,7 +77,7 @@ class Bridge:
 
     def _hand_over(self) -> None:
         while self._waiting:
-            self.take(*self._waiting.pop(0))
+            self._give(*self._waiting.pop(0))
 
     def _give_up(self) -> None:
         if self._alone is None:
@@ -108,14 +111,19 @@ class Bridge:
 
     def take(self, name: str, args: "list[Any]") -> None:
         """Hand a call over, now or when it is known to whom."""
+        ms = int(self.browser.now())
+        if self._is_known():
+            self._give(name, dated(name, args, ms), ms)
+        else:
+            self._waiting.append((name, dated(name, args, ms), ms))
+
+    def _give(self, name: str, args: "list[Any]", ms: int) -> None:
         if self._page is not None and name in CHOICES:
             getattr(self._page, name)()
         elif self._page is not None:
             self._page.take(name, args)
         elif self._has_answer:
-            self._post({"call": [name, args, int(self.browser.now())]})
-        elif not self._is_over:
-            self._waiting.append((name, args))
+            self._post({"call": [name, args, ms]})
 
     def opt_in(self) -> None:
         """The visitor says yes."""
@@ -126,8 +134,8 @@ class Bridge:
         self.take("opt_out", [])
 
     def consent(self) -> str:
-        """Give what holds now; "" where only the page's tag knows."""
-        return "" if self._page is None else self._page.consent()
+        """Give what holds now, as the page told last; "" before it did."""
+        return self._consent if self._page is None else self._page.consent()
 
     def hook(self, method: str, names: "list[str]", function: "Callable[[Any], Any]") -> None:
         """Take a function, where this worker is on its own: the page's tag could not wait for an answer from here."""
@@ -146,11 +154,12 @@ class Bridge:
 
     async def ready(self) -> None:
         """Wait until it is known who the visitor is."""
-        await self._until(lambda: self._page is not None or self._is_over or self._who[0] != "", LONGEST)
+        await self._until(self._is_known, PATIENCE + LONGEST)
+        await self._until(lambda: not self._has_answer or (self._who[0] or self._consent) != "", LONGEST)
 
     async def flush(self) -> None:
         """Wait until the page's tag, or we, have delivered everything so far."""
-        await self._until(self._is_known, LONGEST)
+        await self._until(self._is_known, PATIENCE + LONGEST)
         if self._page is not None:
             await self._page.flush()
         if not self._has_answer:

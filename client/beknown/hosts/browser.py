@@ -259,7 +259,7 @@ class Browser:
             post(js.JSON.parse(json.dumps({"beknown": key})), js.Array.of(channel.port2))
             return channel.port1
 
-        port = self._attempt(opened)
+        port = self._attempt(opened) if self._attempt(lambda: js.name) else None  # bridge.js names the page's workers
         return None if port is None else lambda text: port.postMessage(text)
 
     def on_failure(self, told: "Callable[[str], None]") -> None:
