@@ -122,7 +122,7 @@ def test_a_bridge_leaves_the_pages_other_workers_alone(collector: Collector, sit
 SEEN = """
 import beknown
 from pyscript import document
-beknown.init("{key}", api="{api}", bots="count", pageviews="off")
+beknown.init("{key}", api="{api}")
 beknown.capture("in_worker")
 await beknown.flush()
 document.body.setAttribute("data-told", beknown.get_distinct_id())

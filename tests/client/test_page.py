@@ -1110,6 +1110,39 @@ def test_what_before_send_gives_passes_the_same_table_of_values():
     assert '"y" was dropped' in visit.said[-1]
 
 
+def test_whatever_fails_inside_ends_at_the_wall():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+
+    class Broken:
+        def __getattr__(self, name):
+            raise OSError(name)
+
+    python._brain = Broken()
+    asks = ["get_distinct_id", "get_device_id", "get_session_id", "consent", "ready", "flush"]
+    for name in asks:
+        answer = getattr(python, name)()
+        if name in ("ready", "flush"):
+            finish(answer)
+        else:
+            assert answer == ""
+        assert f"{name}() failed" in visit.said[-1]
+    worker = Visit(has_page=False)
+    worker.facts = Broken
+    python = library(worker)
+    python.capture("x")
+    finish(python.flush())
+    assert ["init() failed" in worker.said[-1], len(worker.said), worker.journal()] == [True, 2, []]
+
+
+def test_options_beside_a_tag_are_said_to_be_ignored():
+    visit = Tagged()
+    Library(lambda: visit).init(KEY, api="https://t.example.com", exceptions=False)
+    assert visit.said == []
+    Library(lambda: visit).init(KEY, consent="pending", bots="count")
+    assert ["ignores bots, consent:" in visit.said[0], len(visit.said)] == [True, 1]
+
+
 def test_every_public_name_is_the_librarys():
     for name in beknown.__all__:
         assert callable(getattr(beknown, name))

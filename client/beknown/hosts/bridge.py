@@ -81,12 +81,18 @@ class Bridge:
 
     def _give_up(self) -> None:
         if self._alone is None:
-            self._is_over, self._waiting = True, []
-            self.browser.say("error", NO_ADDRESS)
+            self._end(NO_ADDRESS)
             return
         self.browser.say("warn", ALONE)
-        self._page = self._alone(self._hooks)
+        try:
+            self._page = self._alone(self._hooks)
+        except Exception as surprise:  # the wall: this is no call, which the library would end it for
+            self._end(f"init() failed; calls are dropped: {surprise!r}")
         self._hand_over()
+
+    def _end(self, why: str) -> None:
+        self._is_over, self._waiting = True, []
+        self.browser.say("error", why)
 
     def _is_known(self) -> bool:
         """Tell whether it is known who takes the calls, or that nobody does."""

@@ -72,6 +72,9 @@ class Library:
             )
         self._browser, self._begun = found, (key, api)
         if script is not None:
+            if options:
+                given = ", ".join(sorted(options))
+                found.say("warn", f"init() ignores {given}: on this page the tag's own data- attributes count.")
             self._brain = Tag(found, script)
             for method, names, function in self._early:
                 self._hook(method, names, function, function)
@@ -213,10 +216,12 @@ class Library:
     def _walled(self, name: str, action: "Callable[[], None]") -> None:
         try:
             action()
-        except BadCall as refusal:
-            self._say("error", f"{name}(): {refusal}")
-        except Exception as surprise:  # the wall: whatever happens in here, the page goes on
-            self._say("error", f"{name}() failed and was dropped: {surprise!r}")
+        except Exception as error:  # the wall: whatever happens in here, the page goes on
+            self._explain(name, error)
+
+    def _explain(self, name: str, error: Exception) -> None:
+        is_ours = isinstance(error, BadCall)
+        self._say("error", f"{name}(): {error}" if is_ours else f"{name}() failed and was dropped: {error!r}")
 
     def _complain(self, name: str) -> None:
         """Say once that init() is missing."""
@@ -250,25 +255,28 @@ class Library:
         return self._asked("get_session_id", lambda brain: brain.identity()["session"])
 
     def _asked(self, name: str, question: "Callable[[Any], Any]") -> str:
-        if self._brain is None:
-            self._complain(name)
-        return "" if self._brain is None else str(question(self._brain))
+        answers: "list[str]" = []
+        self._do(name, lambda brain: answers.append(str(question(brain))))
+        return answers[0] if answers else ""
 
     async def ready(self) -> "dict[str, str]":
         """Wait until it is known who the visitor is; give ``runtime`` and ``version`` of this Python."""
-        if self._brain is not None:
-            await self._brain.ready()
-        else:
-            self._complain("ready")
+        await self._waited("ready", lambda brain: brain.ready())
         runtime = "micropython" if _browser.IS_MICROPYTHON else "pyodide"
         return {"runtime": runtime, "version": ".".join([str(part) for part in sys.implementation.version[:3]])}
 
     async def flush(self) -> None:
         """Wait until everything so far is delivered or has failed for good."""
-        if self._brain is not None:
-            await self._brain.flush()
-        else:
-            self._complain("flush")
+        await self._waited("flush", lambda brain: brain.flush())
+
+    async def _waited(self, name: str, begin: "Callable[[Any], Any]") -> None:
+        if self._brain is None:
+            self._complain(name)
+            return
+        try:
+            await begin(self._brain)
+        except Exception as error:  # the wall
+            self._explain(name, error)
 
     # Python's own -------------------------------------------------------------------------------------------------
 
