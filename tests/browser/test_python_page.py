@@ -144,6 +144,8 @@ import beknown
 import js
 from pyscript import document, ffi, when
 
+handled = []
+asyncio.get_event_loop().set_exception_handler(lambda loop, context: handled.append(context))
 beknown.init("{key}", api="{api}", bots="count", exceptions=True)
 
 @when("click", "#handler")
@@ -166,6 +168,10 @@ def rung():
 def wound(event):
     js.setTimeout(ffi.create_proxy(rung), 1)
 
+@when("click", "#handled")
+def counted(event):
+    beknown.capture("handled", {{"tasks": len(handled)}})
+
 document.body.setAttribute("data-told", "yes")
 """
 
@@ -174,7 +180,7 @@ document.body.setAttribute("data-told", "yes")
 def test_uncaught_exceptions_are_events_without_their_values(
     collector: Collector, site: Site, browser: Browser, setting: str
 ) -> None:
-    buttons = "".join(f"<button id='{name}'>{name}</button>" for name in ("handler", "task", "timer"))
+    buttons = "".join(f"<button id='{name}'>{name}</button>" for name in ("handler", "task", "timer", "handled"))
     code = FAILING.format(key=KEY, api=collector.url)
     site.pages["/shop.py"] = (SHOP, {})
     tags = script(collector, setting, code, {"/shop.py": "./shop.py"})
@@ -183,6 +189,8 @@ def test_uncaught_exceptions_are_events_without_their_values(
     page.click("#task")
     page.click("#timer")
     failures = collector.wait_for("$exception", 3)
+    page.click("#handled")
+    assert collector.wait_for("handled")[0]["properties"]["tasks"] == 1, "the page's own handler is asked as before"
     browser.listen()
     browser.errors.clear()  # they are the page's own, and stay visible to it
     told = [event["properties"]["$exception_list"][0] for event in failures]
@@ -253,7 +261,7 @@ document.body.setAttribute("data-second", "yes")
 '''
     site.pages["/shop.py"] = (SHOP, {})
     tags = script(collector, "mpy worker", first, {"/shop.py": "./shop.py"}) + script(collector, "mpy worker", second)
-    buttons = "".join(f"<button id='{name}'>{name}</button>" for name in ("handler", "task", "timer", "end"))
+    buttons = "".join(f"<button id='{name}'>{name}</button>" for name in ("handler", "task", "timer", "handled", "end"))
     page = opened(browser, site.add("/", tags + buttons, headers=ISOLATED), "data-told")
     page.wait_for_selector("body[data-second]", timeout=SLOW)
     for _ in range(5):

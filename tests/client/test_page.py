@@ -31,6 +31,7 @@ class Visit:
         self.said = []
         self.heard = {}
         self.lifecycle = self
+        self.fail = None
 
     def cookie(self, name):
         return self.cookies.get(name, "")
@@ -108,6 +109,9 @@ class Visit:
 
     def listen(self, event, function):
         self.heard[event] = function
+
+    def on_failure(self, told):
+        self.fail = told
 
     def tag(self, key):
         return None
@@ -1141,6 +1145,24 @@ def test_options_beside_a_tag_are_said_to_be_ignored():
     assert visit.said == []
     Library(lambda: visit).init(KEY, consent="pending", bots="count")
     assert ["ignores bots, consent:" in visit.said[0], len(visit.said)] == [True, 1]
+
+
+def test_what_nobody_catches_is_captured_where_init_was_asked_to_and_nowhere_else():
+    for visit in (Visit(), Visit(has_page=False), Tagged()):
+        Library(lambda visit=visit: visit).init(KEY, api="https://t.example.com")
+        assert visit.fail is None
+    for visit in (Visit(), Visit(has_page=False)):
+        library(visit, exceptions=True, pageviews="off")
+        visit.fail('Traceback (most recent call last):\n  File "main.py", line 3, in pay\nKeyError: ada@example.com\n')
+        visit.fail("no traceback")
+        visit.settle()
+        (sent,) = visit.sent
+        assert [sent["event"], sent["properties"]["$exception_list"][0]["type"]] == ["$exception", "KeyError"]
+    visit = Tagged()
+    Library(lambda: visit).init(KEY, exceptions=True)
+    visit.fail('Traceback (most recent call last):\n  File "main.py", line 3, in pay\nKeyError: x\n')
+    visit.load()
+    assert [visit.ran[0][0], visit.ran[0][1][0]] == ["capture", "$exception"]
 
 
 def test_every_public_name_is_the_librarys():

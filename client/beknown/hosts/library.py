@@ -302,7 +302,7 @@ class Library:
         def told(traceback: str) -> None:
             about = failure.shape(traceback)
             if about:
-                self._call("capture", "$exception", about)
+                self._call("capture", "$exception", about, None)
 
         found.on_failure(told)
 

@@ -41,10 +41,15 @@ def watch(window: "Any", told: "Callable[[str], None]") -> None:
         if reason and str(getattr(reason, "name", "")) == "PythonError":
             told(str(reason.message))
 
+    loop = asyncio.get_event_loop()
+    before = loop.get_exception_handler()  # the page's own goes on
+
     def in_task(loop: "Any", context: "dict[str, Any]") -> None:
         if "exception" in context:
             told(traceback_of(context["exception"]))
-        if IS_MICROPYTHON:  # whose loop is a class
+        if before is not None:
+            before(loop, context)
+        elif IS_MICROPYTHON:  # whose loop is a class
             loop.default_exception_handler(loop, context)
         else:
             loop.default_exception_handler(context)
@@ -65,7 +70,7 @@ def watch(window: "Any", told: "Callable[[str], None]") -> None:
         listen(js.globalThis, "unhandledrejection", _walled(failed))
     if window is not None and window is not js:
         window.addEventListener("unhandledrejection", _walled(handed_on))
-    asyncio.get_event_loop().set_exception_handler(in_task)
+    loop.set_exception_handler(in_task)
 
 
 def _walled(function: "Callable[[Any], None]") -> "Any":
