@@ -24,6 +24,7 @@ SUITE = {
 
 # What a page's author would write. Everything about JavaScript values is in it, since only here are there any.
 VISIT = """
+import asyncio
 import json
 import beknown
 from pyscript import window
@@ -37,6 +38,16 @@ values["date"] = window.Date.new(0)
 beknown.capture("values", values | {{"proxies": proxies["object"]}} | hidden)
 beknown.identify("ada", {{"plan": "pro"}})
 beknown.capture("after")
+
+async def stepped(step):
+    with beknown.properties(step=step):
+        await asyncio.sleep(0)
+        beknown.capture("stepped", {{"by": step}})
+        await asyncio.sleep(0)
+
+for task in [asyncio.create_task(stepped("a")), asyncio.create_task(stepped("b"))]:
+    await task
+beknown.capture("stepped", {{"by": None}})
 await beknown.flush()
 told = json.dumps([anonymous, beknown.get_distinct_id(), beknown.get_session_id()])
 window.document.body.setAttribute("data-told", told)
@@ -65,6 +76,9 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
     (values,) = collector.wait_for("values")
     (claim,) = collector.wait_for("$identify")
     (after,) = collector.wait_for("after")
+    steps = [event["properties"] for event in collector.wait_for("stepped", 3)]
+    assert [each["by"] for each in steps] == ["a", "b", None]
+    assert [each.get("step") for each in steps] == ["a", "b", None], "each task has its own blocks"
     found = values["properties"]
     assert [found["big"], found["nan"], found["set"]] == [2**40, None, [1]]
     assert found["proxies"] == {"a": [1, 2.5, "x"]}
@@ -203,7 +217,7 @@ def test_uncaught_exceptions_are_events_without_their_values(
 
 HANDLERS = """
 import beknown
-from pyscript import document, when
+from pyscript import document, when, window
 
 beknown.init("{key}", api="{api}", bots="count")
 
@@ -227,23 +241,37 @@ async def awaited(event):
 async def later():
     beknown.capture("ran", {{"by": "later"}})
 
+@when("click", "#kept")
+@beknown.captured("kept")
+def kept(event):
+    beknown.capture("ran", {{"by": "kept"}})
+    return window.Promise.resolve(1)
+
+@when("click", "#broken")
+@beknown.captured("broken")
+def broken(event):
+    beknown.capture("ran", {{"by": "broken"}})
+    return window.Promise.reject(window.Error.new("x"))
+
 document.body.setAttribute("data-told", "yes")
 """
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_pyscripts_handlers_can_be_captured(collector: Collector, site: Site, browser: Browser, setting: str) -> None:
-    names = ["plain", "bare", "awaited", "later"]
+    names = ["plain", "bare", "awaited", "later", "kept", "broken"]
     buttons = "".join(f"<button id='{name}'>{name}</button>" for name in names)
     code = HANDLERS.format(key=KEY, api=collector.url)
     page = opened(browser, site.add("/", buttons + script(collector, setting, code), headers=ISOLATED), "data-told")
     for name in names:
         page.click("#" + name)
-    assert {event["properties"]["by"] for event in collector.wait_for("ran", 4)} == set(names)
+    assert {event["properties"]["by"] for event in collector.wait_for("ran", len(names))} == set(names)
     for name in names:
         (event,) = collector.wait_for(name)
         assert event["properties"]["duration_ms"] >= 0
-        assert "exception" not in event["properties"]
+        assert event["properties"].get("exception") == ("JsException" if name == "broken" else None)
+    assert browser.listen() == []
+    browser.errors.clear()  # from a worker nobody listens in time to what was rejected on the page
 
 
 def test_of_two_workers_one_captures_what_a_handler_raised(collector: Collector, site: Site, browser: Browser) -> None:
