@@ -3,8 +3,8 @@
 Rules:
 - static/bridge.js is the other end, and says what goes over the line.
 - A worker without a name has none (bridge.js names those of its page that have none). One with a name may have it,
-  which shows when the page answers. Until then calls and the worker's own functions wait here, in
-  order; without an answer, memory keeps a visitor of our own until the worker ends, and the console says so.
+  which shows when the page answers. Until then calls and the worker's own functions wait here, in order.
+- Without an answer memory keeps a visitor of our own until the worker ends, and the console says so.
 """
 
 import json
