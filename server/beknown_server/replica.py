@@ -60,7 +60,7 @@ class Replica:
         self._since = 0  # events before this time are forgotten
         self._base = self._last = self._last_id = 0  # the files' last event, the last event, the last id
         self._change: int | None = None  # the last change of an id's person that was read; None: none yet
-        self._has_ids = False  # every id was read once
+        self._ready = -1  # events up to this one are here, and their ids; -1: none yet, nor any ids
         self._kept_id = self._kept_change = 0  # those of the newest file of ids
         self._db.execute(f"create schema {self._schema}")
         for table, shape in (("tail", EVENT), ("ids", ID)):
@@ -91,11 +91,11 @@ class Replica:
         return self._share(events)
 
     def _has(self, events: int, changes: int) -> bool:
-        return self._has_ids and self._last >= events and self._change is not None and self._change >= changes
+        return self._ready >= events and self._change is not None and self._change >= changes
 
     def _share(self, events: int) -> float:
         # The ids come after the events; until they are here it is not done.
-        return min(1.0 if self._has_ids else 0.99, self._last / events if events else 1.0)
+        return min(1.0 if self._ready >= events else 0.99, self._last / events if events else 1.0)
 
     def snapshot(self) -> duckdb.DuckDBPyConnection:
         """Give a connection in a transaction that sees ``event``: every event with its person."""
@@ -168,15 +168,18 @@ class Replica:
 
     def _work(self) -> None:
         try:
+            # First the numbers: what changes while events and ids are read is then read again.
+            events, change = self._store.latest(self._project_id)
             if self._change is None:
-                # First the changes' number: what changes while events and ids are read is then read again.
-                events, change = self._store.latest(self._project_id)
                 self._mend_past(events)
                 self._load_ids(change)
-            self._read_events()
+            self._read_events(events)
+            last = self._last  # files may lead it on from here, to events whose ids are not read below
             self._read_ids()
-            self._has_ids = True
             self._read_changes()
+            with self._lock:
+                if not self._stopped:
+                    self._ready = min(last, self._last)  # or files are gone meanwhile
             self._write_ids()
         except Exception as error:  # the threshold of this thread: whoever waits is told
             self._error = error
@@ -194,19 +197,17 @@ class Replica:
         if chain[-1].last > events:  # the newest were deleted, or never happened: that file is written again
             self._segments.clear(events)
 
-    def _read_events(self) -> None:
+    def _read_events(self, until: int) -> None:
         self._check_files()
-        while not self._stopped:
+        while not self._stopped and self._last < until:  # what comes meanwhile is for the next time
             after = self._last
             rows = self._store.columns(self._project_id, "event", after=after, limit=PAGE)
             with self._lock:
                 if self._last != after:
                     continue  # someone followed the files meanwhile
                 self._insert("tail", EVENT, [_coded(row) for row in rows])
-                self._last = rows[-1][0] if rows else self._last
+                self._last = rows[-1][0] if rows else until  # the last ones were deleted
             self._write_segment()
-            if len(rows) < PAGE:
-                return
 
     def _load_ids(self, change: int) -> None:
         """Begin with the ids of the file, if there is one, and with all that changed since it was written."""
@@ -274,7 +275,7 @@ class Replica:
             end = chain[-1].last if chain else 0
             if end < self._base or end > self._last:  # gone: what they held is read again; or they are ahead
                 self._db.execute(f"delete from {self._schema}.tail")
-                self._last = end
+                self._last, self._ready = end, min(self._ready, end)
             elif end > self._base:
                 self._db.execute(f"delete from {self._schema}.tail where seq <= $end", {"end": end})
             if since > self._since:
