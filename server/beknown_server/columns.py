@@ -19,8 +19,9 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from .segments import Segments
 from .store import Store
 
 PATIENCE_S = 10.0  # whoever asks waits so long for the copy to catch up
+CLOCKS_MS = 12 * 3600 * 1000  # less than the day by which a retention period changes at least
 FORMAT = "6"  # part of the folder's name: a new format starts a new copy
 
 CONFIG: dict[str, Any] = {
@@ -71,13 +73,23 @@ class Columns:
         """Give how much of a project's events is in the copy: 0 to 1. Starts making it if nobody has."""
         return self._copy(project_id).progress()
 
-    def forget(self, project_id: int, distinct_ids: Sequence[int]) -> None:
+    def follow(self, project_id: int) -> None:
+        """Read on, in a thread, where there is a copy that has fallen behind; nothing is waited for."""
+        if project_id in self._copies or self._segments(project_id).all():
+            self._copy(project_id).follow()
+
+    def forget(self, project_id: int, distinct_ids: Collection[int]) -> None:
         """Remove the events of deleted ids (by number) from the files. They are not counted any more either way."""
-        self._copy(project_id).forget(list(distinct_ids))
+        self._copy(project_id).forget(distinct_ids)
 
     def forget_before(self, project_id: int, time: int) -> None:
-        """Remove the events before a time (ms since 1970): no process that shares the folder counts them any more."""
-        self._copy(project_id).forget_before(time)
+        """Count no event from before a time (ms since 1970; 0: every event counts), wherever this folder is shared.
+
+        A time that is a little earlier than the one before is another process's clock, and changes nothing.
+        """
+        since = self._segments(project_id).since()
+        if not since - CLOCKS_MS < time <= since:
+            self._copy(project_id).forget_before(time)
 
     def close(self) -> None:
         """Let go of the memory. Files stay."""
@@ -99,15 +111,20 @@ class Columns:
                 config = {**CONFIG, "temp_directory": str(self._spill(os.getpid()))}
                 self._database = duckdb.connect(":memory:", config=config)
             if project_id not in self._copies:
-                # The secret is the one thing that two databases at the same address do not share.
-                database = hashlib.sha256(self._store.site_secret().encode()).hexdigest()[:16]
-                mine = self._folder / f"{database}-{FORMAT}"
-                for other in self._folder.glob(f"{database}-*"):
-                    if other != mine:  # of another version: no deletion reaches it any more
+                segments = self._segments(project_id)
+                for other in self._folder.glob(f"{self._database_name}-*"):
+                    if other != segments.folder.parent:  # of another version: no deletion reaches it any more
                         shutil.rmtree(other, ignore_errors=True)
-                segments = Segments(mine / str(project_id))
                 self._copies[project_id] = Replica(self._store, project_id, self._database.cursor(), segments)
             return self._copies[project_id]
+
+    def _segments(self, project_id: int) -> Segments:
+        return Segments(self._folder / f"{self._database_name}-{FORMAT}" / str(project_id))
+
+    @cached_property
+    def _database_name(self) -> str:
+        # The secret is the one thing that two databases at the same address do not share.
+        return hashlib.sha256(self._store.site_secret().encode()).hexdigest()[:16]
 
     def _spill(self, process: int) -> Path:
         return self._folder / f"spill-{process}"

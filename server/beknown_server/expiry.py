@@ -1,8 +1,10 @@
 """How long events are kept: a project's ``retention_days``. What is older goes, in small steps, from store and copy.
 
 Rules:
-- One process at a time does it for a project (a task in the store); whichever comes first after that one has ended.
-- While events are forwarded, what the other collector does not have yet stays, however old.
+- One process at a time takes it out of the store (a task there); whichever comes first after that one has ended.
+- While events are forwarded, what the other collector does not have yet stays there, however old.
+- Every process looks to the copy: its folder may be on another host than the one that takes out of the store. A period
+  that was lifted or made longer counts there at once, with all that is still stored.
 - A step is one short transaction among those of the senders; between two of them they have their turn.
 """
 
@@ -10,12 +12,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
 from .errors import TooBusy
 from .site import Site, now_ms
 from .store import Project
 
-DAY_MS = 24 * 3600 * 1000
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
 LOOK_S = 300.0  # between two looks at what has grown old
 STEP = 1000  # events; some tens of milliseconds
 PAUSE_S = 0.1
@@ -56,10 +60,10 @@ class Expiry:
 
     def look_at(self, project: Project) -> int:
         """Take out what a project keeps no longer; give how many events that were."""
-        days = project.options.get("retention_days")
-        if not isinstance(days, int) or days < 1:
+        before, gone = _before(project.options.get("retention_days")), 0
+        self._site.columns.forget_before(project.id, before)
+        if not before:
             return 0
-        before, gone = now_ms() - days * DAY_MS, 0
         collector = self._site.settings.collector()
         while self._holds(project) and not self._stopping.is_set():
             step = self._site.store.upkeep.erase_before(project.id, before, limit=STEP, collector=collector)
@@ -68,11 +72,18 @@ class Expiry:
                 break
             self._stopping.wait(PAUSE_S)
         if gone:
-            self._site.columns.forget_before(project.id, before)
-            log.info("%d events of project %d were older than %d days", gone, project.id, days)
+            log.info("%d events of project %d were older than it keeps", gone, project.id)
         return gone
 
     def _holds(self, project: Project) -> bool:
         now = now_ms()
         name = f"expiry of {project.id}"
         return self._site.store.upkeep.take_task(name, holder=self._holder, now=now, until=now + LEASE_MS)
+
+
+def _before(days: Any) -> int:
+    """Give the time before which events are too old: whole hours, for a file of the copy is written anew for each."""
+    if not isinstance(days, int) or days < 1:
+        return 0
+    before = now_ms() - days * DAY_MS
+    return before - before % HOUR_MS

@@ -5,42 +5,32 @@ Rules:
   of it become files. Nothing is in the files and in ``tail`` both: rows leave it when a file has them.
 - The store numbers events and changes of persons as they arrive. Before a file is written the changes are read, so no
   event of a deleted id gets into a file that outlives the deletion.
+- Files that hold somebody whose deletion the changes tell of are written anew here too: they may lie on another host
+  than the one that was told to delete. What was missed while no process ran is looked for once.
 - ``_lock`` guards tables and numbers. Whoever needs the files' lock (Segments.writing) too takes that one first.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import orjson
 
-from .asked import code_of
+from . import parquet
 from .errors import Building
+from .parquet import EVENT, ID
 from .segments import GRACE_S, Segment, Segments
 from .store import Store
 
 PAGE = 20_000  # events read from the store at once
-TELLING, OTHERS = ("$identify", "$create_alias", "$merge_dangerously"), ("$anon_distinct_id", "alias", "distinct_id")
-SEGMENT = 100_000  # events in one file, and at most that many (with their properties) in memory
+SEGMENT, SEGMENT_BYTES = 100_000, 200_000_000  # events in one file, or of properties; about as much is in memory
 
-EVENT = {
-    "seq": "BIGINT",
-    "timestamp": "BIGINT",
-    "event": "BIGINT",
-    "name": "VARCHAR",
-    "id": "BIGINT",
-    "session": "BIGINT",
-    "device": "BIGINT",
-    "inside": "BOOLEAN",
-    "properties": "VARCHAR",
-}
-ID = {"id": "BIGINT", "person": "BIGINT", "first_seen": "BIGINT"}
+log = logging.getLogger("beknown.columns")
 
 
 class Replica:
@@ -56,6 +46,9 @@ class Replica:
         self._error: Exception | None = None
         self._stopped = False
         self._tidying: threading.Timer | None = None
+        self._cleaner: threading.Thread | None = None
+        self._gone: set[int] = set()  # deleted ids that files may still hold
+        self._is_swept = False  # files were looked through for ids that were deleted while nobody ran
         self._files: list[str] = []
         self._since = 0  # events before this time are forgotten
         self._base = self._last = self._last_id = 0  # the files' last event, the last event, the last id
@@ -114,21 +107,37 @@ class Replica:
             connection.execute("select 1 from ids limit 1")  # the transaction's past begins here
             return connection
 
-    def forget(self, ids: list[int]) -> None:
+    def follow(self) -> None:
+        """Begin to read on if much is new, or somebody was deleted: the less waits whoever asks."""
+        self._check_files()
+        events, changes = self._store.latest(self._project_id)
+        change = self._change or 0
+        much = self._ready < 0 or max(events - self._ready, changes - change) > PAGE
+        if much or (changes > change and self._store.deletions(self._project_id, change)[1]):
+            self._build()
+
+    def forget(self, ids: Collection[int]) -> None:
         """Write the files anew that hold events of these ids."""
-        with self._segments.writing() as unfinished:
-            with self._lock:
-                self._drop(ids)
-            counted = self._segments.chain()
+        with self._lock:
+            self._drop(ids)
+        unwanted = parquet.among(ids)
+        for after in [segment.after for segment in self._segments.chain()]:
+            with self._segments.writing() as unfinished:  # one by one: others have files to write too
+                for segment in self._segments.chain():
+                    if segment.after == after and not self._stopped:
+                        self._rewrite(segment, unwanted, unfinished)
+        with self._segments.writing():
+            chain = self._segments.chain()
             for segment in self._segments.all():
-                if segment in counted:
-                    self._rewrite(segment, f"list_contains({ids}, id)", unfinished)
-                elif not any(one.covers(segment) for one in counted):
+                if not any(one.covers(segment) for one in chain):
                     segment.path.unlink(missing_ok=True)  # it may count again one day, and nobody reads it now
         self._tidy_later()
 
     def forget_before(self, time: int) -> None:
-        """Write the files anew that hold events before a time; those that hold nothing else become one empty file."""
+        """Count no event from before a time, and every one from then on; write the files anew that hold earlier ones.
+
+        Files that hold nothing else become one empty file.
+        """
         with self._segments.writing() as unfinished:
             self._segments.forget_before(time)
             empty = 0
@@ -138,7 +147,7 @@ class Replica:
                     empty = segment.last
             if empty and not any((one.after, one.last) == (0, empty) for one in self._segments.all()):
                 nothing = f"{self._schema}.tail where false"
-                _write(self._db.cursor(), nothing, unfinished)
+                parquet.write(self._db.cursor(), nothing, unfinished)
                 unfinished.replace(self._segments.place(0, empty))
         self._check_files()
         self._tidy_later()
@@ -146,8 +155,9 @@ class Replica:
     def stop(self) -> None:
         """End the building and close the connection."""
         self._stopped = True
-        if self._builder is not None:
-            self._builder.join()
+        for thread in (self._builder, self._cleaner):  # in this order: the first may begin the second
+            if thread is not None:
+                thread.join()
         if self._tidying is not None:
             self._tidying.cancel()
             self._segments.tidy(grace=0)  # nothing that was forgotten outlives the process that forgot it
@@ -181,18 +191,50 @@ class Replica:
                 if not self._stopped:
                     self._ready = min(last, self._last)  # or files are gone meanwhile
             self._write_ids()
+            self._clean()
         except Exception as error:  # the threshold of this thread: whoever waits is told
             self._error = error
+
+    def _clean(self) -> None:
+        """Have the deleted leave the files, while others ask."""
+        if (self._gone or not self._is_swept) and not (self._cleaner and self._cleaner.is_alive()):
+            self._cleaner = threading.Thread(target=self._forget_gone, name="beknown-forgetting", daemon=True)
+            self._cleaner.start()
+
+    def _forget_gone(self) -> None:
+        with self._lock:
+            gone, self._gone = self._gone, set()
+        try:
+            if not self._is_swept:
+                gone |= self._nobodys()
+            if gone:
+                self.forget(gone)
+            self._is_swept = True
+        except Exception:  # the threshold of this thread: a file was taken away meanwhile, or the disk is full
+            log.exception("files could not be written anew without the deleted; trying again")
+            with self._lock:
+                self._gone |= gone
+
+    def _nobodys(self) -> set[int]:
+        """Give the ids in the files that the store does not have any more."""
+        with self._lock:
+            files, ready = self._files, self._ready
+        if not files:
+            return set()
+        with self._db.cursor() as connection:
+            known = f"id in (select id from {self._schema}.ids)"
+            sql = f"select distinct id from read_parquet([{', '.join(files)}]) where seq <= {ready} and not {known}"
+            return {id for (id,) in connection.execute(sql).fetchall()}
 
     def _mend_past(self, events: int) -> None:
         """Remove files that tell of another past than the store's: it was put back to an older state meanwhile."""
         chain = self._segments.chain()
         if not chain:
             return
-        found = self._db.execute(f"select * from {_file(chain[-1].path)} order by seq desc limit 1").fetchone()
+        found = self._db.execute(f"select * from {parquet.file(chain[-1].path)} order by seq desc limit 1").fetchone()
         if found:
             known = self._store.columns(self._project_id, "event", after=found[0] - 1, limit=1)
-            if known and known[0][0] == found[0] and _coded(known[0]) != found:
+            if known and known[0][0] == found[0] and parquet.coded(known[0]) != found:
                 self._segments.clear()
         if chain[-1].last > events:  # the newest were deleted, or never happened: that file is written again
             self._segments.clear(events)
@@ -205,7 +247,7 @@ class Replica:
             with self._lock:
                 if self._last != after:
                     continue  # someone followed the files meanwhile
-                self._insert("tail", EVENT, [_coded(row) for row in rows])
+                parquet.insert(self._db, f"{self._schema}.tail", EVENT, [parquet.coded(row) for row in rows])
                 self._last = rows[-1][0] if rows else until  # the last ones were deleted
             self._write_segment()
 
@@ -214,7 +256,7 @@ class Replica:
         found = self._segments.ids()
         with self._lock, suppress(duckdb.IOException):  # another process may just have written a newer one
             if found and found.change <= change:
-                self._db.execute(f"insert into {self._schema}.ids select * from {_file(found.path)}")
+                self._db.execute(f"insert into {self._schema}.ids select * from {parquet.file(found.path)}")
                 self._last_id = self._kept_id = found.last
                 change = found.change
         self._change = self._kept_change = change
@@ -224,7 +266,7 @@ class Replica:
         if self._change is None or self._last_id - self._kept_id + self._change - self._kept_change < SEGMENT:
             return
         with self._segments.writing() as unfinished, self._lock:
-            _write(self._db, f"{self._schema}.ids", unfinished, order="id")
+            parquet.write(self._db, f"{self._schema}.ids", unfinished, order="id")
             self._segments.keep_ids(self._change, self._last_id, unfinished)
             self._kept_id, self._kept_change = self._last_id, self._change
 
@@ -232,7 +274,7 @@ class Replica:
         while not self._stopped:
             rows = self._store.columns(self._project_id, "distinct_id", after=self._last_id, limit=PAGE)
             with self._lock:
-                self._insert("ids", ID, rows)
+                parquet.insert(self._db, f"{self._schema}.ids", ID, rows)
                 self._last_id = rows[-1][0] if rows else self._last_id
             if len(rows) < PAGE:
                 return
@@ -241,102 +283,67 @@ class Replica:
         while not self._stopped and self._change is not None:
             rows = self._store.columns(self._project_id, "moved", after=self._change, limit=PAGE)
             with self._lock:
-                self._drop([number for _, number, found, *_ in rows if found is None])
+                gone = {number for _, number, found, *_ in rows if found is None}
+                self._drop(gone)
+                self._gone |= gone
                 # A change of an id that is not here yet is no news: it comes as it is by then.
                 now = {number: (found, *rest) for _, number, found, *rest in rows if number <= self._last_id}
                 self._db.begin()
                 self._db.execute(
                     f"delete from {self._schema}.ids where id in (select unnest($ids::bigint[]))", {"ids": list(now)}
                 )
-                self._insert("ids", ID, [row for row in now.values() if row[0] is not None])
+                parquet.insert(self._db, f"{self._schema}.ids", ID, [row for row in now.values() if row[0] is not None])
                 self._db.commit()
                 self._change = rows[-1][0] if rows else self._change
             if len(rows) < PAGE:
                 return
 
-    def _insert(self, table: str, shape: dict[str, str], rows: Sequence[Any]) -> None:
-        # One JSON text is by far the fastest way in without numpy or Arrow; bound lists take three times as long.
-        if rows:
-            objects = orjson.dumps([dict(zip(shape, row, strict=True)) for row in rows]).decode()
-            self._db.execute(
-                f"insert into {self._schema}.{table} select unnest(from_json($rows, $shape), recursive := true)",
-                {"rows": objects, "shape": orjson.dumps([shape]).decode()},
-            )
-
-    def _drop(self, ids: list[int]) -> None:
+    def _drop(self, ids: Collection[int]) -> None:
         """Remove the newest events of ids."""
         if ids:
-            self._db.execute(f"delete from {self._schema}.tail where id in (select unnest($ids))", {"ids": ids})
+            self._db.execute(f"delete from {self._schema}.tail where {parquet.among(ids)}")
 
     def _check_files(self) -> None:
         """Follow the files: those that another process wrote, those that someone deleted, the time of forgetting."""
         with self._lock:
             chain, since = self._segments.chain(), self._segments.since()
             end = chain[-1].last if chain else 0
-            if end < self._base or end > self._last:  # gone: what they held is read again; or they are ahead
+            # They are gone, or lack what was forgotten and is not any more: it is read again; or they are ahead.
+            if end < self._base or end > self._last or since < self._since:
                 self._db.execute(f"delete from {self._schema}.tail")
                 self._last, self._ready = end, min(self._ready, end)
             elif end > self._base:
                 self._db.execute(f"delete from {self._schema}.tail where seq <= $end", {"end": end})
             if since > self._since:
                 self._db.execute(f"delete from {self._schema}.tail where timestamp < $since", {"since": since})
-            self._base, self._since = end, max(since, self._since)
-            self._files = [_text(segment.path) for segment in chain]
+            self._base, self._since = end, since
+            self._files = [parquet.quoted(segment.path) for segment in chain]
 
     def _write_segment(self) -> None:
-        if self._tail() < SEGMENT:
+        if not self._is_full():
             return
         with self._segments.writing() as unfinished:
             self._check_files()  # another process may have written it while this one waited
             self._read_changes()
             with self._lock:
-                if self._tail() >= SEGMENT:
+                if self._is_full():
                     rows = f"{self._schema}.tail where timestamp >= {self._since}"
-                    _write(self._db, rows, unfinished)
+                    parquet.write(self._db, rows, unfinished)
                     unfinished.replace(self._segments.place(self._base, self._last))
             self._segments.tidy()
         self._check_files()
 
     def _rewrite(self, segment: Segment, unwanted: str, unfinished: Path) -> int:
         """Write a file anew without some rows, if it has any of them; give how many are left."""
-        rows = _file(segment.path)
         with self._db.cursor() as connection:
-            count = f"select count(*), count(*) filter ({unwanted}) from {rows}"
-            every, gone = connection.execute(count).fetchall()[0]
-            if gone:
-                place = self._segments.place(segment.after, segment.last, segment.version + 1)
-                _write(connection, f"{rows} where not ({unwanted})", unfinished)
-                unfinished.replace(place)
-            return int(every - gone)
+            left, is_written = parquet.left_of(connection, segment.path, unwanted, unfinished)
+        if is_written:
+            unfinished.replace(self._segments.place(segment.after, segment.last, segment.version + 1))
+        return left
 
-    def _tail(self) -> int:
+    def _is_full(self) -> bool:
+        """Tell whether the newest rows make a file."""
         with self._db.cursor() as connection:
-            return int(connection.execute(f"select count(*) from {self._schema}.tail").fetchall()[0][0])
-
-
-def _write(connection: duckdb.DuckDBPyConnection, rows: str, place: Path, *, order: str = "seq") -> None:
-    what = f"select * from {rows} order by {order}"
-    connection.execute(f"copy ({what}) to {_text(place)} (format parquet, compression lz4)")
-
-
-def _coded(row: Sequence[Any]) -> tuple[Any, ...]:
-    """Give a row of the store as the copy has it; ``inside``: a page that was reached from another of the same host.
-
-    Another person's id is left out: a deletion would not find it here.
-    """
-    seq, timestamp, event, number, session, text = row
-    properties = orjson.loads(text)
-    if event in TELLING:
-        text = orjson.dumps({key: value for key, value in properties.items() if key not in OTHERS}).decode()
-    device, host = properties.get("$device_id"), properties.get("$host")
-    inside = event == "$pageview" and isinstance(host, str) and host == properties.get("$referring_domain")
-    codes = [code_of(one) if isinstance(one, str) and one else None for one in (session, device)]
-    return seq, timestamp, code_of(event), event, number, *codes, inside, text
-
-
-def _file(path: Path) -> str:
-    return f"read_parquet({_text(path)})"
-
-
-def _text(value: Path) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+            sql = f"select count(*), coalesce(sum(strlen(properties)), 0) from {self._schema}.tail"
+            rows, size = connection.execute(sql).fetchall()[0]
+        return bool(rows >= SEGMENT or size >= SEGMENT_BYTES)

@@ -96,11 +96,16 @@ class Segments:
         return max((int(match[1]) for name in self._names() if (match := _SINCE.fullmatch(name))), default=0)
 
     def forget_before(self, time: int) -> None:
-        """Note that events before a time are forgotten."""
+        """Note that events before a time, and no later ones, are forgotten; 0: none is.
+
+        If that is earlier than it was, every segment goes: it may lack events that are stored and count now.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        if time < self.since():
+            self.clear_events()
         (self.folder / f"since-{time:016d}").touch()
         for name in self._names():
-            if (match := _SINCE.fullmatch(name)) and int(match[1]) < time:
+            if (match := _SINCE.fullmatch(name)) and int(match[1]) != time:
                 (self.folder / name).unlink(missing_ok=True)
 
     def place(self, after: int, last: int, version: int = 0) -> Path:
@@ -110,11 +115,15 @@ class Segments:
 
     def clear(self, after: int = 0) -> None:
         """Remove the segments that reach beyond an event, and the ids: they belong to another past than the store's."""
+        self.clear_events(after)
+        if found := self.ids():
+            found.path.unlink(missing_ok=True)
+
+    def clear_events(self, after: int = 0) -> None:
+        """Remove the segments that reach beyond an event."""
         for segment in self.all():
             if segment.last > after:
                 segment.path.unlink(missing_ok=True)
-        if found := self.ids():
-            found.path.unlink(missing_ok=True)
 
     def tidy(self, *, grace: float | None = None) -> None:
         """Remove the files whose place another has taken, a while after it has."""

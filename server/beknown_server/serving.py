@@ -22,6 +22,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from . import create_app
 from .errors import Misconfigured
 from .expiry import Expiry
+from .follow import Follower
 from .forward import Forwarder, checked
 from .logs import Through, begin
 from .metrics import forget_process, share_between_processes
@@ -130,6 +131,8 @@ def _begin(worker: Any) -> None:
         holder = f"{socket.gethostname()} {worker.pid}"
         worker.beknown_expiry = Expiry(site, holder=holder)
         worker.beknown_expiry.start()
+        worker.beknown_follower = Follower(site)
+        worker.beknown_follower.start()
         if site.settings.forward:
             worker.beknown_forwarder = forwarder(site, holder=holder)
             worker.beknown_forwarder.start()
@@ -145,8 +148,10 @@ def _close(_: Any, worker: Any) -> None:
     site = _site(worker)
     if site is not None:
         worker.beknown_expiry.stop()
+        worker.beknown_follower.stop()
         if hasattr(worker, "beknown_forwarder"):
             worker.beknown_forwarder.stop()
+        site.columns.close()  # reads the store to the end of a page
         site.store.close()
 
 

@@ -29,13 +29,13 @@ ORDER = {
         "forgetting groups arrivals events corrections archive forwarding upkeep sealed store __init__"
     ),
     SERVER: (
-        "errors settings identity moments store spans asked formula segments reading replica columns insights "
+        "errors settings identity moments store spans asked formula segments parquet reading replica columns insights "
         "funnel conversion cohorts visits options report register terminal metrics rate site dialect runtime "
         "wheel bundle assets cors admission body cookie cookieless lzstring inflate payload bags agent traits intake "
         "ingest archive imports envelope ingest_v1 parts harmless health deferred pixel furniture display choices form "
         "figures flow drawing access kept live pages api insights_api people_api shapes openapi insight_pages "
         "people_pages "
-        "snippet examples demo prefix keys settings_pages forward expiry logs serving command person_cli "
+        "snippet examples demo prefix keys settings_pages forward expiry follow logs serving command person_cli "
         "archive_cli cli __init__ __main__"
     ),
 }
@@ -48,7 +48,7 @@ HOUSES = {
     "pyscript": ["client/beknown/hosts/"],
     "sqlite3": ["server/beknown_server/store/sqlite.py"],
     "psycopg": ["server/beknown_server/store/postgres.py"],
-    "duckdb": [f"server/beknown_server/{name}.py" for name in ("reading", "replica", "columns")],
+    "duckdb": [f"server/beknown_server/{name}.py" for name in ("parquet", "reading", "replica", "columns")],
     "httpx": ["client/beknown/backend.py", "server/beknown_server/forward.py"],
     "brotli": ["server/beknown_server/bundle.py", "server/beknown_server/inflate.py"],
     "backports": ["server/beknown_server/inflate.py"],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from beknown_server import expiry
+from beknown_server.columns import Columns
 from beknown_server.expiry import DAY_MS, Expiry
 from beknown_server.site import EXTENSION, Site, now_ms
 from beknown_server.store import Claim, Project, Store
@@ -61,6 +63,36 @@ def test_what_has_gone_is_counted_no_more(client: FlaskClient, app: Flask, store
     assert Expiry(site, holder="one").look_at(replace(project, options={"retention_days": 7})) == 5
     assert persons() == 3
     site.columns.close()
+
+
+@BOTH_ENGINES
+def test_it_is_counted_no_more_on_another_host_and_again_when_the_period_is_lifted(
+    app: Flask, store: Store, project: Project, tmp_path: Path
+) -> None:
+    now = now_ms()
+    store.append(project.id, [event("x", f"old-{n}", now - 9 * DAY_MS) for n in range(5)], now)
+    store.append(project.id, [event("x", f"new-{n}", now) for n in range(3)], now)
+    site: Site = app.extensions[EXTENSION]
+    other = replace(site, columns=Columns(store, tmp_path / "of-another-host"))
+
+    def persons() -> list[int]:
+        found = []
+        for columns in (site.columns, other.columns):
+            with columns.reading(project.id) as reading:
+                found.append(reading.ask("unique", {"match": "true"}, start=0, stop=2**60)[0][0])
+        return found
+
+    assert persons() == [8, 8]
+    week = replace(project, options={"retention_days": 7})
+    assert Expiry(site, holder="one").look_at(week) == 5
+    assert Expiry(other, holder="two").look_at(week) == 0
+    assert persons() == [3, 3]
+    for each in (site, other):
+        Expiry(each, holder="one").look_at(project)
+    store.append(project.id, [event("x", "imported", now - 700 * DAY_MS)], now)
+    assert persons() == [4, 4]
+    site.columns.close()
+    other.columns.close()
 
 
 @BOTH_ENGINES

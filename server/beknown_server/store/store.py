@@ -27,6 +27,7 @@ from .upkeep import Upkeep
 from .warnings import NOBODYS
 from .writer import LAST, Connection, Writer
 
+PAGE_SIZE = 50_000_000  # characters of properties that counting reads at once, or one event's
 MOST_EXAMPLE = 500  # characters of an example in a warning
 
 
@@ -205,11 +206,12 @@ class Store:
     def columns(self, project_id: int, what: str, *, after: int, limit: int) -> list[tuple[Any, ...]]:
         """Give rows of ``event``, ``distinct_id`` or ``moved`` as counting needs them, in order of arrival.
 
+        Events are fewer than ``limit`` where their properties are large: see PAGE_SIZE.
         event: seq, timestamp, event, number of the distinct id, session, properties (JSON text).
         distinct_id: number, number of its person or None, when it was first seen.
         moved: change, number, and the same again: number (None if deleted), person, first seen.
         """
-        rows = self._ask(f"{what}.columns", project_id=project_id, after=after, limit=limit)
+        rows = self._ask(f"{what}.columns", project_id=project_id, after=after, limit=limit, size=PAGE_SIZE)
         return [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
 
     def deletions(self, project_id: int, after: int) -> tuple[int, bool]:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from beknown.ids import RANDOM_BYTES, uuid7
+from beknown_server import replica
 from beknown_server.columns import Columns
 from beknown_server.insights import Desk
 from beknown_server.spans import Zone
@@ -65,3 +66,17 @@ def history(store: Store, project: Project, tmp_path: Path) -> Iterator[History]
     made = History(store, project, tmp_path / "columns")
     yield made
     made.columns.close()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of 7 events and files of 20, so that a few dozen events show what millions would."""
+    monkeypatch.setattr(replica, "PAGE", 7)
+    monkeypatch.setattr(replica, "SEGMENT", 20)
+
+
+@pytest.fixture
+def columns(store: Store, tmp_path: Path) -> Iterator[Columns]:
+    made = Columns(store, tmp_path / "columns")
+    yield made
+    made.close()

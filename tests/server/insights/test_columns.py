@@ -28,20 +28,6 @@ Row = tuple[Any, ...]
 COUNT = "select count(*), count(distinct person) from event"
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of 7 events and files of 20, so that a few dozen events show what millions would."""
-    monkeypatch.setattr(replica, "PAGE", 7)
-    monkeypatch.setattr(replica, "SEGMENT", 20)
-
-
-@pytest.fixture
-def columns(store: Store, tmp_path: Path) -> Iterator[Columns]:
-    made = Columns(store, tmp_path / "columns")
-    yield made
-    made.close()
-
-
 def fill(store: Store, project: Project, count: int, *, start: int = 0, visitors: int = 10) -> None:
     rows = [event("view", f"v{number % visitors}", NOW + number) for number in range(start, start + count)]
     store.append(project.id, rows, NOW)
