@@ -19,6 +19,7 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -27,12 +28,15 @@ from typing import Any
 
 import duckdb
 
+from .errors import TooBusy
 from .reading import DISK, MEMORY, Reading
 from .replica import Replica
 from .segments import Segments
 from .store import Store
 
 PATIENCE_S = 10.0  # whoever asks waits so long for the copy to catch up
+AT_ONCE = 4  # answers of a process: they share its memory and its processors
+IN_LINE = 12  # with those that wait for their turn; who else asks is refused at once: threads are the events' too
 CLOCKS_MS = 12 * 3600 * 1000  # less than the day by which a retention period changes at least
 FORMAT = "6"  # part of the folder's name: a new format starts a new copy
 
@@ -52,6 +56,7 @@ class Columns:
         self._store = store
         self._folder = Path(folder)
         self._lock = threading.Lock()
+        self._line, self._turns = threading.BoundedSemaphore(IN_LINE), threading.BoundedSemaphore(AT_ONCE)
         self._database: duckdb.DuckDBPyConnection | None = None
         self._copies: dict[int, Replica] = {}
 
@@ -59,15 +64,18 @@ class Columns:
     def reading(self, project_id: int) -> Iterator[Reading]:
         """Give what answers questions about one project, as it is now.
 
-        Raises Building while the copy is still being made.
+        Raises Building while the copy is still being made, TooBusy while too many others ask.
         """
+        deadline = time.monotonic() + PATIENCE_S
         copy = self._copy(project_id)
-        copy.catch_up(PATIENCE_S)
-        connection = copy.snapshot()
-        try:
-            yield Reading(connection)
-        finally:
-            connection.close()
+        with _place(self._line, 0):
+            copy.catch_up(PATIENCE_S)
+            with _place(self._turns, deadline - time.monotonic()):
+                connection = copy.snapshot()
+                try:
+                    yield Reading(connection)
+                finally:
+                    connection.close()
 
     def progress(self, project_id: int) -> float:
         """Give how much of a project's events is in the copy: 0 to 1. Starts making it if nobody has."""
@@ -137,3 +145,15 @@ class Columns:
                     os.kill(int(path.name.removeprefix("spill-")), 0)
                 except ProcessLookupError:
                     shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _place(places: threading.Semaphore, patience: float) -> Iterator[None]:
+    """Hold one of the places, if one is free within so many seconds."""
+    if not places.acquire(timeout=max(patience, 0)):
+        advice = "Ask again in a moment, and let a program ask one question after the other."
+        raise TooBusy("too_many_questions", "too many others are asking just now.", fix=advice, retry_after=2)
+    try:
+        yield
+    finally:
+        places.release()

@@ -82,9 +82,8 @@ class Reading:
         except duckdb.InterruptException:
             raise _too_long() from None
         except duckdb.OutOfMemoryException:
-            raise TooBusy(
-                "too_much", "the answer needs more memory and disk than it may have.", fix="Ask for fewer days."
-            ) from None
+            advice = "Ask again when fewer others do, who share them; or for fewer days."
+            raise TooBusy("too_much", "the answer needs more memory and disk than there is.", fix=advice) from None
         except duckdb.IOException as error:
             raise TooBusy("columns_changed", "the columnar copy was removed just now; it is made again.") from error
         except (duckdb.InvalidInputException, duckdb.OutOfRangeException, duckdb.ConversionException) as error:

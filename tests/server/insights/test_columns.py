@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -377,6 +378,36 @@ def test_a_pattern_that_is_none_and_an_answer_without_end_are_refused(
         endless = "(select count(*) from range(10000000) a, range(10000000) b where a.range + b.range = seq) >= 0"
         with pytest.raises(TooBusy, match=r"no answer within|took more than"):
             reading.ask("unique", {"match": endless}, **ALL)
+
+
+def test_who_asks_while_many_others_do_waits_a_while_and_the_line_is_short(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 20)
+    monkeypatch.setattr(module, "PATIENCE_S", 1.0)
+    with ExitStack() as others:
+        for _ in range(module.AT_ONCE):
+            others.enter_context(columns.reading(project.id))
+        started = time.monotonic()
+        with pytest.raises(TooBusy, match="too many others") as refused, columns.reading(project.id):
+            pass
+        assert time.monotonic() - started >= 0.9
+        assert "Ask again" in refused.value.fix
+        waiting = [threading.Thread(target=asks, args=(columns, project)) for _ in range(module.IN_LINE)]
+        for thread in waiting:
+            thread.start()
+        started = time.monotonic()
+        with pytest.raises(TooBusy, match="too many others"), columns.reading(project.id):
+            pass
+        assert time.monotonic() - started < 0.5  # it keeps no thread waiting
+    for thread in waiting:
+        thread.join()
+    assert counted(columns, project) == (20, 10)
+
+
+def asks(columns: Columns, project: Project) -> None:
+    with suppress(TooBusy), columns.reading(project.id):
+        pass
 
 
 def test_what_is_loaded_comes_by_and_by_and_not_for_ever(
