@@ -51,14 +51,21 @@ class Step:
 def table_of(kind: str, answer: dict[str, Any]) -> Table:
     """Give the table of an answer of this kind."""
     return {
-        "trends": _series,
-        "lifecycle": _series,
+        "trends": _trends,
+        "lifecycle": series_of,
         "funnel": _steps,
         "retention": _cohorts,
         "stickiness": _stickiness,
         "paths": _ways,
         "sessions": _sessions,
     }[kind](answer)
+
+
+def series_of(answer: dict[str, Any]) -> Table:
+    """Give numbers by interval."""
+    columns = [one["data"] for one in answer["series"]]
+    rows = [[name, *values] for name, *values in zip(answer["labels"], *columns, strict=True)]
+    return Table(["date", *(one["label"] for one in answer["series"])], rows)
 
 
 def steps_of(steps: Sequence[dict[str, Any]]) -> list[Step]:
@@ -130,10 +137,11 @@ def weeks_of(weeks: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str,
     }
 
 
-def _series(answer: dict[str, Any]) -> Table:
-    columns = [one["data"] for one in answer["series"]]
-    rows = [[name, *values] for name, *values in zip(answer["labels"], *columns, strict=True)]
-    return Table(["date", *(one["label"] for one in answer["series"])], rows)
+def _trends(answer: dict[str, Any]) -> Table:
+    """Give the intervals, and the whole range where that is counted: of people it is not their sum."""
+    table = series_of(answer)
+    totals = [["total", *(one["number"] for one in answer["totals"])]] if "totals" in answer else []
+    return Table(table.head, [*table.rows, *totals])
 
 
 def _steps(answer: dict[str, Any]) -> Table:
@@ -148,10 +156,14 @@ def _steps(answer: dict[str, Any]) -> Table:
 
 
 def _cohorts(answer: dict[str, Any]) -> Table:
-    cohorts = answer["cohorts"]
-    longest = max((len(cohort["values"]) for cohort in cohorts), default=0)
-    rows = [[one["start"], one["size"], *one["values"], *[None] * (longest - len(one["values"]))] for one in cohorts]
-    return Table(["start", "size", *(str(number) for number in range(longest))], rows)
+    """Give a row for each cohort, in persons, and last their mean, in shares; ``unfinished``: its last number is."""
+    cohorts, longest = answer["cohorts"], len(answer["mean"])
+    rows = [
+        [one["start"], one["size"], one["unfinished"], *one["values"], *[None] * (longest - len(one["values"]))]
+        for one in cohorts
+    ]
+    mean = ["mean", sum(one["size"] for one in cohorts), None, *answer["mean"]]
+    return Table(["start", "size", "unfinished", *(str(number) for number in range(longest))], [*rows, mean])
 
 
 def _stickiness(answer: dict[str, Any]) -> Table:
@@ -164,10 +176,14 @@ def _ways(answer: dict[str, Any]) -> Table:
 
 
 def _sessions(answer: dict[str, Any]) -> Table:
-    rows = [["all", None, answer["sessions"], None]]
-    for name in PLACES:
-        rows += [[name, one["value"], one["sessions"], one["bounced"]] for one in answer[name]]
-    return Table(["what", "value", "sessions", "bounced"], rows)
+    """Give a row for all, and one for each entry, exit and source, of which less is counted."""
+    names = ["sessions", "bounced", "bounce_rate", "persons", "average_seconds", "median_seconds", "views_per_session"]
+    rows = [["all", None, *(answer.get(name) for name in names)]]
+    for place in PLACES:
+        for one in answer[place]:
+            known = one | {"bounce_rate": one["bounced"] / one["sessions"]}
+            rows.append([place, one["value"], *(known.get(name) for name in names)])
+    return Table(["what", "value", *names], rows)
 
 
 def _plain(cell: Any) -> Any:

@@ -3,6 +3,7 @@
 Rules:
 - The question is the query string (form.py), so a page is shared by its address and works without JavaScript.
 - A page asks what ``/api/insights/...`` would be asked, and shows that answer; a refusal is said on the page.
+- Page, CSV and JSON are one answer: series and steps are named so that they can be told apart, with trends' totals.
 - Charts are drawn by charts.js from the table's own numbers.
 """
 
@@ -57,11 +58,10 @@ def insights_page() -> ResponseReturnValue:
     shown: dict[str, Any] = {"events": [], "properties": [], "answer": None, "totals": [], "complaint": None}
     try:
         with desk_of(g.project) as desk:
-            shown["events"] = [row[0] for row in desk.reading.ask("names.events", most=MOST_EVENTS)]
+            shown["events"] = _events(desk)
             shown["properties"] = _properties(desk)
-            asked = _begun(asked, shown["events"])
-            shown["answer"] = answer = _named(asked, ANSWERS[asked.kind](desk, asked.body(desk.today)))
-            shown["totals"] = _totals(desk, asked)
+            asked, answer = _answered(desk, asked)
+            shown |= {"answer": answer, "totals": answer.get("totals", [])}
             shown |= _drawn(asked, answer, is_partial=asked.days(desk.today)[1] >= desk.today)
     except Refusal as refusal:
         shown["complaint"] = refusal
@@ -90,15 +90,17 @@ def people() -> ResponseReturnValue:
 @bp.get("/insights.json", endpoint="insights_json")
 def as_json() -> ResponseReturnValue:
     """Answer with what the page with the same query string shows, as the API gives it."""
-    _, answer = _answered()
+    with desk_of(g.project) as desk:
+        _, answer = _answered(desk, _form())
     return Response(orjson.dumps(answer), mimetype="application/json")
 
 
 @bp.get("/insights.csv", endpoint="insights_csv")
 def as_csv() -> ResponseReturnValue:
     """Answer with the table of the page with the same query string."""
-    asked, answer = _answered()
-    response = Response(figures.table_of(asked.kind, _named(asked, answer)).csv(), mimetype="text/csv")
+    with desk_of(g.project) as desk:
+        asked, answer = _answered(desk, _form())
+    response = Response(figures.table_of(asked.kind, answer).csv(), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{asked.kind}.csv"'
     return response
 
@@ -154,19 +156,26 @@ def _form() -> Form:
     return form.read(request.args, today=zone_of(g.project.options).day(now_ms()))
 
 
-def _answered() -> tuple[Form, dict[str, Any]]:
-    asked = _form()
-    with desk_of(g.project) as desk:
-        return asked, ANSWERS[asked.kind](desk, asked.body(desk.today))
+def _answered(desk: Desk, asked: Form) -> tuple[Form, dict[str, Any]]:
+    """Give the form as it is answered, and the answer."""
+    asked = _begun(desk, asked)
+    answer = _named(asked, ANSWERS[asked.kind](desk, asked.body(desk.today)))
+    totals = _totals(desk, asked)
+    return asked, answer | ({"totals": totals} if totals else {})
 
 
-def _begun(asked: Form, events: Sequence[str]) -> Form:
+def _begun(desk: Desk, asked: Form) -> Form:
     """Give the form with a first idea where a funnel's steps were not chosen."""
     if asked.kind != "funnel" or "event" in request.args:
         return asked
+    events = _events(desk)
     own = [name for name in events if not name.startswith("$")]
     ideas = [Series(name) for name in ("$pageview", *own[:1]) if name in events]
     return replace(asked, series=ideas or asked.series)
+
+
+def _events(desk: Desk) -> list[str]:
+    return [row[0] for row in desk.reading.ask("names.events", most=MOST_EVENTS)]
 
 
 def _properties(desk: Desk) -> list[str]:
@@ -230,5 +239,5 @@ def _drawn(asked: Form, answer: dict[str, Any], *, is_partial: bool) -> dict[str
     return {
         "chart": orjson.dumps(chart).decode(),
         "drawn": len(chart["series"]),
-        "table": figures.table_of(asked.kind, answer),
+        "table": figures.series_of(answer),
     }

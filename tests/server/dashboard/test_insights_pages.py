@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from beknown_server import choices, columns, insight_pages, insights_api, replica
+from beknown_server import choices, columns, display, insight_pages, insights_api, replica
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
@@ -143,7 +143,52 @@ def test_json_is_what_the_api_answers(ada: Dashboard, kind: str) -> None:
     json = client.get(f"/insights.json?{QUESTIONS[kind]}").json
     asked = insight_pages.form.read(_arguments(QUESTIONS[kind]), today=insight_pages.zone_of({}).day(NOW))
     body = asked.body(insight_pages.zone_of({}).day(NOW))
+    totals = json.pop("totals", None)
+    assert (totals is None) == (kind != "trends")
     assert ada.client().post(f"/api/insights/{kind}", json=body, headers=KEY).json == json
+
+
+def numbers(answer: Any) -> set[str]:
+    """Give every number of a JSON answer as CSV writes it."""
+    if isinstance(answer, dict | list):
+        parts = answer.values() if isinstance(answer, dict) else answer
+        return {number for part in parts for number in numbers(part)}
+    return {str(answer)} if isinstance(answer, int | float) and not isinstance(answer, bool) else set()
+
+
+def written(number: str) -> set[str]:
+    """Give how a page may write a number: as it is, as a share, as a length of time."""
+    value = float(number)
+    share = {display.percent(value)} if 0 <= value <= 1 else set()
+    return {display.figure(value), display.duration(int(value * 1000))} | share
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *QUESTIONS.values(),
+        f"kind=funnel&{DAYS}",  # a first idea of its steps
+        f"kind=trends&event=$pageview&event=$pageview&math=total&where2=$pathname&where2_value=/pricing&{DAYS}",
+        f"kind=trends&event=$pageview&event=$pageview&math=total&math=dau&{DAYS}",
+    ],
+)
+def test_page_json_and_csv_say_the_same(ada: Dashboard, query: str) -> None:
+    ada.happens("$pageview", "anon-0002", at=NOW - 50_000, **{"$pathname": "/pricing", "$session_id": "s2"})
+    client = ada.signed_in()
+    page, json = client.get(f"/insights?{query}").text, client.get(f"/insights.json?{query}")
+    assert json.status_code == 200
+    head, *rows = csv.reader(io.StringIO(client.get(f"/insights.csv?{query}").text))
+    cells = {cell for row in rows for cell in row}
+    assert rows
+    assert numbers(json.json) - {"0"} <= cells
+    text = unescape(re.sub(r"<[^>]+>", "|", page))
+    for number in numbers(json.json) - {"0", "1"}:
+        assert any(one in text for one in written(number)), number
+    for series in json.json.get("series", []) if json.json else []:
+        assert series["label"] in head
+        assert display.label(series["label"]) in text
+    for step in json.json.get("steps", []) if json.json else []:
+        assert step["event"] in cells
 
 
 def test_csv_has_every_number_and_runs_nothing_in_a_spreadsheet(ada: Dashboard) -> None:
