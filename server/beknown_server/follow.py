@@ -2,6 +2,7 @@
 
 Rules:
 - Only where there is a copy: one that somebody asked, or files of one. A little that is new waits for the question.
+- One process reads ahead for all that share the files: the others' processors are the events'.
 - Here it is only looked; what is to be read is read by the copy's own thread (replica.py), which ends with the copy.
 """
 

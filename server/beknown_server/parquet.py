@@ -71,6 +71,16 @@ def left_of(connection: duckdb.DuckDBPyConnection, path: Path, unwanted: str, un
     return int(every - gone), bool(gone)
 
 
+def unknown(connection: duckdb.DuckDBPyConnection, files: Sequence[str], ids: str, until: int) -> set[int]:
+    """Give the ids that files name up to an event and a table does not."""
+    if not files:
+        return set()
+    known = f"id in (select id from {ids})"
+    sql = f"select distinct id from read_parquet([{', '.join(files)}]) where seq <= {until} and not {known}"
+    with connection.cursor() as other:
+        return {id for (id,) in other.execute(sql).fetchall()}
+
+
 def among(ids: Collection[int]) -> str:
     """Give the condition that an event is one of these ids'."""
     return f"id in (select unnest({list(ids)}::bigint[]))"

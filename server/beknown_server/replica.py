@@ -108,7 +108,12 @@ class Replica:
             return connection
 
     def follow(self) -> None:
-        """Begin to read on if much is new, or somebody was deleted: the less waits whoever asks."""
+        """Begin to read on if much is new, or somebody was deleted: the less waits whoever asks.
+
+        One process does it for all that share the files; what it has read is in them for the others, but for the last.
+        """
+        if not self._segments.leads():
+            return
         self._check_files()
         events, changes = self._store.latest(self._project_id)
         change = self._change or 0
@@ -161,6 +166,7 @@ class Replica:
         if self._tidying is not None:
             self._tidying.cancel()
             self._segments.tidy(grace=0)  # nothing that was forgotten outlives the process that forgot it
+        self._segments.leave()
         self._db.close()
 
     def _tidy_later(self) -> None:
@@ -206,7 +212,9 @@ class Replica:
             gone, self._gone = self._gone, set()
         try:
             if not self._is_swept:
-                gone |= self._nobodys()
+                with self._lock:
+                    files, ready = self._files, self._ready
+                gone |= parquet.unknown(self._db, files, f"{self._schema}.ids", ready)
             if gone:
                 self.forget(gone)
             self._is_swept = True
@@ -214,17 +222,6 @@ class Replica:
             log.exception("files could not be written anew without the deleted; trying again")
             with self._lock:
                 self._gone |= gone
-
-    def _nobodys(self) -> set[int]:
-        """Give the ids in the files that the store does not have any more."""
-        with self._lock:
-            files, ready = self._files, self._ready
-        if not files:
-            return set()
-        with self._db.cursor() as connection:
-            known = f"id in (select id from {self._schema}.ids)"
-            sql = f"select distinct id from read_parquet([{', '.join(files)}]) where seq <= {ready} and not {known}"
-            return {id for (id,) in connection.execute(sql).fetchall()}
 
     def _mend_past(self, events: int) -> None:
         """Remove files that tell of another past than the store's: it was put back to an older state meanwhile."""

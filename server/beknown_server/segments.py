@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 GRACE_S = 40  # longer than an answer may take
 
@@ -61,6 +61,7 @@ class Segments:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._whole: set[Path] = set()
+        self._leading: IO[str] | None = None
 
     def all(self) -> list[Segment]:
         """Give every segment that is there, in no order; some may overlap."""
@@ -143,6 +144,25 @@ class Segments:
         with (self.folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield self.folder / "writing.tmp"
+
+    def leads(self) -> bool:
+        """Tell whether this process is the one, of those that share the folder, that reads ahead; it stays so."""
+        if self._leading is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "leader").open("w")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                return False
+            self._leading = file
+        return True
+
+    def leave(self) -> None:
+        """Let another process read ahead."""
+        if self._leading is not None:
+            self._leading.close()
+            self._leading = None
 
     def _names(self) -> list[str]:
         with suppress(FileNotFoundError):

@@ -115,6 +115,14 @@ def test_much_that_is_new_is_read_before_anybody_asks(
     assert asked == []  # so little can wait for a question
     assert counted(columns, project) == (100, 95)
     assert set(asked) == {"event", "distinct_id", "moved"}
+    other = Columns(store, columns._folder)
+    fill(store, project, 95)
+    other.follow(project.id)
+    assert other._copies[project.id]._builder is None  # one process does it for all that share the files
+    columns.close()
+    other.follow(project.id)
+    comes(lambda: other._copies[project.id]._ready == 195)
+    other.close()
 
 
 @pytest.mark.usefixtures("small")
