@@ -139,7 +139,7 @@ def overview() -> ResponseReturnValue:
     """Show the last 24 hours in four numbers, and the newest events, or how to send the first."""
     store, now = current_site().store, now_ms()
     day = store.counts(g.project.id, now - DAY_MS)
-    before = store.counts(g.project.id, now - 2 * DAY_MS).events - day.events
+    before = store.happened(g.project.id, now - 2 * DAY_MS, now - DAY_MS)
     return draw(
         "beknown/overview.html",
         day=day,

@@ -1,12 +1,12 @@
 -- One row for all sessions that began in the range, and one for each of the most frequent entries, exits and sources.
--- place: a number that sorts like time, then arrival.
+-- place: a number that sorts like time, then arrival. A session of two persons is that of the one who began it.
 with happened as (
   select session, person, timestamp, event, timestamp::hugeint * 4611686018427387904 + seq as place,
          case when event = $view then {page} end as page, {source} as source
   from event
   where timestamp >= $start - $longest and timestamp < $stop + $longest and session is not null and ({match})
 ), visit as (
-  select session, any_value(person) as person, min(timestamp) as began, max(timestamp) - min(timestamp) as lasted,
+  select session, arg_min(person, place) as person, min(timestamp) as began, max(timestamp) - min(timestamp) as lasted,
          count(*) filter (where event = $view) as views, count(*) filter (where event = $click) as clicks,
          arg_min(page, place) as entry, arg_max(page, place) as exit, arg_min_null(source, place) as source
   from happened

@@ -179,6 +179,10 @@ class Store:
         row = self._ask("event.counts", project_id=project_id, since=since)[0]
         return Counts(row["events"], row["persons"])
 
+    def happened(self, project_id: int, since: int, until: int) -> int:
+        """Give how many events happened from a time to before another: from an index alone, where ``counts`` reads."""
+        return int(self._ask("event.happened", project_id=project_id, since=since, until=until)[0]["events"])
+
     # Forwarding -----------------------------------------------------------------------------------------------
 
     def begin_forwarding(self, project_id: int, collector: str, *, since: int) -> None:

@@ -243,3 +243,13 @@ def test_older_people_begin_where_the_page_ended_though_all_were_seen_at_once(da
     assert [len(each) for each in names] == [50, 10]
     assert len(names[0] | names[1]) == 60
     assert "Older" not in rest
+
+
+def test_the_overview_compares_the_last_day_with_the_one_before(dashboard, monkeypatch):
+    day = 86_400_000
+    monkeypatch.setattr(pages, "now_ms", lambda: NOW)
+    for at in (NOW - 2 * day - 1, NOW - 2 * day, NOW - day - 1, NOW - day, NOW - 5, NOW - 4):
+        dashboard.happens("x", "ada", at=at)
+    page = dashboard.signed_in().get("/overview").text
+    assert "<dt>Events</dt><dd>3</dd>" in page
+    assert ">+50%</span> against the day before" in page

@@ -56,6 +56,13 @@ def test_identify_in_the_middle_does_not_end_a_session(history: History) -> None
     assert (found["sessions"], found["persons"], found["average_seconds"]) == (1, 1, 120)
 
 
+def test_a_session_of_two_persons_is_that_of_the_one_who_began_it(history: History) -> None:
+    view(history, "bob", "s1", "2026-11-02 10:01", "/a")
+    view(history, "ann", "s1", "2026-11-02 10:00", "/")  # arrives later
+    view(history, "ann", "s2", "2026-11-02 12:00", "/")
+    assert history.ask(visits, DAYS)["persons"] == 1
+
+
 def test_no_sessions(history: History) -> None:
     found = history.ask(visits, DAYS)
     assert found["sessions"] == 0
