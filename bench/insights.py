@@ -1,10 +1,11 @@
 """How fast the numbers are: beknown's columnar copy beside plain DuckDB over the same columns, and SQL on the store.
 
-    python bench/insights.py [--events 1000000 10000000] [--data FOLDER]
+    python bench/insights.py [--events 1000000 10000000] [--properties varied|constant] [--data FOLDER]
 
-One command, both sizes: about 15 minutes on two quiet processors (half of it fills the stores, which ``--data``
-keeps for the next run), 8 GB of disk. The store is filled directly (history.py), the copy is built as a server builds
-it, and each question is asked in turn of
+One command, both sizes: about half an hour on two quiet processors (more than half of it fills the stores, which
+``--data`` keeps for the next run), 25 GB of disk; with the same few properties on every event (``constant``) half of
+the time and 8 GB. The store is filled directly (history.py), the copy is built as a server builds it, and each question
+is asked in turn of
 
 - beknown, as the API does, catching up with the store included;
 - plain DuckDB, the question written by hand as one would (``PLAIN``): a native DuckDB file with the same columns as
@@ -12,7 +13,8 @@ it, and each question is asked in turn of
 - plain DuckDB, given the very SQL that beknown asks, over the same file: what the copy itself costs;
 - SQLite, in SQL on the store's own tables, once.
 
-The identity report, some fifteen questions in one answer, is timed alone: nobody would write it by hand.
+Timed alone are a breakdown by an event's property and a filter by a person's (plain DuckDB's file has neither), and
+the identity report, some fifteen questions in one answer, which nobody would write by hand.
 
 The median of five, wall and processor seconds. Writes bench/results/insights-<events>.{md,json}.
 """
@@ -29,6 +31,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,7 +47,7 @@ from beknown_server.reading import Reading
 from beknown_server.register import identity_report
 from beknown_server.spans import Zone
 from beknown_server.store import Event, Project, Store
-from history import DAY, START, store_of
+from history import DAY, START, path_of, store_of
 from memory import peak_mib
 
 TIMES = 5
@@ -65,6 +68,14 @@ QUESTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
          "date_from": "2026-09-01"},
     ),
 }  # fmt: skip
+ALONE: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "DAU by an event's property, 30 days": (trends, {**MONTH, "math": "dau", "breakdown": "plan"}),
+    "DAU of persons with a property, 30 days": (
+        trends,
+        {**MONTH, "math": "dau", "filters": [{"key": "plan", "type": "person", "operator": "exact", "value": "pro"}]},
+    ),
+}
+LENGTH = "select avg(length(properties)) from event where seq between 2 and 10000"
 REPORT = "identity report, 30 days"
 
 # The same by hand. e: t, event, id; m: id, person. Days are whole, the zone is UTC, weeks start on Sunday.
@@ -175,15 +186,17 @@ def freshness(store: Store, project: Project, columns: Columns) -> float:
     name = f"fresh-{uuid}"
     store.append(project.id, [Event(uuid, name, "first", START + DAY, {})], START)
     started = time.perf_counter()
-    found = asked(columns, project, unique, {"date_from": "2026-09-02", "date_to": "2026-09-02", "event": name})
+    day = {"date_from": "2026-09-02", "date_to": "2026-09-02", "event": name}
+    found = asked(store, columns, project, unique, day)
     assert found == 1, found
     return time.perf_counter() - started
 
 
-def asked(columns: Columns, project: Project, question: Callable[..., Any], body: dict[str, Any]) -> Any:
+def asked(store: Store, columns: Columns, project: Project, question: Callable[..., Any], body: dict[str, Any]) -> Any:
     """Ask as the API does: catching up with the store is part of it."""
     with columns.reading(project.id) as reading:
-        return on(reading, question, body)
+        people = lambda keys: store.person_texts(project.id, keys)  # noqa: E731
+        return question(Desk(reading, people, UTC_DAYS, TODAY), body)
 
 
 def told(store: Store, columns: Columns, project: Project) -> None:
@@ -195,7 +208,7 @@ def told(store: Store, columns: Columns, project: Project) -> None:
 
 
 def on(reading: Reading, question: Callable[..., Any], body: dict[str, Any]) -> Any:
-    """Ask on an open connection."""
+    """Ask on an open connection, without what the store knows of persons."""
     return question(Desk(reading, lambda keys: [], UTC_DAYS, TODAY), body)
 
 
@@ -205,21 +218,24 @@ def size(folder: Path) -> float:
     return sum(path.stat().st_size for path in files) / 1e6
 
 
-def measured(events: int, data: Path, *, with_sql: bool) -> dict[str, Any]:
+def measured(events: int, data: Path, properties: str, *, with_sql: bool) -> dict[str, Any]:
     """Ask everything over so many events."""
-    store, project = store_of(data, events)
-    raw = sqlite3.connect(data / f"{events}.db", isolation_level=None)
+    store, project = store_of(data, events, properties)
+    place = path_of(data, events, properties)
+    raw = sqlite3.connect(place, isolation_level=None)
     with tempfile.TemporaryDirectory(prefix="beknown-bench-") as name:
         folder = Path(name)
         columns = Columns(store, folder / "columns")
         result: dict[str, Any] = {
             "events": events,
+            "properties": properties,
+            "properties_length": raw.execute(LENGTH).fetchone()[0],
             "processors": os.cpu_count(),
             "load": os.getloadavg()[0],  # before anything is measured
             "date": datetime.now(UTC).date().isoformat(),
             "build_seconds": built(columns, project),
             "columns_mb": size(folder / "columns"),
-            "store_mb": size(data / f"{events}.db"),
+            "store_mb": size(place),
             "fresh_seconds": statistics.median(freshness(store, project, columns) for _ in range(TIMES)),
             "questions": {},
         }
@@ -227,7 +243,7 @@ def measured(events: int, data: Path, *, with_sql: bool) -> dict[str, Any]:
         for title, (question, body) in QUESTIONS.items():
             row = timed(
                 {
-                    "ours": lambda q=question, b=body: asked(columns, project, q, b),
+                    "ours": lambda q=question, b=body: asked(store, columns, project, q, b),
                     "plain": lambda t=title: plain.execute(PLAIN[t]).fetchall(),
                     "same": lambda q=question, b=body: on(Reading(plain), q, b),
                 }
@@ -238,8 +254,10 @@ def measured(events: int, data: Path, *, with_sql: bool) -> dict[str, Any]:
                     raw.execute(statement).fetchall()
             result["questions"][title] = {**row, "sqlite": time.perf_counter() - started if with_sql else None}
             print(title, json.dumps(result["questions"][title]), flush=True)
-        result["report"] = timed({"ours": lambda: told(store, columns, project)})["ours"]
-        print(REPORT, json.dumps(result["report"]), flush=True)
+        works = {title: partial(asked, store, columns, project, *question) for title, question in ALONE.items()}
+        works[REPORT] = partial(told, store, columns, project)
+        result["alone"] = {title: timed({"ours": work})["ours"] for title, work in works.items()}
+        print(json.dumps(result["alone"]), flush=True)
         result["plain_mb"] = size(folder / "plain.duckdb")
         result["peak_memory_mb"] = peak_mib()
         plain.close()
@@ -254,7 +272,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"# Insights over {result['events']:,} events",
         "",
-        f"1.3 million ids, 300,000 of them merged: a million persons. {result['date']}, {result['processors']} "
+        f"1.3 million ids, 300,000 of them merged: a million persons. Properties of {result['properties_length']:.0f} "
+        f"characters an event, {result['properties']}. {result['date']}, {result['processors']} "
         f"processors, load {result['load']:.0f} before. Copy built in {result['build_seconds']:.1f} s; on disk "
         f"{result['columns_mb']:.0f} MB (the store {result['store_mb']:.0f} MB, plain DuckDB's file without properties "
         f"{result['plain_mb']:.0f} MB). A fresh event was in an answer {result['fresh_seconds']:.2f} s after its "
@@ -275,8 +294,8 @@ def table(result: dict[str, Any]) -> str:
         slow = row["sqlite"]
         times = f"{slow:.2f} | {slow / ours['wall']:.0f}" if slow else "- | -"
         lines.append(f"| {title} | {shown[0]} | {shown[1]} | {ratios[0]} | {shown[2]} | {ratios[1]} | {times} |")
-    ours = result["report"]
-    lines.append(f"| {REPORT} | {ours['wall']:.2f} ({ours['processor']:.2f}) |" + " - |" * 6)
+    for title, ours in result["alone"].items():
+        lines.append(f"| {title} | {ours['wall']:.2f} ({ours['processor']:.2f}) |" + " - |" * 6)
     return "\n".join(lines) + "\n"
 
 
@@ -295,12 +314,13 @@ def main() -> None:
     """Run it and print the tables."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--events", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    options.add_argument("--properties", choices=["varied", "constant"], default="varied", help="of the events")
     options.add_argument("--data", type=Path, help="keep the stores here for the next run")
     options.add_argument("--no-sql", action="store_true", help="leave out SQL on SQLite, the slowest part")
     given = options.parse_args()
     with kept(given.data) as data:
         for events in given.events:
-            result = measured(events, data, with_sql=not given.no_sql)
+            result = measured(events, data, given.properties, with_sql=not given.no_sql)
             report = table(result)
             print("\n" + report)
             place = Path(__file__).parent / "results" / f"insights-{events}"
