@@ -2,10 +2,10 @@
 
     python bench/soak_identity.py [--histories 10000] [--only sqlite|postgresql] [--seed N] [--results FILE]
 
-Each history is shuffled, repeated in part, cut into batches and given to processes that store it, on SQLite and on
-PostgreSQL in turn; some of them are killed in the middle (SIGKILL) and go on with what was not acknowledged. Then
-persons, properties and log must be what the sequential oracle (tests/server/oracle.py) says of the sorted facts.
-Ends with 1, and prints the seeds, where they are not.
+So many histories are told to each store, SQLite and PostgreSQL. Each is shuffled, repeated in part, cut into batches
+and given to processes that store it; some of them are killed in the middle (SIGKILL) and go on with what was not
+acknowledged. Then persons, properties and log must be what the sequential oracle (tests/server/oracle.py) says of the
+sorted facts. Ends with 1, and prints the seeds, where they are not.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> int:
     options.add_argument("--only", choices=["sqlite", "postgresql"])
     options.add_argument("--results", type=Path, default=RESULTS)
     chosen = options.parse_args()
-    print(f"soak_identity: {chosen.histories} histories, seed {chosen.seed}", flush=True)
+    print(f"soak_identity: {chosen.histories} histories on each store, seed {chosen.seed}", flush=True)
     with tempfile.TemporaryDirectory(dir=FAST if FAST.is_dir() else None) as folder:
         server = Postgres()
         try:
@@ -52,53 +52,42 @@ def main() -> int:
         finally:
             server.remove()
     print(json.dumps(found, indent=2))
-    return 1 if found["wrong"] else 0
+    return 1 if any(run["wrong"] for run in found) else 0
 
 
-def soak(addresses: dict[str, str], count: int, seed: int, results: Path) -> dict[str, Any]:
-    """Tell the histories, half of them to each store, and give what was found; noted on the way, should it be ended."""
-    began = time.monotonic()
-    found: dict[str, Any] = {
-        "histories": 0,
-        "stores": {},
-        "seed": seed,
-        "said": 0,
-        "kills": 0,
-        "by_four": 0,
-        "wrong": [],
-    }
+def soak(addresses: dict[str, str], count: int, seed: int, results: Path) -> list[dict[str, Any]]:
+    """Tell so many histories to each store, and give what was found; noted on the way, should it be ended."""
     histories.Hand.context.set_forkserver_preload(["tests.server.histories"])
+    runs: list[dict[str, Any]] = []
     for name, address in addresses.items():
+        began = time.monotonic()
+        run: dict[str, Any] = {"store": name, "seed": seed, "histories": 0, "said": 0, "kills": 0, "by_four": 0}
+        run |= {"wrong": [], "seconds": 0}
+        runs.append(run)
         store = histories.open_store(address)
         store.migrate()
         hands = [histories.Hand(address) for _ in range(4)]
-        for number in range(count // len(addresses)):
+        for number in range(count):
             own = f"{seed}.{name}.{number}"
             chance = random.Random(own)
             said = histories.history(chance)
             project = store.create_project(own, "bk_" + own, "bks_" + own, histories.NOW)
             four = chance.random() < FOUR
             kills = KILLS if chance.random() < KILLED else 0.0
-            found["kills"] += histories.deliver(hands if four else hands[:1], project.id, said, chance, kills=kills)
+            run["kills"] += histories.deliver(hands if four else hands[:1], project.id, said, chance, kills=kills)
             wrong = histories.differences(store, project, said)
-            found["wrong"] += [{"history": own, "differences": wrong}] if wrong else []
-            found["histories"] += 1
-            found["stores"][name] = number + 1
-            found["said"] += len(said)
-            found["by_four"] += four
-            if number % 500 == 499:
-                print(f"  {name}: {number + 1}, {len(found['wrong'])} wrong", flush=True)
-                noted(found, began, results)
+            run["wrong"] += [{"history": own, "differences": wrong}] if wrong else []
+            run["histories"] += 1
+            run["said"] += len(said)
+            run["by_four"] += four
+            run["seconds"] = round(time.monotonic() - began)
+            if number % 500 == 499 or number == count - 1:
+                print(f"  {name}: {number + 1}, {len(run['wrong'])} wrong", flush=True)
+                results.write_text(json.dumps({"runs": runs}, indent=2) + "\n")
         for hand in hands:
             hand.end()
         store.close()
-    noted(found, began, results)
-    return found
-
-
-def noted(found: dict[str, Any], began: float, results: Path) -> None:
-    found["seconds"] = round(time.monotonic() - began)
-    results.write_text(json.dumps(found, indent=2) + "\n")
+    return runs
 
 
 if __name__ == "__main__":
