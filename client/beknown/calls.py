@@ -161,12 +161,12 @@ def identify(
     if call.is_late and past.is_forgotten(state.past, call.id):  # claims nobody
         before = identity.Identity(before.device, before.distinct_id, identity.IDENTIFIED)
     after, how, link = identity.identify(before, wire.checked_id(user), call.id)
-    top = call.person(set, set_once)
+    top, signed = call.person(set, set_once), _signed(proof)
     if how == "repeat":
-        return _person_event(call, top)
+        return _once_more(call, top, signed)
     is_now = call.becomes(after)
     if is_now:
-        state.sent = values.fingerprint(top)
+        state.sent, state.proof = values.fingerprint(top), values.fingerprint(signed)
     if how == "claim":
         first = dict(state.first if is_now else {})  # what is known of the first touch is the present visitor's
         first.update(top.get("$set_once", {}))
@@ -174,8 +174,17 @@ def identify(
             top["$set_once"] = first
     else:
         call.said.append(("warn", "identify() named another user without reset() before it. Call reset() at log-out."))
-    link.update(_signed(proof))
+    link.update(signed)
     return [call.event("$identify", link, top)]
+
+
+def _once_more(call: Call, top: "Properties", signed: "Properties") -> "Events":
+    """Say the claim again where it was said without this signature: the server may have refused it for that."""
+    anonymous, proof = past.claimed(call.state.past, call.identity), values.fingerprint(signed)
+    if call.is_late or not (signed and anonymous) or proof == call.state.proof:
+        return _person_event(call, top)
+    call.state.proof, call.state.sent = proof, values.fingerprint(top)
+    return [call.event("$identify", dict(signed, **{"$anon_distinct_id": anonymous}), top)]
 
 
 def alias(call: Call, other: "Any" = None, proof: "Any" = None) -> "Events":

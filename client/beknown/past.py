@@ -50,6 +50,13 @@ def entry(call: str, identity: Identity) -> "list[Any]":
     return [call, identity.device, identity.distinct_id, identity.identified]
 
 
+def claimed(past: "Past", now: Identity) -> str:
+    """Give the anonymous id that the visitor, who is ``now`` a user, had until then; "" if that is not remembered."""
+    if len(past) < 2 or past[-1][2] != now.distinct_id or not is_claim(identity_of(past[-2]), now):
+        return ""
+    return str(past[-2][2])
+
+
 def is_forgotten(past: "Past", call: str) -> bool:
     """Tell whether a call was made before all that is remembered: an id that it would claim may be a stranger's."""
     return bool(call < past[0][0])

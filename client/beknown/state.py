@@ -32,6 +32,7 @@ KEPT: "dict[str, type]" = {
     "groups": dict,
     "first": dict,
     "sent": str,
+    "proof": str,
     "entry": dict,
     "tabs": list,
     "bucket": list,
@@ -60,6 +61,7 @@ class State:
         self.ran: "list[str]" = []  # calls forgotten after this state was stored: found again, they are not run again
         self.past: "past.Past" = []  # who the visitor was (past.py); empty as long as they were nobody else
         self.sent = ""  # fingerprint of the person properties sent last, so that repeats stay silent
+        self.proof = ""  # fingerprint of the signature that the user's claim was said with last
 
     def become(self, identity: Identity) -> None:
         """Take over a new identity: a new revision."""
@@ -80,7 +82,7 @@ class State:
         """Forget what was the last user's; registered properties named in ``keep`` stay, and the session ends."""
         self.session = Session("", 0, 0)
         self.registered = {name: self.registered[name] for name in keep if name in self.registered}
-        self.of_session, self.groups, self.first, self.sent, self.entry = {}, {}, {}, "", {}
+        self.of_session, self.groups, self.first, self.sent, self.proof, self.entry = {}, {}, {}, "", "", {}
 
     def touch(self, at: float, call: str) -> "Session":
         """Give the session of a call at ``at`` (ms), begun anew if the last one is over."""
@@ -142,7 +144,7 @@ class State:
     def _disown(self, identity: Identity, session: str, revision: int) -> None:
         """Forget what was kept of a visitor or a session, as far as others hold now."""
         if identity.distinct_id != self.identity.distinct_id:
-            self.sent = ""
+            self.sent, self.proof = "", ""
             # A log-in is one revision, with a new session two. With a log-out before it there are three.
             if not is_claim(identity, self.identity) or self.revision > revision + 2:
                 self.registered, self.groups, self.first = {}, {}, {}

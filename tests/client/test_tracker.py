@@ -107,6 +107,47 @@ def test_identifying_again_says_something_only_if_properties_changed():
     assert [event["event"] for event in page.send()] == ["$identify", "$set"]
 
 
+def test_a_claim_is_said_again_for_a_signature_that_was_not_said_with_it_and_once():
+    page = Page()
+    anonymous = page.tracker.state.identity.distinct_id
+    page.call("identify", "ada", {"plan": "pro"})  # out of a cache: the server refuses it as unsigned
+    page.send()
+    page.answer()
+    page = page.next_page()
+    page.call("identify", "ada", {"plan": "pro"}, None, {"signature": "right"})
+    page.call("set_person_properties", {"plan": "max"})
+    page.call("identify", "ada", None, None, {"signature": "right"})
+    claim, about = page.send()
+    assert (claim["event"], claim["distinct_id"]) == ("$identify", "ada")
+    assert claim["properties"]["$anon_distinct_id"] == anonymous
+    assert claim["properties"]["$signature"] == "right"
+    assert (about["event"], about["$set"]) == ("$set", {"plan": "max"})
+    page.answer()
+    page = page.next_page()
+    page.call("identify", "ada", None, None, {"signature": "right"})
+    page.call("identify", "ada")
+    assert page.send() == []
+    page.call("identify", "ada", None, None, {"signature": "of a key that was replaced"})
+    assert [each["properties"]["$anon_distinct_id"] for each in page.send()] == [anonymous]
+
+
+def test_a_signature_says_no_claim_again_that_was_not_this_visitors():
+    page = Page()
+    page.call("identify", "ada")
+    page.call("identify", "bob")  # no reset() before it: Bob claims nobody
+    page.call("identify", "bob", None, None, {"signature": "right"})
+    claims = [each["properties"] for each in page.send() if each["event"] == "$identify"]
+    assert ["$anon_distinct_id" in each for each in claims] == [True, False]
+    page.answer()
+    page.call("reset")
+    anonymous = page.tracker.state.identity.distinct_id
+    page.call("identify", "ada", None, None, {"signature": "right"})
+    assert [each["properties"]["$anon_distinct_id"] for each in page.send()] == [anonymous]
+    page.answer()
+    page.call("identify", "ada", None, None, {"signature": "right"})
+    assert page.send() == []
+
+
 def test_a_second_user_without_reset_is_split_from_the_first():
     page = Page()
     page.call("identify", "ada")
