@@ -22,7 +22,7 @@
   const base = tag.src.replace(/\/[^/]*$/, ""); // the folder this script came from, on any origin or path
   const api = options.api || base;
   const globalName = options.global || "beknown";
-  const say = (level, text) => console[level]("[beknown]", text);
+  const say = (text) => console.error("[beknown]", text);
   const attempt = (action) => {
     try {
       return action();
@@ -33,8 +33,11 @@
 
   const earlier = window[globalName]; // calls queued by the inline stub, or a second copy of this tag
   const queued = Array.isArray(earlier) && earlier;
-  if (!queued && earlier?.flush) return say("warn", "Found twice.");
-  if (!key) say((options.consent = "error"), "Tag needs data-key."); // no such mode: nothing is sent or stored
+  if (!queued && earlier?.flush) return say("Found twice.");
+  const modes = ["granted", "pending", "denied", "cookieless"];
+  // What the tag wants until the visitor has chosen. A slip of the pen lets nothing out, and is said: no Python will.
+  const asked = modes.find((each) => key && each == (options.consent || "granted"));
+  if (!asked) say("Mend data-key or data-consent.");
 
   // Storage -------------------------------------------------------------------------------------------------------
 
@@ -44,98 +47,106 @@
   const lasting = /^s/i.test(persistence) ? "sessionStorage" : /^(m|cookie$)/i.test(persistence) ? "none" : "localStorage";
   let area = lasting; // where all but the cookie is kept
   let memory = ["", ""]; // cookie and state, where neither cookie nor storage can be had
-  let seen; // the identity as we last wrote or reported it; anything else was written by another tab
 
   const disk = (action, ...values) => attempt(() => window[area][action + "Item"](...values)) || "";
   const cookie = (name) =>
     attempt(() => decodeURIComponent(("; " + document.cookie).split("; " + name + "=")[1].split(";")[0])) || "";
-  const identity = () => cookie(name) || disk("get", name).split("\n")[0] || memory[0];
+  const read = (name) => cookie(name) || disk("get", name);
+  const identity = () => read(name).split("\n")[0] || memory[0];
   const stored = () => [cookie(name) || memory[0], disk("get", name) || memory[1]];
 
   // The widest domain that takes the cookie, so that all subdomains share the visitor: browsers refuse public suffixes.
-  let domain = options.cookieDomain;
   const domains = location.hostname
     .split(".")
     .map((_, place, labels) => labels.slice(~place).join("."))
     .filter((each) => /\.\D/.test(each)); // no bare "com", no IP
-  const bake = (name, text, age, domain = "") =>
-    attempt(() => {
-      document.cookie =
-        name + "=" + encodeURIComponent(text) + ";path=/;max-age=" + age + ";samesite=lax;domain=" + domain +
-        (location.protocol[5] ? ";secure" : "");
-    });
+  let tries = options.cookieDomain ? [options.cookieDomain] : domains;
+  const bake = (name, text, domain = "") =>
+    attempt(() => (document.cookie =
+      name + "=" + encodeURIComponent(text) + ";path=/;samesite=lax;domain=" + domain + ";max-age=" +
+      (text ? 4e7 : 0) + // which browsers cut to 400 days
+      (location.protocol[5] ? ";secure" : "")));
+  const wipe = (name) => [...domains, ""].map((each) => bake(name, "", each));
   const store = (text, local) => {
-    const age = text && (mode == "denied" || (area && !/^(s|m|local(storage)?$)/i.test(persistence))) ? 34560000 : 0; // 400 days, browsers' most
-    text ? disk("set", name, local) : disk("remove", name); // first: it has everything in one piece
-    if (cookie(name) != text) {
-      if (domain == null) {
-        bake(name, "", 0); // one of this host alone would hide the shared one
-        domain = options.cookieDomain = domains.find((each) => (bake(name, text, age, each), cookie(name) == text)) || "";
-      }
-      bake(name, text, age, domain);
+    disk(text ? "set" : "remove", name, local); // first: it has everything in one piece
+    const baked = mode == "denied" || (area && !/^(s|m|local(storage)?$)/i.test(persistence)) ? text : "";
+    const takes = (domain) => (bake(name, baked, domain), cookie(name) == baked);
+    if (cookie(name) != baked) {
+      // Where none takes it, one of another domain hides it: this host's own, or one from before data-cookie-domain.
+      const domain = tries.find(takes) ?? (wipe(name), [...tries, ""].find(takes));
+      if (baked) tries = [(options.cookieDomain = domain)];
     }
     memory = [text, local];
-    seen = identity();
   };
   let stamp = 0n;
   // A UUIDv7 whose 12 bits after the time count the calls of one millisecond, so that ids sort in call order.
   const uuid = () => {
     const now = BigInt(Date.now()) << 12n;
-    stamp = stamp < now ? now : stamp + 1n;
+    stamp = ++stamp < now ? now : stamp;
     const digits = (stamp << 60n) + (crypto.getRandomValues(new BigUint64Array(1))[0] >> 4n);
     return digits.toString(16).replace(/(.{7})(....)(...)(...)/, "0$1-$2-7$3-b$4-");
   };
 
   let tab = uuid();
-  const place = name + "~tab"; // where sessionStorage keeps it
+  const place = name + "~tab"; // where sessionStorage keeps it; a frame, which shares that with its page, has its own
+  const marks = attempt(() => self == top && sessionStorage) || {};
 
   // Consent -------------------------------------------------------------------------------------------------------
 
   const gpc = options.respectGpc != "false" && (navigator.globalPrivacyControl | navigator.doNotTrack);
-  const asked = options.consent || "granted";
-  const wanted = gpc && asked == "granted" ? "cookieless" : asked;
+  const wanted = gpc && asked == "granted" ? "cookieless" : asked || "pending";
   let mode; // granted, cookieless, pending or denied, as it was acted upon
   let missed; // a page view that a no has kept from being counted: a yes on the same page counts it
   let live; // calls run: granted or cookieless
   let wish; // what was said while the page was only prerendered
-  const choice = () => ({ y: "granted", e: "denied" })[identity()[1]]; // stored: "1y." is a yes, "denied" a no
+  const refusal = "__ph_opt_in_out_" + key; // to posthog-js: "0" is a no
+  const choice = () =>
+    ({ y: "granted", e: "denied" })[identity()[1]] || // stored: "1y." is a yes, "denied" a no
+    ((cookie(refusal) || attempt(() => localStorage[refusal])) == "0" && "denied");
   // Acts upon a choice: one that was said just now, or in another tab or on another subdomain.
   const attend = (said = wish) => {
     const before = mode;
     mode = "pending";
     if (document.prerendering) return (wish = said);
     wish = 0;
-    mode = said || choice() || wanted;
+    const chosen = said || choice();
+    mode = chosen || wanted;
     if (mode != "granted") {
       // The server's copy (cookie.py), for any of the domains: an answer that was on its way has set it once more.
-      if (cookie(name + ".kept")) ["", ...domains].map((each) => bake(name + ".kept", "", 0, each));
-      attempt(() => delete sessionStorage[place]);
+      if (cookie(name + ".kept")) wipe(name + ".kept");
+      delete marks[place];
     }
-    if (mode == before && !said) return;
+    if (mode == before && chosen == choice()) return;
     python = python?.stop?.();
-    live = /^[gc]/.test(mode);
+    live = mode == "granted" || mode == "cookieless";
     if (before == "cookieless") memory = ["", ""];
     area = lasting;
-    if (mode == "denied") drop(unsent.keys()), store(mode, mode);
+    if (mode == "denied") {
+      unsent.forEach(([place], id) => (disk("remove", place), unsent.delete(id)));
+      if (chosen) store(mode, mode); // the visitor's, not the tag's
+    }
     if (mode == "cookieless") store("", ""), (area = "");
     settle();
     if (!live) return;
     if (said || !identity()) meet(said ? "1y" : "1");
-    seen = identity();
-    if (area in window)
-      attempt(() => {
-        // A page that is left marks it. Without the mark it came with a copy of another tab's storage, as a duplicated
-        // tab and a window that a page opened have it, or from a crash.
-        if (sessionStorage[place]?.[36]) tab = sessionStorage[place].slice(0, 36);
-        sessionStorage[place] = tab;
-      });
+    attempt(() => {
+      if (!window[area]) return;
+      // A page that is left marks it. Without the mark it came with a copy of another tab's storage, as a duplicated
+      // tab and a window that a page opened have it, or from a crash. Calls made while the page was prerendered have
+      // another id, and it stays with that.
+      if (!unsent.size && marks[place]?.[36]) tab = marks[place].slice(0, 36);
+      marks[place] = tab;
+    });
     // What the tab's earlier pages left belongs before what is called here. start.js adopts other tabs' journals.
-    attempt(() => Object.keys(window[area]).map((each) => each.endsWith("~" + tab) && adopt(each.split("~")[1], disk("get", each), each)));
-    unsent.forEach(([text, place]) => disk("set", place, text));
-    queue.splice(0, 1e9, ...unsent.keys());
+    attempt(() =>
+      Object.keys(window[area]).map(
+        (each) => each.endsWith("~" + tab) && unsent.set(each.split("~")[1], [each, disk("get", each)]),
+      ),
+    );
+    unsent.forEach((entry) => disk("set", ...entry));
     if (missed) missed = view();
     import(base + "__BEKNOWN_VERSION_PATH__/start.js").then(
-      (script) => live && (python ||= script.default(page, area)),
+      (script) => live && (python ||= script.default(page, area, tab)),
       () => settle((python = { over: 1 })), // blocked: the calls leave by beacon
     );
   };
@@ -151,16 +162,7 @@
 
   // The journal ---------------------------------------------------------------------------------------------------
 
-  const unsent = new Map(); // call id -> [text, its key in storage], for every call the server does not have yet
-  const queue = []; // ids in `unsent` that no Python has been handed yet
-
-  const adopt = (id, text, place) => unsent.set(id, [text, place]);
-  const drop = (ids) => {
-    for (const id of ids) {
-      disk("remove", unsent.get(id)?.[1]);
-      unsent.delete(id);
-    }
-  };
+  const unsent = new Map(); // call id -> [its key in storage, text], for every call the server does not have yet
 
   // For JSON.stringify: what it would make an empty object of, as something like it; or marked: Python leaves it out and
   // says so (values.py).
@@ -172,7 +174,8 @@
     : value instanceof Error ? "" + value
     : { $refused: kind }; // an element, a function, a promise, a BigInt
 
-  const call = (what, args, at) => {
+  let at; // when the inline stub took a call
+  const call = (what, args) => {
     attend();
     if (mode == "denied" && /^(capture|page)/.test(what)) return (missed ||= what == "pageview");
     try {
@@ -182,12 +185,11 @@
         title: document.title, window: tab,
       }, plain);
       const place = name + "~" + id + "~" + tab;
-      adopt(id, text, place);
-      queue.push(id);
+      unsent.set(id, [place, text]);
       queueMicrotask(handOver); // what one task calls travels together
       if (live) disk("set", place, text);
     } catch (error) {
-      say("error", what + "() failed: " + error); // a getter that throws
+      say(what + "(): " + error); // a getter that throws
     }
   };
 
@@ -196,32 +198,31 @@
   let python; // what start.js made of the Python that there is
   const hooks = []; // what on() and before_send() were called with; hooks.js adds `edit`: shown every effect, it edits events
 
-  const posthog = "ph_" + key + "_posthog";
-  // As they lie there now: a tab that took them for abandoned may have made their events, and gone on to a log-out.
-  const calls = (ids) => ids.map((id) => { const [text, place] = unsent.get(id); return [id, (!page.full && disk("get", place)) || text]; });
   // What Python wants to know of page and visitor, with some calls: the body of a request to the server's.
   const visit = (ids) => ({
-    options, stored: stored(), calls: calls(ids),
-    facts: {
-      driven: navigator.webdriver, now: Date.now(),
-      screen: [screen.width, screen.height], viewport: [innerWidth, innerHeight], consent: mode, gpc, hooked: hooks.length,
-      posthog: cookie(posthog) || disk("get", posthog), // inherited.py
+    options, stored: stored(),
+    // As they lie there now: a tab that took them for abandoned may have made their events, and gone on to a log-out.
+    calls: ids.map((id) => [id, (!page.full && disk("get", unsent.get(id)[0])) || unsent.get(id)[1]]),
+    // Only when it is asked for: the window's size makes the browser lay out the page.
+    get facts() {
+      return {
+        driven: navigator.webdriver, now: Date.now(), screen: [screen.width, screen.height],
+        viewport: [innerWidth, innerHeight], consent: mode, gpc, hooked: hooks.length,
+        posthog: read("ph_" + key + "_posthog"), // inherited.py
+      };
     },
   });
-  // What another tab has stored since, if it has.
-  const changed = () => seen != (seen = identity()) && stored();
   const handOver = () => python?.handOver?.();
 
   let settled = []; // flush() promises
   const settle = () => {
-    if (!unsent.size || !live || python?.over) settled.splice(0).map((resolve) => resolve());
+    if (unsent.size && live && !python?.over) return;
+    settled.map((resolve) => resolve());
+    settled = [];
   };
   // What start.js is given, which brings Python and carries out what that answers. It sets `full` once the events of some
   // call found no room in storage.
-  const page = {
-    options, hooks, unsent, queue, say, calls, visit, identity, changed, disk, store, drop, settle,
-  };
-  const ready = new Promise((resolve) => (page.isReady = resolve));
+  const page = { identity, disk, store, hooks, unsent, visit, settle };
 
   // The page ------------------------------------------------------------------------------------------------------
 
@@ -235,13 +236,13 @@
     consent: () => (attend(), mode),
     // What posthog-js answers at once; the rest of its names are Python's (calls.py).
     get_explicit_consent_status: () => choice() || "pending",
-    has_opted_in: () => known.consent() != "denied",
-    has_opted_out: () => known.consent() == "denied",
+    has_opted_in: () => (attend(), mode != "denied"),
+    has_opted_out: () => (attend(), mode == "denied"),
     is: () => (attend(), live),
-    on: (...given) => (hooks.push(given), python?.equip?.(), () => (given.length = 0)),
+    on: (...given) => (hooks.push(given), handOver(), () => (given.length = 0)),
     before_send: (edit) => known.on("before_send", edit),
     flush: () => new Promise((resolve) => (settled.push(resolve), settle())),
-    ready,
+    ready: new Promise((resolve) => (page.isReady = resolve)),
     then: 0, // or `await beknown` would take it for a promise
   };
   // Every other name is a call: Python knows it, or explains in the console. A misspelt one cannot break the page.
@@ -249,18 +250,19 @@
   known.people = window[globalName] = new Proxy(known, {
     get: (_, name) => {
       name = name.replace?.("_capturing", "");
-      return name in known ? known[name] : (...args) => call(name, args);
+      return known[name] ?? ((...args) => call(name, args));
     },
   });
   attend();
   const counts = options.pageviews != "off";
   const view = () => counts && call("pageview", []);
   document.hidden ? addEventListener("visibilitychange", view, { once: true }) : view(); // in the background, prerendered
-  document.addEventListener("prerenderingchange", known.consent);
+  // Looks for a choice that was made elsewhere meanwhile. The last of them does not bubble.
+  for (const what of ["pageshow", "visibilitychange", "prerenderingchange"]) addEventListener(what, known.consent, true);
   if (counts) {
     let here = location.href;
     const moved = (how) => {
-      if (location.href != here) call("pageview", [how, here]);
+      if (here != location.href) call("pageview", [how, here]);
       here = location.href;
     };
     for (const how of ["pushState", "replaceState"]) {
@@ -282,19 +284,24 @@
       },
       true,
     );
-  for (const [what, args, at] of queued || []) what in known ? known[what](...args) : call(what, args, at);
+  for (const [what, args, when] of queued || []) {
+    at = when;
+    attempt(() => known.people[what](...args));
+  }
+  at = 0;
 
   addEventListener("pageshow", (shown) => {
     if (!shown.persisted) return; // back from the bfcache
-    attempt(() => (sessionStorage[place] &&= tab));
+    attempt(() => (marks[place] &&= tab));
     view();
   });
   addEventListener("pagehide", () => {
     if (counts) call("pageleave", []);
-    attempt(() => (sessionStorage[place] &&= tab + "~"));
-    const ids = [...unsent.keys()].sort(); // the server keeps one, where they leave by another way as well
+    attempt(() => (marks[place] &&= tab + "~"));
     attempt(() => {
-      while (live && ids[0] && !navigator.sendBeacon(api + "/run", JSON.stringify(visit(ids)))) ids.length >>= 1; // 64 KiB go
+      // The server keeps one, where they leave by another way as well. 64 KiB go: what is too large alone is passed over.
+      const ids = [...unsent.keys()].sort().filter((id) => new Blob(unsent.get(id)).size < 5e4);
+      while (ids[0] && live && !navigator.sendBeacon(api + "/run", JSON.stringify(visit(ids)))) ids.length >>= 1;
     });
   });
 })();

@@ -1,7 +1,7 @@
 // start.js: brings Python to the page's calls. beknown.js imports it as soon as calls may run, that is never before a
 // consent that is waited for.
 //
-//   queue -> the server's Python (POST /run) until Python is up in this browser -> a worker's from then on -> carryOut
+//   unsent -> the server's Python (POST /run) until Python is up in this browser -> a worker's from then on -> carryOut
 //
 // Rules:
 // - It holds nothing of the visitor's: beknown.js does. When consent changes it is stopped, and another one begins.
@@ -11,36 +11,40 @@
 const LONGEST = 3e5; // ms between two tries
 const YOUNG = 3e4; // ms: a call may still be on its way in the tab that made it
 
-// Trusted Types take a script's address only from a named policy. In the page, and as a text in the blob.
-const trusted = (url) =>
-  self.trustedTypes?.createPolicy("beknown", { createScriptURL: (own) => own }).createScriptURL(url) || url;
+// Trusted Types take a script's address only from a named policy, which a page may make once. In the blob it is a text.
+const policy = () => self.trustedTypes?.createPolicy("beknown", { createScriptURL: (own) => own });
+let policed;
+const trusted = (url) => (policed ||= policy())?.createScriptURL(url) || url;
 
-let isListening; // once in a page, however often consent is given and taken back
+const say = (level, text) => console[level]("[beknown]", text);
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const bytes = (text) => new Blob([text]).size;
 
 /**
- * Begins; gives {handOver(), equip(), stop(), over}. It is given the stub's:
+ * Begins; gives {handOver(), equip(), stop(), over}. It is given the tab's id, and of the stub's:
  *
- * options   the tag's; hooks: the on() and before_send() calls, equip() is called when one was added
- * unsent    call id -> [text, its key in storage]; queue: ids of those that no Python has been handed yet
- * calls     (ids) gives their texts; visit(ids) all of /run's body; say(level, text) tells the page's author
- * identity  () gives the cookie's text; changed() what another tab has stored since it was last asked, or false
- * disk      (action, name, text) reaches storage; store(cookie, local) keeps the state; drop(ids) forgets calls
+ * hooks     the on() and before_send() calls; handOver() is called when one was added
+ * unsent    call id -> [its key in storage, text]
+ * visit     (ids) gives the body of /run for these calls, the tag's options among it
+ * identity  () gives the cookie's text
+ * disk      (action, name, text) reaches storage; store(cookie, local) keeps the state
  * full      some call's events found no room in storage: state and removals wait until the server has everything
  * area      which of the window's storages holds the journal
  * isReady   is told which Python is up; settle() resolves what flush() promised, where that is due
  * over      nothing more leaves this page, or nothing until the browser is online again
  */
-export default (page, area) => {
-  const { options, hooks, unsent, queue, say, calls, visit, identity, changed, disk, store, drop } = page;
+export default (page, area, tab) => {
+  const { identity, disk, store, hooks, unsent, visit, settle } = page;
+  const { options } = visit([]);
   const base = import.meta.url.replace(/\/[^/]*$/, "");
   const api = options.api || base.replace(/\/v\/[^/]*$/, "");
   const client = window[options.global || "beknown"];
-  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
   let worker; // Python is to come up in it
   let isUp;
+  let isAlone; // no worker can: the server's Python takes every call
   let isStopped;
-  let isParked; // the server's Python did not answer; it is asked again when the browser is online again
+  let isParked; // nothing can be sent; that is tried again when the browser is online again
   let runs = options.first != "page"; // may the server's Python take calls?
   let most = 100; // calls in one request to it; halved with every failure: one may be too large
   let tries = 0; // failures in a row
@@ -49,29 +53,45 @@ export default (page, area) => {
   // that was stored last is used, by both.
   let running = client.get_session_id() ? 0 : sleep(10).then(() => next());
 
+  let seen = identity(); // as we last wrote or reported it; anything else was written by another tab
+  const changed = () => seen != (seen = identity()) && visit([]).stored;
+
+  const handed = new Set(); // ids of calls that a Python has been handed
+  const takeBack = (ids) => ids.forEach((id) => handed.delete(id));
+  const drop = (ids) => {
+    takeBack(ids);
+    for (const id of ids) {
+      disk("remove", unsent.get(id)?.[0]);
+      unsent.delete(id);
+    }
+  };
+
   // What earlier pages left: our tab's at once; another tab's, also one that has crashed, only when it is too old to be on
   // its way there. Asked again: what a page writes while it is left may reach the next page's process only after that has
   // begun, and what is too young now will not be in half a minute.
   const adoptJournal = () => {
     try {
-      const tab = sessionStorage[`bk_${options.key}~tab`];
       for (const place of Object.keys(window[area])) {
         const [prefix, id, owner] = place.split("~");
         if (prefix != "bk_" + options.key || !owner || unsent.has(id)) continue;
-        if (owner != tab && Date.now() - parseInt(id.replace("-", ""), 16) < YOUNG) continue;
-        unsent.set(id, [disk("get", place), place]);
-        queue.push(id);
+        // A time to come is none that a call is young at: the clock was wrong, and has been put right.
+        if (owner != tab && Math.abs(Date.now() - parseInt(id.replace("-", ""), 16)) < YOUNG) continue;
+        unsent.set(id, [place, disk("get", place)]);
       }
     } catch {
       // no storage, no journal
     }
-    queue.sort(); // as they were called
   };
   const post = (message) => worker.postMessage(JSON.stringify(message));
   const handOver = () => {
-    if (!queue.length || running || isStopped || (hooks.length && !hooks.edit)) return;
-    if (isUp) post({ calls: calls(queue.splice(0)), stored: changed(), hooked: hooks.length });
-    else if (runs && !python.over) running = run(queue.splice(0, most)).then(next);
+    if (handed.size == unsent.size || running || isStopped) return;
+    if (hooks.length && !hooks.edit) return python.equip();
+    if (!isUp && (!runs || python.over)) return;
+    const waiting = [...unsent.keys()].filter((id) => !handed.has(id)).sort(); // as they were called
+    const ids = isUp ? waiting : waiting.slice(0, most);
+    ids.forEach((id) => handed.add(id));
+    if (isUp) post({ calls: visit(ids).calls, stored: changed(), hooked: hooks.length });
+    else running = run(ids).then(next);
   };
   const next = () => {
     running = 0;
@@ -86,11 +106,12 @@ export default (page, area) => {
       const body = JSON.stringify(visit(ids));
       changed();
       // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
-      const how = { method: "POST", body, keepalive: body.length < 6e4, credentials: "include" };
+      const how = { method: "POST", body, keepalive: bytes(body) < 6e4, credentials: "include" };
       isHeard = answer = await fetch(api + "/run", how);
       const { effects } = await answer.json();
-      if (isStopped) return client.consent(); // looks for what this answer has set after a no (cookie.py)
-      if (changed()) queue.unshift(...ids); // another tab was faster: once more; the server keeps one
+      client.consent(); // looks for a no, and for what this answer has set after one (cookie.py)
+      if (isStopped) return;
+      if (changed()) takeBack(ids); // another tab was faster: once more; the server keeps one
       else carryOut(effects);
       tries = 0;
       most = Math.min(most * 2, 100);
@@ -106,27 +127,41 @@ export default (page, area) => {
       // No worker has come for it, which sends it packed; what was called after it must not wait for ever.
       say("error", "A call is larger than the collector takes; it was dropped.");
       drop(ids);
-      return page.settle();
+      return settle();
     }
-    queue.unshift(...ids);
+    takeBack(ids);
     runs = false;
     const wait = Math.min(1e3 * 2 ** ++tries, LONGEST) * (0.75 + Math.random() / 2);
+    const told = Math.min(answer?.headers.get("Retry-After") * 1e3 || 0, LONGEST);
     if (answer ? /^(4(08|13|29)|5)/.test(answer.status) : isHeard || tries < 4)
-      return setTimeout(again, Math.max(wait, answer?.headers.get("Retry-After") * 1e3 || 0));
-    isParked = python.over = true;
-    addEventListener("online", again);
-    page.settle();
+      return setTimeout(again, Math.max(wait, told));
+    trouble = answer && `The collector answers ${answer.status} at ${api}/run: mend data-api or data-key.`;
+    park();
   };
   const again = () => {
     if (isParked) isParked = python.over = false;
     runs = true;
+    client.consent();
     handOver();
+  };
+  const park = () => {
+    isParked = python.over = true;
+    if (isAlone) complain();
+    addEventListener("online", again);
+    settle();
+  };
+  let trouble; // why nothing can be sent; where a worker's Python comes up, that says it
+  const complain = () => {
+    if (trouble) say("error", trouble);
+    trouble = 0;
   };
 
   // The worker's ------------------------------------------------------------------------------------------------------
 
   const heard = async (message) => {
+    client.consent(); // a no that was said on another subdomain
     if (isStopped) return;
+    if (message.failed) return goAlone();
     if (!message.ready) return carryOut(message);
     while (running) await running; // the server's Python answers first, then this one goes on from what it stored
     page.isReady(message.ready);
@@ -143,16 +178,37 @@ export default (page, area) => {
     try {
       const url = `${base}/${options.runtime || "micropython"}.js`;
       // A worker must be of the page's own origin; across origins, a blob that imports the script is.
-      const blob = `importScripts((${trusted})("${url}"))`;
+      const blob = `importScripts((${policy})()?.createScriptURL("${url}") || "${url}")`;
       const own = url.startsWith(origin + "/") ? url : URL.createObjectURL(new Blob([blob]));
       worker = new Worker(trusted(own));
       worker.onmessage = ({ data }) => heard(JSON.parse(data));
+      worker.onerror = fell;
       post({ base, api });
     } catch {
-      // No workers here (policies, sandboxes): the server's Python goes on taking the calls.
+      goAlone(); // no workers here (policies, sandboxes)
     }
   };
-  const idle = () => (window.requestIdleCallback || setTimeout)(start);
+  const goAlone = () => {
+    isAlone = true;
+    runs ||= !tries;
+    complain();
+    handOver();
+  };
+  // Its Python has trapped, or its script did not arrive. What it was handed is handed out once more.
+  let falls = 0;
+  const fell = () => {
+    worker.terminate();
+    const isNew = isUp && !falls++;
+    if (isUp) {
+      isUp = kept = 0;
+      over = [];
+      handed.clear();
+    }
+    isNew ? start() : goAlone();
+    handOver();
+  };
+  // On a page that is never idle it must start as well. (For setTimeout, where there is no other, that is no time at all.)
+  const idle = () => (window.requestIdleCallback || setTimeout)(start, { timeout: 5e3 });
 
   // What Python answers -----------------------------------------------------------------------------------------------
 
@@ -165,15 +221,16 @@ export default (page, area) => {
       if (effect == "store") kept = [one, two];
       else if (effect == "done") over.push(...one);
       else if (call) {
-        const raw = call[0];
-        disk("set", call[1], (call[0] = edited || two));
-        page.full ||= disk("get", call[1]) == raw;
-        if (edited) queue.push(one);
+        const raw = call[1];
+        call[1] = edited || two;
+        disk("set", ...call);
+        page.full ||= disk("get", call[0]) == raw;
+        if (edited) handed.delete(one);
       } else if (effect == "say") say(one, two);
       else if (effect == "stopped") python.over = 1;
     }
     if (!page.full || over.length == unsent.size) conclude();
-    page.settle();
+    settle();
     handOver();
   };
   // The state comes before what follows from it. Where another tab was faster Python does it again on that one's.
@@ -182,10 +239,10 @@ export default (page, area) => {
     page.full = 0;
     // A state on its way here while a call told Python of a newer one is too late.
     if (theirs || (kept && revision(kept[0]) < revision(identity()))) {
-      if (isUp) post({ stored: theirs, again: calls(over) });
-      else queue.unshift(...over);
+      if (isUp) post({ stored: theirs, again: visit(over).calls });
+      else takeBack(over);
     } else {
-      if (kept) store(...kept);
+      if (kept) store(...kept), (seen = identity());
       drop(over);
     }
     kept = 0;
@@ -196,12 +253,22 @@ export default (page, area) => {
   // What a page rarely needs --------------------------------------------------------------------------------------------
 
   const loaded = {};
+  let failures = "";
   const more = (part, ...given) => {
-    loaded[part] ||= import(`./${part}.js`).then((script) => script.default(...given)).catch(() => {}); // blocked
+    loaded[part] ||= import(`./${part}.js${failures}`).then((script) => script.default(...given)).catch(() => {
+      if (part != "hooks") return; // blocked
+      // No event may pass the page's own functions unseen. Asked for once more it needs another address: browsers
+      // remember that the first one failed.
+      loaded[part] = 0;
+      failures += "?";
+      trouble = isParked ? 0 : "hooks.js did not arrive, and nothing is sent without it.";
+      complain();
+      park();
+    });
   };
   const python = {
     handOver,
-    equip: () => hooks.length && more("hooks", hooks, handOver),
+    equip: () => hooks.length && more("hooks", hooks, () => (isParked ? again() : handOver())),
     stop: () => {
       isStopped = true;
       worker?.terminate();
@@ -212,8 +279,8 @@ export default (page, area) => {
   if (options.links) more("links", client);
   if (options.tracingHosts) more("tracing", options.tracingHosts, client, identity);
   // Another tab's choice of consent: what runs here stops at once, for consent() looks.
-  if (!isListening) addEventListener("storage", () => client.consent());
-  isListening = true;
+  if (!page.isListening) addEventListener("storage", () => client.consent());
+  page.isListening = true; // once for a tag, however often consent is given and taken back
 
   adoptJournal();
   setTimeout(() => {

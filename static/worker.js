@@ -25,8 +25,9 @@ const answer = (text) => {
 
 // What one call makes is not worth it; the server knows gzip by how it begins. A tenth of a batch's bytes are left.
 const gzipped = async (body) => {
-  if (body.length < 2048 || !self.CompressionStream) return body;
-  return new Response(new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"))).blob();
+  const plain = new Blob([body]);
+  if (plain.size < 2048 || !self.CompressionStream) return plain;
+  return new Response(plain.stream().pipeThrough(new CompressionStream("gzip"))).blob();
 };
 
 const send = async (body) => {
@@ -34,7 +35,7 @@ const send = async (body) => {
   try {
     // A body without a type, like text/plain, needs no preflight across origins; keepalive lets it outlive the page.
     const packed = await gzipped(body);
-    const how = { method: "POST", body: packed, keepalive: (packed.size || body.length) < 6e4, credentials: "include" };
+    const how = { method: "POST", body: packed, keepalive: packed.size < 6e4, credentials: "include" };
     const response = await fetch(api + "/e/", how);
     result.status = response.status;
     result.retry_after = (parseFloat(response.headers.get("Retry-After")) || 0) * 1000;
@@ -45,7 +46,7 @@ const send = async (body) => {
     // asked with its own page has not taken the events.
     if (error.name == "SyntaxError" && result.status == 200) result.status = 404;
   }
-  answer(JSON.stringify({ answer: result }));
+  setTimeout(answer, 0, JSON.stringify({ answer: result })); // not in here: a page hears of no promise that has failed
 };
 
 onmessage = async ({ data }) => {
@@ -61,7 +62,9 @@ onmessage = async ({ data }) => {
   try {
     python = await startPython(setting.base);
   } catch {
-    return close(); // WebAssembly is forbidden here, or did not arrive: the server's Python goes on taking the calls
+    // WebAssembly is forbidden here, or did not arrive: the server's Python goes on taking the calls.
+    postMessage('{"failed": 1}');
+    return close();
   }
   handle = python.handle;
   const { userAgent: agent, language } = navigator;

@@ -13,7 +13,7 @@ from html import escape
 # Takes calls before the script has come; beknown.js runs them, each with the time at which it was made.
 INLINE = (
     "<script>window.beknown=window.beknown||new Proxy([],"
-    "{get:(q,n)=>q[n]||((...a)=>{q.push([n,a,Date.now()])})})</script>"
+    "{get:(q,n,p)=>n=='people'?p:q[n]||((...a)=>{q.push([n,a,Date.now()])})})</script>"
 )
 
 

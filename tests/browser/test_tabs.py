@@ -152,3 +152,32 @@ def test_two_tabs_share_one_journal_and_send_nothing_twice(
     assert len(sent) == 24
     assert set(sent.values()) == {1}
     until(lambda: first.evaluate("Object.keys(localStorage).filter((name) => name.includes('~')).length") == 0, "order")
+
+
+def test_a_frame_of_the_same_origin_is_a_tab_of_its_own_and_leaves_the_pages_to_the_page(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
+) -> None:
+    tags = tag(line)
+    site.add("/frame", tags)
+    page = any_browser.page()
+    page.goto(site.add("/", tags))
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    page.evaluate("const frame = document.createElement('iframe'); frame.src = '/frame'; document.body.append(frame)")
+    page.wait_for_function("frames[0].beknown")
+    page.evaluate("frames[0].beknown.ready.then(frames[0].beknown.flush)")
+    page.evaluate("beknown.capture('in_page'); beknown.flush()")
+    page.evaluate("frames[0].beknown.capture('in_frame'); frames[0].beknown.flush()")
+    assert page.evaluate(ID) == page.evaluate("frames[0]." + ID)
+    page.goto(site.add("/next", tags))
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    views = {view["properties"]["$pathname"]: view for view in collector.wait_for("$pageview", 3)}
+    (in_page,), (in_frame,) = collector.wait_for("in_page"), collector.wait_for("in_frame")
+    window = {path: view["properties"]["$window_id"] for path, view in views.items()}
+    assert window["/"] == window["/next"] == in_page["properties"]["$window_id"]
+    assert window["/frame"] == in_frame["properties"]["$window_id"] != window["/"]
+    assert {event["distinct_id"] for event in collector.events()} == {views["/"]["distinct_id"]}
+    numbers = [(event["properties"]["$window_id"], event["properties"]["$sequence"]) for event in collector.events()]
+    assert len(set(numbers)) == len(numbers)
+    sent = Counter(line.uuids())
+    leaves = {event["uuid"] for event in collector.events("$pageleave")}  # may go by the farewell and the next page
+    assert {count for id, count in sent.items() if id not in leaves} == {1}

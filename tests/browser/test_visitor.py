@@ -92,13 +92,15 @@ def test_log_out_starts_a_new_anonymous_visitor_on_the_same_device(
 def test_calls_queued_by_the_inline_stub_run_in_order(
     collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
-    calls = "beknown.capture('early');beknown.identify('ada');beknown.capture('late')"
+    early = (
+        "beknown.capture('early'); beknown.identify('ada'); beknown.people.set({plan: 'pro'}); beknown.capture('late')"
+    )
     page = any_browser.page()
-    page.goto(site.add("/", f"{INLINE}<script>{calls}</script>" + tag(collector)))
+    page.goto(site.add("/", f"{INLINE}<script>{early}</script>" + tag(collector)))
     collector.wait_for("late")
     events = [event for event in collector.events() if event["event"] != "$pageview"]
-    assert [event["event"] for event in events] == ["early", "$identify", "late"]
-    assert [event["distinct_id"] == "ada" for event in events] == [False, True, True]
+    assert [event["event"] for event in events] == ["early", "$identify", "$set", "late"]
+    assert [event["distinct_id"] == "ada" for event in events] == [False, True, True, True]
 
 
 def test_page_views_follow_a_single_page_app(collector: Collector, site: Site, any_browser: AnyBrowser) -> None:
