@@ -43,6 +43,8 @@ class Beknown:
         self.client = client or self.client
         app.extensions["beknown_client"] = self
         app.jinja_env.filters["beknown_signature"] = self.signature
+        if self.client is None and self.secret_key:
+            return  # it only signs
         app.wsgi_app = self.wrapped(app.wsgi_app)  # type: ignore[assignment, method-assign]
 
     def capture(self, event: str, properties: Properties = None, **more: Any) -> str | None:
