@@ -189,7 +189,7 @@
       queueMicrotask(handOver); // what one task calls travels together
       if (live) disk("set", place, text);
     } catch (error) {
-      say(what + "(): " + error); // a getter that throws
+      say(what + "() failed: " + error); // a getter that throws
     }
   };
 
@@ -239,7 +239,7 @@
     has_opted_in: () => (attend(), mode != "denied"),
     has_opted_out: () => (attend(), mode == "denied"),
     is: () => (attend(), live),
-    on: (...given) => (hooks.push(given), handOver(), () => (given.length = 0)),
+    on: (...given) => (handOver(hooks.push(given)), () => (given.length = 0)),
     before_send: (edit) => known.on("before_send", edit),
     flush: () => new Promise((resolve) => (settled.push(resolve), settle())),
     ready: new Promise((resolve) => (page.isReady = resolve)),
@@ -256,7 +256,7 @@
   attend();
   const counts = options.pageviews != "off";
   const view = () => counts && call("pageview", []);
-  document.hidden ? addEventListener("visibilitychange", view, { once: true }) : view(); // in the background, prerendered
+  document.hidden ? addEventListener("visibilitychange", view, { once: 1 }) : view(); // in the background, prerendered
   // Looks for a choice that was made elsewhere meanwhile. The last of them does not bubble.
   for (const what of ["pageshow", "visibilitychange", "prerenderingchange"]) addEventListener(what, known.consent, true);
   if (counts) {

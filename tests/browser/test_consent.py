@@ -255,6 +255,24 @@ def test_what_is_chosen_while_a_page_is_only_prerendered_counts_once_it_is_shown
     assert {event["properties"]["$pathname"] for event in collector.events()} == {"/"}
 
 
+def test_what_is_called_while_a_page_is_only_prerendered_is_of_the_tab_that_the_page_goes_on_as(
+    collector: Collector, site: Site, tmp_path: Path
+) -> None:
+    told = "const called = () => fetch('/next/' + (document.prerendering ? 'called' : 'late'));"
+    call = "addEventListener('load', () => { beknown.capture('early'); called() });"
+    shown = "document.addEventListener('prerenderingchange', () => setTimeout(() => beknown.capture('later')))"
+    site.add("/next", tag(collector), script=told + call + shown)
+    home = site.add("/", PRERENDER + WHEN_TOLD + tag(collector))
+    with alone(tmp_path / "alone", home):
+        until(lambda: "/next/called" in site.asked, f"the next page to be prerendered; {site.asked}")
+        collector.wait_for("$pageview")
+        site.add("/go", "")
+        collector.wait_for("later")
+    events = [event for event in collector.events() if event["properties"]["$pathname"] == "/next"]
+    assert {"early", "later"} <= {event["event"] for event in events}
+    assert len({event["properties"]["$window_id"] for event in events}) == 1
+
+
 MOVE_ON = "addEventListener('visibilitychange', () => document.hidden && (location = '/next')); fetch('/listens')"
 
 
