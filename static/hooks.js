@@ -6,6 +6,11 @@
 //   over a crash. An event passes once.
 // - What the page's functions throw ends here. A before_send() that throws drops its event, and the console says so:
 //   better one event less than one that should have been edited.
+// - Whose an event is, when it happened and that it is sent once are not theirs to change. uuid and timestamp stay as
+//   they were. With another id it is dropped: it would join strangers, or part one visitor in two. Those of IDS may be
+//   taken out, as any property may; what has none left has an empty bag of them.
+
+const IDS = ["$device_id", "$anon_distinct_id"];
 
 /**
  * `hooks` is the live list of what was registered: ["before_send", fn] or [what, fn]; an empty one was taken back.
@@ -26,6 +31,8 @@ export default (hooks, edits) => {
 
   // The event as the page's functions leave it; undefined: it is not to be sent.
   const edited = (event) => {
+    const { uuid, timestamp, event: name, distinct_id, properties: was } = JSON.parse(JSON.stringify(event));
+    const dropped = (why) => console.error(`[beknown] ${why}; the event "${name}" was dropped.`);
     let now = event;
     for (const [wanted, edit] of hooks)
       if (wanted == "before_send" && now)
@@ -33,16 +40,14 @@ export default (hooks, edits) => {
           now = edit(now);
         } catch (error) {
           complain("before_send()", error);
-          console.error(`[beknown] The event "${event.event}" was dropped.`);
-          now = null;
+          return dropped("It cannot be sent unedited");
         }
     if (!now || typeof now != "object") return;
-    if (typeof now.event != "string" || !now.event || !now.distinct_id) {
-      console.error(`[beknown] before_send() left no event or no distinct_id in "${event.event}"; it was dropped.`);
-      return;
-    }
-    // Whose it is, and that it is sent once, are not the page's to change.
-    return { ...now, uuid: event.uuid, timestamp: event.timestamp };
+    const properties = typeof now.properties == "object" ? { ...now.properties } : {};
+    if (typeof now.event != "string" || !now.event) return dropped("before_send() left no name");
+    if (now.distinct_id !== distinct_id || IDS.some((id) => (properties[id] ?? was[id]) !== was[id]))
+      return dropped("before_send() changed whose it is, which identify() and reset() do");
+    return { ...now, uuid, timestamp, properties };
   };
 
   const edit = (text) => {

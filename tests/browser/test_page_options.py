@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from beknown_server.snippet import INLINE
 
-from .conftest import KEY, AnyBrowser, Collector, Line, Site, own_browser, tag, until
+from .conftest import KEY, AnyBrowser, Browser, Collector, Line, Site, own_browser, tag, until
 from .firefox import FirefoxBrowser
 from .line import DROPPED
 from .test_consent import kept, opened
@@ -51,6 +51,34 @@ def test_the_pages_functions_edit_drop_and_hear_every_event(
     assert [detail for what, detail in told if what == "reset"] == [page.evaluate("beknown.get_distinct_id()")]
     assert "session" in [what for what, _ in told]
     until(lambda: any('"broken" was dropped' in line for line in any_browser.listen()), str(any_browser.said))
+
+
+def test_the_pages_functions_cannot_make_an_event_somebody_elses(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    page = browser.page()
+    page.goto(site.add("/", tag(collector)))
+    page.evaluate(
+        """beknown.before_send((event) => {
+             const { event: name, properties } = event;
+             event.uuid = "mine";
+             if (name == "moved") event.distinct_id = "bob";
+             if (name == "lent") properties.$device_id = "bob's";
+             if (name == "joined") properties.$anon_distinct_id = "bob";
+             if (name == "nameless") event.event = 5;
+             if (name == "bare") delete event.properties;
+             if (name == "fine") delete properties.$device_id;
+             return event;
+           });
+           for (const name of ["moved", "lent", "joined", "nameless", "bare", "fine"]) beknown.capture(name);
+           beknown.flush()"""
+    )
+    collector.wait_for("fine")
+    events = [event for event in collector.events() if event["event"] != "$pageview"]
+    assert [event["event"] for event in events] == ["bare", "fine"]
+    assert {event["distinct_id"] for event in events} == {page.evaluate("beknown.get_distinct_id()")}
+    assert all(len(event["uuid"]) == 36 for event in events)
+    until(lambda: sum("was dropped" in line for line in browser.listen()) == 4, str(browser.said))
 
 
 def test_the_pages_functions_work_where_storage_is_full(

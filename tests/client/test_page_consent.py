@@ -224,6 +224,41 @@ def test_before_send_edits_drops_and_is_not_trusted_to_work():
     assert "needs a function" in visit.said[-1]
 
 
+def test_before_send_cannot_make_an_event_somebody_elses():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+
+    def edit(event):
+        name, properties = event["event"], event["properties"]
+        if name == "moved":
+            event["distinct_id"] = "bob"
+        elif name == "lent":
+            properties["$device_id"] = "bob's"
+        elif name == "joined":
+            properties["$anon_distinct_id"] = "bob"
+        elif name == "nameless":
+            event["event"] = 5
+        elif name == "bare":
+            del event["properties"]
+        elif name == "fine":
+            del properties["$device_id"]
+            event["event"] = "renamed"
+        return event
+
+    python.before_send(edit)
+    for name in ("moved", "lent", "joined", "nameless", "bare", "fine"):
+        python.capture(name)
+    visit.settle()
+    assert names_of(visit) == ["bare", "renamed"]
+    assert [event["distinct_id"] for event in visit.sent] == [python.get_distinct_id()] * 2
+    assert visit.sent[0]["properties"] == {}
+    assert "$device_id" not in visit.sent[1]["properties"]
+    assert len(visit.said) == 4
+    for name, text in zip(("moved", "lent", "joined", "nameless"), visit.said):
+        assert f'"{name}" was dropped' in text
+        assert ("changed whose it is" in text) is (name != "nameless")
+
+
 def test_what_before_send_left_is_what_the_next_page_delivers():
     visit = Visit(status=0)
     python = library(visit, pageviews="off")

@@ -5,6 +5,9 @@ Rules:
   less than one that should have been edited.
 - What they give passes the same table of values as a call's arguments: what cannot travel costs itself alone.
 - An event passes once, before it is journalled as ready to send (static/hooks.js does the same for the tag).
+- Whose an event is, when it happened and that it is sent once are not theirs to change. uuid and timestamp stay as they
+  were. With another id it is dropped: it would join strangers, or part one visitor in two. Those of IDS may be taken
+  out, as any property may; what has none left has an empty bag of them.
 """
 
 import json
@@ -24,6 +27,7 @@ OF_THE_TAG = (
     ("data-key in the beknown tag", "the key in beknown.init()"),
     ("data-api, or where beknown.js comes from", "api in beknown.init()"),
 )
+IDS = ("$device_id", "$anon_distinct_id")
 TOLD = ("capture", "identify", "reset", "session", "error")
 
 
@@ -72,19 +76,25 @@ class Hooks:
         return json.dumps(entry)
 
     def _edited(self, event: "dict[str, Any]") -> "dict[str, Any] | None":
-        uuid, at, name = event["uuid"], event["timestamp"], event["event"]
+        was = json.loads(json.dumps(event))
         try:
             now: "Any" = event
             for edit in self._edits:
                 if now is not None:
                     now = edit(now)
             now = arguments.event(now, lambda text: self._say("warn", text))
-            if now is None:
-                return None
-            kept = dict(now, uuid=uuid, timestamp=at)  # sent once, when it happened
-            if not kept.get("event") or not kept.get("distinct_id"):
-                raise BadCall("it left no event or no distinct_id")
-            return kept
+            return None if now is None else _checked(now, was)
         except Exception as error:  # whatever the page's function does, the page goes on
-            self._say("error", f'before_send() failed and the event "{name}" was dropped: {error!r}')
+            self._say("error", f'before_send() failed and the event "{was["event"]}" was dropped: {error!r}')
             return None
+
+
+def _checked(now: "dict[str, Any]", was: "dict[str, Any]") -> "dict[str, Any]":
+    """Give an edited event as it may be sent; raise BadCall where it is none any more, or somebody else's."""
+    if not isinstance(now.get("event"), str) or not now["event"]:
+        raise BadCall("it left no name")
+    kept = {"properties": {}} | now | {"uuid": was["uuid"], "timestamp": was["timestamp"]}
+    ids = [(kept["properties"].get(id), was["properties"].get(id)) for id in IDS]
+    if kept.get("distinct_id") != was["distinct_id"] or any(id not in (None, before) for id, before in ids):
+        raise BadCall("it changed whose it is, which identify() and reset() do")
+    return kept
