@@ -38,7 +38,8 @@ const send = async (body) => {
     const how = { method: "POST", body: packed, keepalive: packed.size < 6e4, credentials: "include" };
     const response = await fetch(api + "/e/", how);
     result.status = response.status;
-    result.retry_after = (parseFloat(response.headers.get("Retry-After")) || 0) * 1000;
+    const wait = response.headers.get("Retry-After"); // seconds, or a date
+    result.retry_after = Math.max(parseInt(wait) * 1000 || Date.parse(wait) - Date.now() || 0, 0);
     const { detail } = await response.json(); // in any case: until then the request counts among those that outlive the page
     if (response.status != 200) result.detail = detail || "";
   } catch (error) {

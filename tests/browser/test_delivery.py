@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+from time import time
+
 import pytest
 
 from .conftest import AnyBrowser, Collector, Line, Site, tag, until
@@ -39,6 +42,16 @@ def test_where_no_worker_can_start_a_failed_run_is_asked_again_while_the_page_li
         ("two", "ada"),
     ]
     assert any_browser.listen() == []
+
+
+def test_a_worker_waits_until_the_date_that_a_refusal_names(line: Line, site: Site, any_browser: AnyBrowser) -> None:
+    line.faults["/e/"] = 429
+    line.retry_after = formatdate(time() + 3600, usegmt=True)
+    page = any_browser.page()
+    page.goto(site.add("/", tag(line, first="page")))
+    until(lambda: line.asked("/e/") == 1, "a first try")
+    page.wait_for_timeout(3000)  # the second would come after two seconds and a half at most
+    assert line.asked("/e/") == 1
 
 
 def test_a_collector_that_is_blocked_is_not_asked_for_ever_and_flush_ends(
