@@ -207,7 +207,7 @@
     get facts() {
       return {
         driven: navigator.webdriver, now: Date.now(), screen: [screen.width, screen.height],
-        viewport: [innerWidth, innerHeight], consent: mode, gpc, hooked: hooks.length,
+        viewport: [innerWidth, innerHeight], consent: mode, gpc, hooked: page.hooked ?? hooks.length,
         posthog: read("ph_" + key + "_posthog"), // inherited.py
       };
     },
@@ -221,7 +221,7 @@
     settled = [];
   };
   // What start.js is given, which brings Python and carries out what that answers. It sets `full` once the events of some
-  // call found no room in storage.
+  // call found no room in storage, and `hooked`: whether the page's functions edit events or only hear of them.
   const page = { identity, disk, store, hooks, unsent, visit, settle };
 
   // The page ------------------------------------------------------------------------------------------------------

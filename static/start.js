@@ -30,6 +30,7 @@ const bytes = (text) => new Blob([text]).size;
  * disk      (action, name, text) reaches storage; store(cookie, local) keeps the state
  * full      some call's events found no room in storage: state and removals wait until the server has everything
  * area      which of the window's storages holds the journal
+ * hooked    which it adds, true: the page's functions edit events; "on": they only hear of them
  * isReady   is told which Python is up; settle() resolves what flush() promised, where that is due
  * over      nothing more leaves this page, or nothing until the browser is online again
  */
@@ -55,6 +56,9 @@ export default (page, area, tab) => {
 
   let seen = identity(); // as we last wrote or reported it; anything else was written by another tab
   const changed = () => seen != (seen = identity()) && visit([]).stored;
+
+  const hooked = () => hooks.length && (hooks.some(([what]) => what == "before_send") || "on");
+  Object.defineProperty(page, "hooked", { get: hooked, configurable: true }); // as they are at each request
 
   const handed = new Set(); // ids of calls that a Python has been handed
   const takeBack = (ids) => ids.forEach((id) => handed.delete(id));
@@ -90,7 +94,7 @@ export default (page, area, tab) => {
     const waiting = [...unsent.keys()].filter((id) => !handed.has(id)).sort(); // as they were called
     const ids = isUp ? waiting : waiting.slice(0, most);
     ids.forEach((id) => handed.add(id));
-    if (isUp) post({ calls: visit(ids).calls, stored: changed(), hooked: hooks.length });
+    if (isUp) post({ calls: visit(ids).calls, stored: changed(), hooked: page.hooked });
     else running = run(ids).then(next);
   };
   const next = () => {

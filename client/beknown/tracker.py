@@ -14,7 +14,8 @@ The effects, each a list with its name first:
     ["tell", what, detail]        tell the page's on() functions: "identify", "reset" (detail: the distinct id now),
                                   "session" (its id)
 
-``edit`` and ``tell`` are only there while ``hooked``: while the page has such functions.
+``edit`` and ``tell`` are only there while ``hooked``: while the page has such functions. Where they only hear of events
+(``hooked`` is ON), these need no edit: they are told of as "capture", and leave at once, also by a page's farewell.
 
 Rules:
 - Pure: ``now`` and ``chance`` are arguments, effects and the time to wake up are answers.
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     Entry = dict[str, Any]
     Effect = list[Any]
 
+ON = "on"  # hooked: by on() functions alone
 LINGER = 500  # ms between two requests: the first event leaves at once, what follows travels together
 
 
@@ -66,7 +68,7 @@ class Tracker:
         self.key = key
         self.facts = facts
         self.options = options or {}
-        self.hooked = bool(facts.get("hooked"))
+        self.hooked: "Any" = facts.get("hooked")
         self._mode = facts.get("consent") or permission.GRANTED
         self._deaf = ignores(facts, self.options)
         self.state = state.fresh(seed)
@@ -155,10 +157,12 @@ class Tracker:
         window = self.state.tabs[-1][0]  # the one in use
         after = json.dumps({"stored": self.state.cookie(), "past": past.until(self.state.past, call), "window": window})
         journalled = f'{{"events": [{",".join(texts)}], {after[1:]}'
-        if self.hooked:
+        if self.hooked and self.hooked != ON:
             self._effects.append(["edit", call, journalled])
             return
         self._effects.append(["journal", call, journalled])
+        if self.hooked:
+            self._effects += [["tell", "capture", each] for each in events]
         self._done += self.outbox.add(call, texts)
 
     # Delivery -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from .conftest import AnyBrowser, Collector, Line, Site, tag, until
+from .conftest import AnyBrowser, Browser, Collector, Line, Site, tag, until
 from .firefox import FirefoxBrowser
 from .line import DROPPED
 
@@ -106,3 +106,25 @@ def test_a_burst_of_captures_leaves_in_order_and_once(
     burst = collector.wait_for("burst", 90)
     assert [event["properties"]["n"] for event in burst] == list(range(90))
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('~')).length") == 0
+
+
+@pytest.mark.parametrize("edits", [False, True], ids=["heard-of", "edited"])
+def test_events_that_the_page_only_hears_of_leave_with_its_farewell_and_those_it_edits_do_not(
+    collector: Collector, line: Line, site: Site, browser: Browser, edits: bool
+) -> None:
+    page = browser.page()
+    line.hold(".wasm")  # Python never comes up in this page
+    page.goto(site.add("/", tag(line, first="page")))
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.on('capture', () => {})")
+    if edits:
+        page.evaluate("beknown.before_send((event) => event)")
+    page.evaluate("beknown.capture('clicked')")
+    page.goto(site.add("/blank", ""))
+    until(lambda: line.asked("/run"), "a farewell")
+    if edits:
+        page.wait_for_timeout(500)
+        assert collector.events() == []
+    else:
+        collector.wait_for("clicked")
+    line.release()

@@ -73,7 +73,7 @@ def test_a_collector_that_asks_for_too_long_a_wait_is_asked_after_five_minutes(
         "window.setTimeout = (call, ms, ...more) => { waits.push(ms); return real(call, ms, ...more) }"
     )
     page.goto(site.add("/", tag(line), headers=without_worker(line)))
-    page.wait_for_function("waits.includes(3e5)")
+    until(lambda: page.evaluate("waits.includes(3e5)"), "the wait to begin")
     page.wait_for_timeout(500)
     assert line.asked("/run") == 1
     assert max(page.evaluate("waits.filter(Boolean)")) == 3e5

@@ -50,6 +50,20 @@ def test_calls_become_events_that_are_journalled_stored_and_sent_in_this_order()
     assert effects[2][1].endswith(".ada")
 
 
+def test_events_that_the_page_only_hears_of_are_told_and_leave_at_once_and_others_are_edited_first():
+    for hooked, names in (
+        ("on", ["journal", "tell", "tell", "store", "send"]),
+        (True, ["tell", "edit", "store"]),
+        (2, ["tell", "edit", "store"]),  # an older stub's: how many functions
+        (0, ["journal", "store", "send"]),
+    ):
+        worker, _ = started()
+        effects = ask(worker, {"calls": calls(("capture", ["x"])), "hooked": hooked})
+        assert sorted(effect[0] for effect in effects) == sorted(names)
+        told = [effect[2] for effect in named(effects, "tell") if effect[1] == "capture"]
+        assert told == (json.loads(named(effects, "send")[0][1])["batch"] if hooked == "on" else [])
+
+
 def test_an_answer_of_200_lets_go_of_the_journal():
     worker, _ = started()
     sent = calls(("capture", ["a"]), ("capture", ["b"]))

@@ -4,7 +4,7 @@ worker.js calls ``handle`` with a message and carries out the effects it answers
 
     {"facts": {"agent", "language", "timezone", "offset"}}    first: what the worker knows as well as the page
     {"start": {"facts", "options", "stored"}}           then, once; options are the tag's, its key among them
-    {"calls": [[call id, text], ...], "stored": [cookie, local]?, "hooked": page's own functions, how many}
+    {"calls": [[call id, text], ...], "stored": [cookie, local]?, "hooked": as the fact}
     {"stored": [cookie, local]?, "again": [[call id, text], ...]}    another tab was faster: what was done is not stored
     {"answer": {"status", "retry_after", "detail"}}    to the last "send"
     {"wake": true}  {"online": true}
@@ -56,7 +56,7 @@ class Worker:
         if message.get("stored"):
             tracker.follow(message["stored"])
         if "hooked" in message:
-            tracker.hooked = bool(message["hooked"])
+            tracker.hooked = message["hooked"]
         for call, entry in message.get("calls", []):
             tracker.take(call, entry)
         for call, entry in message.get("again", []):
