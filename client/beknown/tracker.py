@@ -140,14 +140,24 @@ class Tracker:
 
     def _take_over(self, call: str, entry: "Entry") -> None:
         """Queue what an earlier page had made of a call, and the state it had not lived to store."""
+        was_stored = wire.unpack_cookie(entry["stored"])["active"] <= self.state.session.active
         self.state.resume(entry["stored"], past.whole(entry.get("past")))
         for each in entry["events"]:
             tab = self.state.tab(entry.get("window", ""))
             tab[1] = max(tab[1], each["properties"].get("$sequence", 0))
+            if not was_stored:
+                self._rejoin(each["event"], each["distinct_id"], each["properties"])
         if not entry["events"]:  # before_send() has dropped them
             self._done.append(call)
             return
         self._done += self.outbox.add(call, [json.dumps(each) for each in entry["events"]])
+
+    def _rejoin(self, name: str, distinct_id: str, properties: "dict[str, Any]") -> None:
+        """Let the visitor act for a group whose event was journalled, and no more; the page may have edited it."""
+        kind, key = properties.get("$group_type"), properties.get("$group_key")
+        is_ours = name == "$groupidentify" and distinct_id == self.state.identity.distinct_id
+        if is_ours and isinstance(kind, str) and isinstance(key, str):
+            self.state.groups[kind] = key
 
     def _keep(self, call: str, events: "list[dict[str, Any]]") -> None:
         if not events:
