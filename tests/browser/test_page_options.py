@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 from beknown_server.snippet import INLINE
+from playwright.sync_api import Playwright
 
 from .conftest import KEY, AnyBrowser, Browser, Collector, Line, Site, own_browser, tag, until
 from .firefox import FirefoxBrowser
@@ -276,6 +277,29 @@ def test_subdomains_share_the_visitor_and_open_tabs_follow(
         b.reload()
         b.wait_for_function("window.beknown")
         assert {cookie["name"] for cookie in browser.cookies()} == {NAME}
+        assert browser.errors == []
+    finally:
+        browser.close()
+
+
+def test_the_tag_may_name_the_domain_whose_subdomains_share_the_visitor(
+    collector: Collector, site: Site, playwright: Playwright, tmp_path: Path
+) -> None:
+    rules = "--host-resolver-rules=MAP *.example.test 127.0.0.1"
+    browser = own_browser(playwright, tmp_path / "named", rules)
+    try:
+        site.add("/", tag(collector, first="page", cookie_domain="shop.example.test"))
+        port = site.url.rpartition(":")[2]
+        a, b, outside = (
+            opened(browser, f"http://{name}.example.test:{port}/") for name in ("a.shop", "b.shop", "elsewhere")
+        )
+        for page in (a, b, outside):
+            page.evaluate("beknown.capture('here'); beknown.ready.then(beknown.flush)")
+        ids = [page.evaluate("beknown.get_distinct_id()") for page in (a, b, outside)]
+        assert ids[0] == ids[1] != ids[2]
+        domains = {cookie["domain"] for cookie in browser.cookies() if cookie["name"] == NAME}
+        assert domains == {".shop.example.test"}  # outside it no cookie may be of it; localStorage keeps that visitor
+        assert {event["distinct_id"] for event in collector.wait_for("here", 3)} == set(ids)
         assert browser.errors == []
     finally:
         browser.close()

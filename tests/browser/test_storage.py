@@ -79,6 +79,32 @@ def test_blocked_storage_never_shows_in_the_page(
     assert [event["event"] for event in collector.events()].count("two") == 1
 
 
+def test_storage_that_is_filled_during_the_visit_loses_nothing_and_nobody(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
+    home = site.add("/", tag(collector))
+    page = any_browser.page()
+    page.goto(home)
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.ready")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.evaluate("beknown.capture('before'); beknown.flush()")
+    page.evaluate(
+        """for (let size = 1 << 22; size >= 1; size >>= 1)
+             try { for (let n = 0; ; n++) localStorage.setItem("fill" + size + n, "x".repeat(size)) } catch {}"""
+    )
+    page.evaluate("beknown.capture('full'); beknown.identify('ada'); beknown.capture('named'); location.reload()")
+    collector.wait_for("$pageview", 2)
+    page.wait_for_function("window.beknown?.get_distinct_id?.() == 'ada'")
+    page.evaluate("beknown.capture('after'); beknown.flush()")
+    collector.wait_for("after")
+    events = [(event["event"], event["distinct_id"]) for event in collector.events() if event["event"][:5] != "$page"]
+    assert sorted(events) == sorted(
+        [("before", visitor), ("full", visitor), ("$identify", "ada"), ("named", "ada"), ("after", "ada")]
+    )
+    assert sorted(collector.person("ada")["distinct_ids"]) == sorted([visitor, "ada"])
+
+
 def test_a_browser_whose_own_settings_block_all_storage_is_still_counted(
     collector: Collector, site: Site, playwright, tmp_path: Path
 ) -> None:
