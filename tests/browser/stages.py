@@ -43,21 +43,26 @@ class TagStage:
     first = ("server", "page")  # by turns: the server's Python takes the first calls, or the page's own takes all
 
     def __init__(self, collector: Collector, site: Site, browser: Browser) -> None:
-        self.collector, self.browser = collector, browser
-        self.urls = {
-            first: site.add(f"/{first}", self.html(tag(collector, pageviews="off", first=first, **self.options)))
-            for first in self.first
-        }
+        self.collector, self.site, self.browser = collector, site, browser
         self.blank = site.add("/blank", "")
         self.page = browser.page()
 
     def html(self, tags: str) -> str:
         return tags
 
+    def url(self, first: str, options: dict[str, str]) -> str:
+        """Give the address of the page whose tag has these options."""
+        path = "/" + "".join(letter for letter in f"{first} {options}" if letter.isalnum())
+        return self.site.add(
+            path, self.html(tag(self.collector, pageviews="off", first=first, **self.options, **options))
+        )
+
     def play(self, case: dict[str, Any], number: int) -> Found:
         """Let a new visitor make a case's calls; give what became of them."""
-        url = self.urls[self.first[number % len(self.first)]]
+        url = self.url(self.first[number % len(self.first)], case.get("options", {}))
         self.empty()
+        if left := case.get("facts", {}).get("posthog"):
+            self.page.evaluate(f"text => localStorage.setItem('ph_{KEY}_posthog', text)", left)
         self.browser.said.clear()
         self.load(url)
         for is_call, steps in groupby(case["steps"], key=lambda step: isinstance(step, list)):

@@ -1,5 +1,5 @@
-"""The cases of tests/conformance that need nothing but a page's calls, in a real Chromium against a real server:
-through the tag on MicroPython and on Pyodide, and through ``import beknown`` in each setting that PyScript has.
+"""The cases of tests/conformance that need nothing but a page's calls and tag, in a real Chromium against a real
+server: through the tag on MicroPython and on Pyodide, and through ``import beknown`` in each setting that PyScript has.
 
 ``$set`` and ``$set_once`` are not compared here: they reach persons, not events.
 """
@@ -22,16 +22,19 @@ from .stages import PyodideTagStage, PythonStage, TagStage, staged
 
 
 def is_for_pages(case: dict[str, Any]) -> bool:
-    """Tell whether a case uses only what a page can do: calls, and the next page."""
+    """Tell whether a case uses only what a page can do: calls, the next page, and what tag or posthog-js say there."""
     return (
         case.get("browser", True)
-        and set(case) <= {"case", "browser", "steps", "events", "said", "state"}
+        and set(case) <= {"case", "browser", "options", "facts", "steps", "events", "said", "state"}
+        and set(case.get("facts", {})) <= {"posthog"}
         and all(isinstance(step, list) or step == {"page": True} for step in case["steps"])
     )
 
 
 def is_for_python(case: dict[str, Any]) -> bool:
     """Tell whether Python can make a case's calls: it refuses unknown names and missing arguments by itself."""
+    if case.keys() & {"options", "facts"}:
+        return False  # the stage's pages have one init() for all cases
     for step in case["steps"]:
         if isinstance(step, list):
             given = [None, *step[1:]]
