@@ -3,8 +3,9 @@
     python bench/soak_pages.py [--visits 1000] [--seed N] [--results FILE]
 
 A visit is left by going on to the next page, by reloading, by closing the tab, or by a crash of its process, while
-Python downloads, starts or runs. Then the line is calm, one last page is opened, and every capture() that returned
-must be stored exactly once, under the identity that its page had given. Ends with 1 if it is not.
+Python downloads, starts or runs; a tenth of them were offline for a while. Then the line is calm, one last page is
+opened, and every capture() that returned must be stored exactly once, under the identity that its page had given. Ends
+with 1 if it is not.
 """
 
 import argparse
@@ -27,6 +28,7 @@ FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run -
     --disable-component-update --disable-sync""".split()
 RESULTS = Path(__file__).parent / "results/soak_pages.json"
 LONGEST_VISIT = 3.0  # seconds; half of them are over after a twentieth of that, while Python downloads or starts
+OFFLINE = 0.1  # of the visits, for a while
 WAYS = {"the next page": 60, "reload": 12, "closed tab": 20, "crash": 8}  # of 100
 PATIENCE = 90.0  # seconds until the last page must have delivered everything
 # What another tab left is adopted after half a minute: the last page believes that it has passed.
@@ -91,6 +93,10 @@ def leave(context: BrowserContext, page: Page, url: str, way: str, dice: random.
     """Visit a page and leave it at a random moment; give the page to go on with."""
     page.goto(url, wait_until="commit")
     page.wait_for_timeout(1000 * LONGEST_VISIT * dice.random() ** haste)
+    if dice.random() < OFFLINE:
+        context.set_offline(True)
+        page.wait_for_timeout(1000 * dice.random())
+        context.set_offline(False)
     if way == "reload":
         with suppress(Error):  # "Not attached to an active page": another one answered
             page.reload(wait_until="commit")

@@ -25,7 +25,10 @@ const visit = turn + "@" + performance.timeOrigin; // a reload is a visit of its
 localStorage.turn = turn;
 let number = 0;
 let user = null; // unknown: as the last visit left it
-const tell = (where, what) => navigator.sendBeacon(where, JSON.stringify(what));
+const owed = []; // the ledger must know of what was called while the page was offline, too
+const tell = (where, what) =>
+  navigator.onLine ? navigator.sendBeacon(where, JSON.stringify(what)) : owed.push([where, what]);
+addEventListener("online", () => owed.splice(0).forEach((each) => tell(...each)));
 const step = () => {
   if (localStorage.turn > turn) return; // a tab that should have closed or crashed, and goes on: whose user is it?
   const dice = Math.random();
