@@ -101,7 +101,10 @@ declare global {
       opt_in(): void;
       /** The visitor says no: they are forgotten here, and nothing leaves the page from now on. */
       opt_out(): void;
-      /** Let a function see each event before it leaves: what it gives is sent; null, or an exception, drops the event. */
+      /**
+       * Let a function see each event before it leaves: what it gives is sent; null, or an exception, drops the event.
+       * Whose it is (distinct_id, $device_id, $anon_distinct_id), its uuid and its timestamp are not to be changed.
+       */
       before_send(edit: (event: Event) => Event | null | undefined): void;
       /** posthog-js's names for these. */
       setPersonProperties(set?: Properties, set_once?: Properties): void;
