@@ -116,9 +116,9 @@ def test_events_that_the_page_only_hears_of_leave_with_its_farewell_and_those_it
     line.hold(".wasm")  # Python never comes up in this page
     page.goto(site.add("/", tag(line, first="page")))
     page.wait_for_function("window.beknown")
-    page.evaluate("beknown.on('capture', () => {})")
+    page.evaluate("beknown.on('capture', () => {}); 0")  # Playwright would call the function that it gives
     if edits:
-        page.evaluate("beknown.before_send((event) => event)")
+        page.evaluate("beknown.before_send((event) => event); 0")
     page.evaluate("beknown.capture('clicked')")
     page.goto(site.add("/blank", ""))
     until(lambda: line.asked("/run"), "a farewell")
