@@ -46,7 +46,9 @@ def main() -> int:
         for run in range(chosen.runs):
             for load, rate in (("steady", chosen.rate), ("full", 0)):
                 for viewers in (0, chosen.viewers) if run % 2 == 0 else (chosen.viewers, 0):
-                    one = measured(server, viewers, seconds=chosen.seconds, rate=rate)
+                    # Of a flood's second, readers of JSON get a minute's worth to catch up with.
+                    seconds = chosen.seconds if rate else chosen.seconds / 4
+                    one = measured(server, viewers, seconds=seconds, rate=rate)
                     print(load, json.dumps(one), flush=True)
                     found[load].append(one)
     summary = {load: summed(runs) for load, runs in found.items()}
