@@ -172,9 +172,11 @@ class Feed:
         """
         start = seq - seq % PAGE
         with self._asking:
-            rows = self._pages.get(start) or self._ask(start)
-            if len(rows) == PAGE:  # nothing will ever be added to it
-                self._pages.put(start, rows)
+            rows = self._pages.get(start)
+            if rows is None:
+                rows = self._ask(start)
+                if len(rows) == PAGE:  # nothing will ever be added to it
+                    self._pages.put(start, rows)
             if rows and rows[-1].seq <= seq:
                 rows = self._ask(seq)
         return rows[bisect_right(rows, seq, key=lambda row: row.seq) :]
