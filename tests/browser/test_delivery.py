@@ -7,8 +7,9 @@ from time import time
 
 import pytest
 
-from .conftest import AnyBrowser, Collector, Line, Site, tag, until
+from .conftest import KEY, AnyBrowser, Browser, Collector, Line, Site, tag, until
 from .line import DROPPED
+from .pyscript import opened, script
 
 # The time between two tries is two seconds and more: timers run four times as fast.
 HASTE = "const real = setTimeout; window.setTimeout = (call, ms, ...more) => real(call, (ms || 0) / 4, ...more)"
@@ -52,6 +53,25 @@ def test_a_worker_waits_until_the_date_that_a_refusal_names(line: Line, site: Si
     until(lambda: line.asked("/e/") == 1, "a first try")
     page.wait_for_timeout(3000)  # the second would come after two seconds and a half at most
     assert line.asked("/e/") == 1
+
+
+@pytest.mark.parametrize("setting", ["mpy", "py"])
+def test_a_page_of_python_waits_until_the_date_that_a_refusal_names(
+    collector: Collector, line: Line, site: Site, browser: Browser, setting: str
+) -> None:
+    line.faults["/e/"] = 429
+    line.retry_after = formatdate(time() + 3600, usegmt=True)
+    code = f"""
+import beknown, js
+beknown.init("{KEY}", api="{line.url}", bots="count")
+js.document.body.setAttribute("data-begun", "")
+"""
+    page = opened(browser, site.add("/", script(collector, setting, code)), "data-begun")
+    until(lambda: line.asked("/e/") == 1, "a first try")
+    page.wait_for_timeout(3000)
+    assert line.asked("/e/") == 1
+    browser.listen()
+    browser.errors.clear()  # the browser's own line about a 429
 
 
 def test_a_collector_that_is_blocked_is_not_asked_for_ever_and_flush_ends(

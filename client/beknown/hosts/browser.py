@@ -215,8 +215,7 @@ class Browser:
         try:
             response = await js.fetch(url, js.JSON.parse(json.dumps(how)))
             result["status"] = int(response.status)
-            if wait := response.headers.get("Retry-After"):
-                result["retry_after"] = float(wait) * 1000
+            result["retry_after"] = _wait(str(response.headers.get("Retry-After") or ""))
             said = await response.text()  # in any case: until then the request counts among those that outlive the page
             found = json.loads(said)
             result["detail"] = found.get("detail", "") if result["status"] != 200 else ""
@@ -318,6 +317,17 @@ def _decoded(text: str) -> str:
     parts = text.split("%")
     coded = [bytes([int(part[:2], 16)]) + part[2:].encode() for part in parts[1:]]
     return b"".join([parts[0].encode()] + coded).decode()
+
+
+def _wait(header: str) -> float:
+    """Give the ms that a Retry-After asks for: seconds, or a date within three weeks; 0 if neither."""
+    if header.isdigit():
+        return float(header) * 1000
+    at = js.Date.parse(header)
+    if at != at:  # NaN: no date
+        return 0
+    gap = (int(at) - int(js.Date.now())) & 0xFFFFFFFF  # of each, MicroPython is given the last 32 bits
+    return float(gap if gap < 1 << 31 else 0)
 
 
 def _is_long(arg: "Any") -> bool:
