@@ -11,10 +11,9 @@ Rules:
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Any
 
-from .errors import TooBusy
+from .rounds import Rounds
 from .site import Site, now_ms
 from .store import Project
 
@@ -28,35 +27,14 @@ LEASE_MS = 60_000
 log = logging.getLogger("beknown.expiry")
 
 
-class Expiry:
+class Expiry(Rounds):
     """The thread that takes out what is older than a project keeps. ``holder`` is this process's name for tasks."""
 
+    name = "expiry"
+
     def __init__(self, site: Site, *, holder: str, every_s: float = LOOK_S) -> None:
-        self._site = site
+        super().__init__(site, every_s=every_s)
         self._holder = holder
-        self._every_s = every_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="beknown-expiry", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look, now and every LOOK_S."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step under way."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                for project in self._site.store.projects():
-                    self.look_at(project)
-            except TooBusy:
-                pass  # those who send go first; it is tried again
-            except Exception:  # the threshold of this thread: a sick database may get well
-                log.exception("old events could not be taken out; trying again")
-            self._stopping.wait(self._every_s)
 
     def look_at(self, project: Project) -> int:
         """Take out what a project keeps no longer; give how many events that were."""

@@ -8,42 +8,21 @@ Rules:
 
 from __future__ import annotations
 
-import logging
-import threading
-
+from .rounds import Rounds
 from .site import Site
+from .store import Project
 
 LOOK_S = 5.0  # between two looks
-AILING_S = 60.0  # after one that failed
-
-log = logging.getLogger("beknown.columns")
 
 
-class Follower:
+class Follower(Rounds):
     """The thread that has the copies of a site read on when much is new or somebody was deleted."""
 
+    name = "follow"
+
     def __init__(self, site: Site, *, every_s: float = LOOK_S) -> None:
-        self._site = site
-        self._every_s = every_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="beknown-follow", daemon=True)
+        super().__init__(site, every_s=every_s)
 
-    def start(self) -> None:
-        """Begin to look, every LOOK_S."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the look under way."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        pause = self._every_s
-        while not self._stopping.wait(pause):
-            pause = self._every_s
-            try:
-                for project in self._site.store.projects():
-                    self._site.columns.follow(project.id)
-            except Exception:  # the threshold of this thread: a sick database may get well
-                log.exception("the columnar copies could not follow; trying again in a minute")
-                pause = AILING_S
+    def look_at(self, project: Project) -> None:
+        """Have the copy of a project read on, if it is worth while."""
+        self._site.columns.follow(project.id)

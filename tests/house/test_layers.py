@@ -35,7 +35,7 @@ ORDER = {
         "ingest archive imports envelope ingest_v1 parts harmless health deferred pixel furniture display choices form "
         "figures flow drawing access kept live pages api insights_api people_api shapes openapi insight_pages "
         "people_pages "
-        "snippet examples demo prefix keys settings_pages forward expiry follow logs serving command person_cli "
+        "snippet examples demo prefix keys settings_pages forward rounds expiry follow logs serving command person_cli "
         "archive_cli cli __init__ __main__"
     ),
 }
