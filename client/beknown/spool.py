@@ -8,7 +8,7 @@ A folder holds one file per running process, ``<name>.<slot>.jsonl``, to which l
 Rules:
 - A process owns the first slot whose lock it gets, and empties the slots of processes that are gone, as far as it has
   room. What it takes over is on disk here before it goes there: a crash between the two leaves it twice, never not at
-  all, and it is known again.
+  all, and it is known again. Where the disk fails between the two, it stays there.
 - An event is in the file before ``capture`` returns. It then survives the process's death at any instant; only a
   machine that loses power may lose the last moments, as the file is not synced for each event.
 - A last line without its line break was never acknowledged to anybody, and is cut off.
@@ -67,12 +67,21 @@ class Spool:
         left, is_exact = _left(path)
         known = set(self._waiting)
         fresh = [event for event in left if event not in known]
-        if fresh:
-            self.add(fresh[:room])
-            os.fsync(self._file)
-        if left or not is_exact:
-            _replace(path, fresh[room:])
-        return fresh[:room]
+        taken, rest = fresh[:room], fresh[room:]
+        size, waiting = self._size, len(self._waiting)
+        if taken:
+            self.add(taken)
+        try:
+            if taken:
+                os.fsync(self._file)
+            if left or not is_exact:
+                _replace(path, rest)
+        except OSError:  # a full disk. What nobody is given to deliver must not be settled in place of what is
+            self._waiting = self._waiting[:waiting]
+            os.ftruncate(self._file, size)
+            self._size = size
+            raise
+        return taken
 
     def add(self, events: Sequence[str]) -> None:
         """Write events down. Raises OSError if the disk does not take them; then none of them is there."""
@@ -179,11 +188,15 @@ def _set_aside(path: Path, lines: list[bytes]) -> None:
 def _replace(path: Path, events: Sequence[str]) -> int:
     """Let a file hold these events and nothing else, or stay as it was; give its size."""
     fresh = path.with_suffix(".new")
-    with _private(fresh, "wb") as file:
-        size = file.write("".join([event + "\n" for event in events]).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
+    try:
+        with _private(fresh, "wb") as file:
+            size = file.write("".join([event + "\n" for event in events]).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except OSError:
+        fresh.unlink(missing_ok=True)  # half of it, on a disk that is full
+        raise
     return size
 
 

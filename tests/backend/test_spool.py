@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,38 @@ def test_what_stands_in_two_slots_after_a_crash_is_taken_over_once(tmp_path: Pat
     again.close()
     assert file(tmp_path, 1).read_bytes() == b""
     assert left(tmp_path) == LINES
+
+
+class Full:
+    """A disk that refuses what is asked of it from the ``nth`` time on."""
+
+    def __init__(self, nth: int) -> None:
+        self.nth = nth
+
+    def __call__(self, _: int) -> None:
+        self.nth -= 1
+        if self.nth <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("nth", [1, 2])  # our own file is synced first, then what the other one is replaced with
+def test_a_disk_that_fails_while_events_are_taken_over_costs_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    first, second = Spool(tmp_path, "x"), Spool(tmp_path, "x")
+    first.add([LATER])
+    second.add(LINES)
+    second.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", Full(nth))
+        with pytest.raises(OSError, match="No space"):
+            first.adopt(3)
+    assert not [*tmp_path.glob("*.new")]  # it would take the space that is missing
+    first.settle(1)  # what is in the queue: ``LATER``
+    assert [first.adopt(3), first.adopt(3)] == [LINES[:3], LINES[3:]]
+    first.settle(3)
+    first.close()
+    assert left(tmp_path) == LINES[3:]
 
 
 def test_an_adoption_that_was_interrupted_leaves_each_event_once(tmp_path: Path) -> None:
