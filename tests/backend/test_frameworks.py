@@ -326,6 +326,27 @@ def test_of_a_visitor_who_has_said_no_nothing_is_captured_and_nothing_is_wrong(
     assert (recorder.events, told, caplog.records) == ([], [], [])
 
 
+@pytest.mark.parametrize("host", ["xn--strae-oqa.de", "xn--a", "["])  # IDNA of 2008, none at all, no host at all
+def test_whatever_host_a_request_names_the_view_answers(
+    shop: tuple[str, str], client: Client, recorder: Recorder, host: str
+) -> None:
+    assert pay(shop, client, cookies=cookie(), headers={"Host": host}) == {"id": ANON, "verified": False}
+    # Django's settings here allow no other host; it is left out then.
+    here = recorder.event("order_paid")["properties"]["$current_url"]
+    assert here in (f"http://{host}{shop[1]}", shop[1])
+
+
+@pytest.mark.usefixtures("django_settings")
+@pytest.mark.parametrize("path", ["//[", "//elsewhere.example.com/pay"])
+def test_a_path_that_looks_like_a_host_is_a_path(client: Client, recorder: Recorder, path: str) -> None:
+    request = HttpRequest()
+    request.method, request.path = "POST", path
+    request.META = {"HTTP_HOST": "127.0.0.1", "HTTP_X_BEKNOWN_DISTINCT_ID": "visitor-7"}
+    in_django.middleware(lambda _: HttpResponse(in_django.capture("seen") or ""))(request)
+    client.flush()
+    assert recorder.event("seen")["properties"]["$current_url"] == "http://127.0.0.1" + path
+
+
 # Where there is no request ----------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http import FileResponse, HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
+from django.utils.encoding import iri_to_uri
 
 from ..channel import log
 from ..context import Visitor, within
@@ -99,7 +100,8 @@ def _secret() -> str:
 
 def _visitor(request: HttpRequest) -> Visitor | None:
     try:
-        url = request.build_absolute_uri(request.path)
+        # ``build_absolute_uri`` takes what follows two slashes for a host, and raises where it can be none.
+        url = iri_to_uri(f"{request.scheme}://{request.get_host()}{request.path}")
     except DisallowedHost:  # Django's own answer to it comes later
         url = request.path
     return visitor_of(

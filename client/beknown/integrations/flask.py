@@ -73,13 +73,16 @@ class Beknown:
 
         def run(environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
             request = Request(environ)
+            # As it came: ``base_url`` decodes the host, and raises for a name that is not of the IDNA of 2003.
+            host = request.headers.get("Host", "")
+            address = f"{request.scheme}://{host}{request.root_path}{request.path}"
             someone = visitor_of(
                 request.cookies,
                 request.headers.get,
                 key=client.key,
                 now=time.time() * 1000,
                 secret_key=self.secret_key,
-                properties={"$current_url": request.base_url, "$request_method": request.method},
+                properties={"$current_url": address, "$request_method": request.method},
             )
             with within(someone):
                 body = application(environ, start_response)
