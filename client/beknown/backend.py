@@ -233,8 +233,8 @@ class AsyncClient(Speaker):
         """Flush within ``timeout`` seconds (default: ``exit_timeout``) and end. Further events are refused."""
         if self._closed:
             return
-        atexit.unregister(self._last)
         await self.flush(self.exit_timeout if timeout is None else timeout)
+        atexit.unregister(self._last)  # only now: who waits for us may be cancelled, and what waits is still ours
         self._left()
         if self._heir is not None:
             self._heir.close()

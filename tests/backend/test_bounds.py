@@ -140,6 +140,33 @@ def test_or_leaves_it_for_the_next_start(dripping: Dripping, recorder: Recorder,
     assert '"event":"x"' in left.read_text()
 
 
+GIVEN_UP = """
+import asyncio, sys
+from beknown.backend import AsyncClient
+client = AsyncClient("bk_tests", sys.argv[1], exit_timeout=1.0, retry_wait=60)
+async def capture():
+    client.capture("u", "x")
+    try:
+        await asyncio.wait_for(client.close(20), 0.5)
+    except TimeoutError:
+        print("given up")
+asyncio.run(capture())
+"""
+
+
+def test_what_an_async_client_still_has_whose_end_was_cancelled_is_delivered(recorder: Recorder) -> None:
+    recorder.answers = [(503, {})]
+    done = run(GIVEN_UP, recorder.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "given up\n", "")
+    assert [event["event"] for event in recorder.events] == ["x"]
+
+
+def test_or_it_is_said_to_be_lost(dripping: Dripping) -> None:
+    done = run(GIVEN_UP, dripping.url)
+    assert (done.returncode, done.stdout) == (0, "given up\n")
+    assert "1 event(s) could not be delivered" in done.stderr
+
+
 def test_an_async_client_that_is_closed_leaves_no_thread_behind(recorder: Recorder) -> None:
     def ours() -> set[threading.Thread]:
         return {thread for thread in threading.enumerate() if thread.name == "beknown"}
