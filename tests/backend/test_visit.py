@@ -108,6 +108,17 @@ def test_header_values_are_cleaned_and_junk_is_nobody() -> None:
     assert of(x_beknown_distinct_id="u", x_beknown_session_id="s" * 101) == Visitor("u")
 
 
+# A hard blank, an ideographic one, a soft hyphen, a zero-width blank, a joined emoji, a blank in front.
+UNPRINTABLE = ["ada\u00a0l", "用户\u3000一", "ab\u00adcd", "x\u200by", "\U0001f468\u200d\U0001f469", "\u00a0x"]
+
+
+@pytest.mark.parametrize("id", UNPRINTABLE)
+def test_an_id_is_the_one_that_the_tag_says_whatever_can_be_printed_of_it(id: str) -> None:
+    signed = cookie(id, identified=True) | {proof(id, KEY, SECRET)["key"]: proof(id, KEY, SECRET)["value"]}
+    assert of(signed) == Visitor(id, SESSION, ANON, True, is_verified=True)
+    assert of(x_beknown_distinct_id=id) == Visitor(id)
+
+
 def test_inner_contexts_replace_outer_ones_and_end() -> None:
     with identify_context("outer", session_id="s"):
         with identify_context("inner"):

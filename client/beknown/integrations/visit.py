@@ -16,13 +16,14 @@ Rules:
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
+from unicodedata import category
 from urllib.parse import unquote
 
 from ..context import REFUSED, Visitor, within
 from ..errors import BadId, BadState
 from ..session import Session, is_over
 from ..signature import is_signed, sign
-from ..wire import DENIED, checked_id, cookie_name, unpack_cookie
+from ..wire import BLANKS, DENIED, checked_id, cookie_name, unpack_cookie
 
 PREFIXES = ("X-BEKNOWN-", "X-POSTHOG-")  # ours first
 STATED = {"true": True, "false": False}  # what -IDENTIFIED says; PostHog's tag says nothing of it
@@ -88,7 +89,7 @@ def visitor_of(
 def _of_cookie(text: str, now: float, properties: Mapping[str, Any]) -> Visitor | None:
     try:
         found = unpack_cookie(text)
-        distinct_id = checked_id(_clean(found["distinct_id"]))
+        distinct_id = checked_id(found["distinct_id"])
     except (BadState, BadId):
         return None
     session, device = _session(found["session"]), _session(found["device"])
@@ -114,7 +115,8 @@ def _of_headers(
 
 
 def _clean(text: str) -> str:
-    return "".join([letter for letter in text if letter.isprintable()]).strip()
+    """Leave out control characters, and nothing else: without a blank or a joiner an id is somebody else's."""
+    return "".join([letter for letter in text if category(letter) != "Cc"]).strip(BLANKS)
 
 
 def _session(text: str) -> str:
