@@ -21,7 +21,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Self
@@ -175,17 +174,29 @@ class Client(Speaker):
 
     def _post(self, texts: list[str], until: float | None) -> Answer:
         timeout = self.timeout if until is None else max(min(self.timeout, until - time.monotonic()), 0.1)
+        answer = Answer(0)
         try:
             with _connecting:
                 self._http = self._http or httpx.Client(**connection(self))
             content, headers = packed(self, texts)
             url = self.host + "/batch/"
             with self._http.stream("POST", url, content=content, headers=headers, timeout=timeout) as response:
-                with suppress(httpx.HTTPError):
-                    response.read()
-                return answer_of(response)
+                answer = answer_of(response)
+                answer = answer_of(_whole(response, timeout))
         except Exception as fault:  # whatever the network does, the thread goes on and the events stay
-            return Answer(0, detail=repr(fault))
+            return answer if answer.status else Answer(0, detail=repr(fault))
+        return answer
+
+
+def _whole(response: httpx.Response, timeout: float) -> httpx.Response:
+    """Give an answer with its body; raise TimeoutError if that takes more than ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    parts = []
+    for part in response.iter_raw():  # not inflated: of that there may be no part for long
+        parts.append(part)
+        if time.monotonic() > deadline:  # httpx gives each read its own time, and each byte may be one
+            raise TimeoutError
+    return httpx.Response(response.status_code, headers=response.headers, content=b"".join(parts))
 
 
 @dataclass(eq=False)
@@ -311,6 +322,7 @@ class AsyncClient(Speaker):
             pass
 
     async def _post(self, texts: list[str]) -> Answer:
+        answer = Answer(0)
         try:
             with _connecting:
                 self._http = self._http or httpx.AsyncClient(**connection(self))
@@ -320,8 +332,9 @@ class AsyncClient(Speaker):
                 asyncio.timeout(self.timeout),  # httpx counts each phase of its own, and each byte
                 self._http.stream("POST", url, content=content, headers=headers) as response,
             ):
-                with suppress(httpx.HTTPError):
-                    await response.aread()
-                return answer_of(response)
+                answer = answer_of(response)
+                await response.aread()
+                answer = answer_of(response)
         except Exception as fault:  # whatever the network does, the task goes on and the events stay
-            return Answer(0, detail=repr(fault))
+            return answer if answer.status else Answer(0, detail=repr(fault))
+        return answer

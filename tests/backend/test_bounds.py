@@ -21,7 +21,9 @@ PATIENCE = 10  # seconds; without a bound each of these takes 40 at least
 
 
 class Dripping:
-    """Answers a byte each 100 ms, of a header that has no end: no single read takes long."""
+    """Answers a byte each 100 ms, of a header (or a body) that has no end: no single read takes long."""
+
+    begins = b"HTTP/1.1 200 OK\r\nX-Slow: "
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -38,7 +40,7 @@ class Dripping:
 
     def _answer(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            connection.sendall(self.begins)
             until = time.monotonic() + 40
             while time.monotonic() < until and not self._is_over.wait(0.1):
                 connection.sendall(b"a")
@@ -86,6 +88,24 @@ def test_an_async_client_gives_an_answer_up_in_time(dripping: Dripping, recorder
 
     assert took(lambda: in_a_loop(send())) < PATIENCE
     assert [event["event"] for event in recorder.events] == ["x"]
+
+
+NAMELESS = b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\0\0\0\0\0\x03"  # a file name follows: nothing to inflate
+
+
+@pytest.mark.parametrize("rest", [b"\r\n", NAMELESS], ids=["plain", "gzip"])
+def test_an_answer_whose_body_has_no_end_counts_by_its_status(dripping: Dripping, rest: bytes) -> None:
+    dripping.begins = b"HTTP/1.1 200 OK\r\n" + rest
+    with Client(KEY, dripping.url, timeout=0.5) as client:
+        client.capture("u", "x")
+        assert client.flush(PATIENCE)
+
+    async def send() -> bool:
+        async with AsyncClient(KEY, dripping.url, timeout=0.5) as client:
+            client.capture("u", "x")
+            return await client.flush(PATIENCE)
+
+    assert in_a_loop(send())
 
 
 NOWHERE = "import socket, time; socket.getaddrinfo = lambda *_, **__: time.sleep(40)\n"
