@@ -11,6 +11,7 @@ Rules:
 - A child process (gunicorn --preload) begins with an empty queue, a thread and connections of its own; what waited
   is the parent's to deliver.
 - Leaving the program takes at most ``exit_timeout``; what then still waits is in the spool, or goes to ``on_error``.
+  One exception: the end of a loop waits for asyncio's own threads, in which AsyncClient's names are resolved.
 """
 
 import asyncio
