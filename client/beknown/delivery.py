@@ -67,6 +67,11 @@ class Delivery:
         self.bytes += len(text)
         self.taken += 1
 
+    def clear(self) -> None:
+        """Forget what waits (nothing may be under way), but not how patient to be: whoever keeps it adds it again."""
+        self.taken -= len(self._waiting.remove(0, len(self._waiting)))
+        self.bytes = 0
+
     # Sending ------------------------------------------------------------------------------------------------
 
     def request(self, now: float) -> "list[str] | None":

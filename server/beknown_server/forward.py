@@ -5,6 +5,8 @@
 Rules:
 - The store's events are the outbox, and the cursor in the store is what was acknowledged: a crash at any moment
   resumes there. Uuids are kept, so a collector that has an event already knows it again.
+- Nothing is read ahead: each request holds what the store holds when it begins, so whoever has been deleted while
+  events waited does not go on.
 - One process forwards a project at a time (a lease), one request at a time, in the order of arrival: an ``$identify``
   never overtakes what came before it.
 - Waits are the client's (retry.py): growing, at most five minutes, at least what Retry-After asks for. An event that
@@ -38,7 +40,6 @@ from .settings import Settings
 from .store import Project, Row, Store
 
 BATCH = 200  # events in a request
-WINDOW = 1000  # events read ahead
 POLL_S = 0.5  # between looks at a store that had nothing new
 TIMEOUT_S = 8.0  # for a whole request, from its connection to its answer
 LEASE_MS = 20_000  # a request begins in its first half, and is over in that; after a crash another waits this long
@@ -49,7 +50,7 @@ Post = Callable[[str, list[str]], Answer]
 
 
 class Line:
-    """One project's way to the collector: its lease, and the events read ahead."""
+    """One project's way to the collector: its lease, its place and its patience."""
 
     def __init__(
         self,
@@ -72,15 +73,17 @@ class Line:
 
     def _start_over(self, cursor: int) -> None:
         self._cursor = cursor
-        self._delivery = Delivery(room=WINDOW, room_bytes=1 << 30, batch=BATCH, linger=0)
-        self._ahead: list[int] = []  # ``seq`` of what waits in the delivery
+        self._delivery = Delivery(room=BATCH, room_bytes=1 << 30, batch=BATCH, linger=0)
+        self._seqs: list[int] = []  # ``seq`` of what is in the delivery
 
     def turn(self, post: Post, now: int) -> bool:
         """Send one request if one is due; tell whether the next may be due at once. ``now`` in ms since 1970."""
         if not self._holds(now):
             return False
-        if not self._ahead:
-            self._read()
+        due = self._delivery.wake_at()
+        if due is not None and self._ticks() < due:
+            return False
+        self._read()
         texts = self._delivery.request(self._ticks())
         if texts is None:
             return False
@@ -109,13 +112,14 @@ class Line:
         return cursor is not None
 
     def _read(self) -> None:
-        for row in self._store.recent(self.project.id, after=self._cursor, limit=WINDOW):
+        rows = self._store.recent(self.project.id, after=self._cursor, limit=BATCH)
+        self._delivery.clear()
+        for row in rows:
             self._delivery.add(row.uuid, written(row))
-            self._ahead.append(row.seq)
+        self._seqs = [row.seq for row in rows]
 
     def _advance(self, count: int) -> None:
-        self._cursor = self._ahead[count - 1]
-        self._ahead = self._ahead[count:]
+        self._cursor = self._seqs[count - 1]
         self._store.forwarded(self.project.id, self._collector, holder=self._holder, seq=self._cursor)
 
     def _tell(self, what: str, answer: Answer, now: int) -> None:

@@ -62,6 +62,19 @@ def test_after_a_failure_the_same_events_go_again_later_and_later() -> None:
     assert delivery.wake_at() == 300
 
 
+def test_a_queue_that_is_cleared_and_filled_again_has_kept_its_patience() -> None:
+    delivery = queue(3)
+    delivery.request(0)
+    answered(delivery, 500, 0)
+    delivery.clear()
+    assert (len(delivery), delivery.bytes, delivery.taken, delivery.wake_at()) == (0, 0, 0, None)
+    delivery.add("e2", '"2"')
+    assert delivery.request(99) is None
+    assert delivery.request(100) == ['"2"']
+    answered(delivery, 500, 100)
+    assert delivery.wake_at() == 300
+
+
 def test_the_collectors_own_wish_is_kept_even_by_flush() -> None:
     delivery = queue(1)
     delivery.request(0)

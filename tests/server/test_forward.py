@@ -98,6 +98,33 @@ def test_failures_are_waited_out_and_nothing_overtakes(store: Store, project: Pr
     assert [one.code for one in store.warnings(project.id)] == ["forward_refused"]
 
 
+@pytest.mark.parametrize("status", [503, 401, 400])
+@BOTH_ENGINES
+def test_a_person_who_is_deleted_while_events_wait_does_not_go_on(store: Store, project: Project, status: int) -> None:
+    events = [event("x", name, NOW + number) for number, name in enumerate(("ada", "bob", "ada", "bob"))]
+    store.append(project.id, events, NOW)
+    other, ticks = Other(), Ticks()
+    other.answers = [status]
+    sending = line(store, project, ticks=ticks)
+    sending.turn(other, NOW)
+    store.corrections.delete(project.id, "ada", now=NOW + 1000)
+    ticks.now += 5 * 60 * 1000
+    while sending.turn(other, NOW + 2000):
+        pass
+    assert other.got == [one.uuid for one in events if one.distinct_id == "bob"]
+
+
+@BOTH_ENGINES
+def test_while_the_other_is_away_the_store_is_not_asked(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(store, project, 3)
+    sending = line(store, project, ticks=Ticks())
+    sending.turn(lambda *_: Answer(503), NOW)
+    monkeypatch.setattr(store, "recent", lambda *_, **__: pytest.fail("read"))
+    assert not sending.turn(Other(), NOW)
+
+
 @BOTH_ENGINES
 def test_a_wait_begins_with_the_answer_whatever_the_wall_clock_does(store: Store, project: Project) -> None:
     other, ticks = Other(), Ticks()
