@@ -160,7 +160,8 @@ class Target:
             self._file.writelines(orjson.dumps(record) + b"\n" for record in records)
             return
         text = io.StringIO()
-        rows = csv.DictWriter(text, archive.CSV, lineterminator="\n")
+        # A cell is quoted that has a character of this: with "\n" alone, one with a "\r" ends its row where it is read.
+        rows = csv.DictWriter(text, archive.CSV, lineterminator="\r\n")
         if self._fresh:
             rows.writeheader()
             self._fresh = False

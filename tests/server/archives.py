@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from .conftest import NOW, uuid_of
 
-IDS = ["anon-1", "anon-2", "ada", "bob", 'q"uo,te\nd', "42"]
+IDS = ["anon-1", "anon-2", "ada", "bob", 'q"uo,te\nd', "re\rturn", "42"]
 
 
 def raw(name: str, x: str, y: str, at: int, bag: dict[str, Any], where: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from beknown_server.cli import cli
 from beknown_server.errors import Misconfigured
 from beknown_server.store import Project, Store
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from .archives import IDS, Command, picture, raw, tell, visit
@@ -40,6 +40,7 @@ SAID = st.lists(
     ),
     max_size=12,
 )
+RETURNS = [("$identify", "anon-1", "re\rturn", 0, {"a": "\r"}, "$set"), ("x", "", "re\rturn", 1, {}, "$set")]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,8 @@ def command(either_database: str) -> Iterator[Command]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SAID, st.randoms(), st.sampled_from(["ndjson", "csv"]), st.integers(1, 5))
+@example(RETURNS, random.Random(1), "ndjson", 2)
+@example(RETURNS, random.Random(1), "csv", 2)
 def test_what_was_exported_is_imported_into_the_same(
     command: Command, tmp_path_factory: pytest.TempPathFactory, said: Any, chance: random.Random, form: str, page: int
 ) -> None:
