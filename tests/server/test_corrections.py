@@ -311,6 +311,18 @@ def test_warnings_do_not_quote_the_deleted(store: Store, project: Project) -> No
 
 
 @BOTH_ENGINES
+def test_a_warning_that_waits_to_be_counted_is_written_before_whom_it_quotes_is_deleted(
+    store: Store, project: Project
+) -> None:
+    for n in range(9):
+        store.append(project.id, [event("x", f"ada-{n}", NOW)], NOW)
+        store.warn(project.id, "junk_id", f"'null' as 'ada-{n}'", "Mend it.", NOW)
+        store.corrections.delete(project.id, f"ada-{n}", now=LATER)
+        (warning,) = store.warnings(project.id)
+        assert "ada" not in warning.example
+
+
+@BOTH_ENGINES
 def test_what_comes_late_of_the_deleted_leaves_their_ids_in_no_warning(
     client: FlaskClient, store: Store, project: Project
 ) -> None:

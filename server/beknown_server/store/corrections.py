@@ -63,7 +63,8 @@ class Corrections:
 
     def delete(self, project_id: int, any_id: str, *, now: int) -> Deleted:
         """Delete a person with events, ids and properties for good. Raises NotFound for an id that was never seen."""
-        # Alone, for it locks the warnings after the project: see warnings.py.
+        # Alone, for it locks the warnings after the project (see warnings.py), and what was counted before is written
+        # before: in one transaction it would come after, and write anew the example that the deletion has replaced.
         return self._writer.run(lambda db: delete(db, project_id, any_id, now=now), order=project_id, alone=True)
 
 

@@ -98,10 +98,10 @@ class Writer:
     def run(self, work: Callable[[Connection], T], *, order: int = 0, alone: bool = False) -> T:
         """Give what ``work`` answers, once it is committed. ``order``: the project that it will lock, if any.
 
-        ``alone``: no other project is locked in the same transaction. Raises TooBusy if too much waits already or the
-        database stays locked, and whatever ``work`` raises.
+        ``alone``: nothing else is in the same transaction, not even what weighs nothing. Raises TooBusy if too much
+        waits already or the database stays locked, and whatever ``work`` raises.
         """
-        return self.run_among(_alone(work), None, order=order, weight=MOST_IN_ONE if alone else 1)
+        return self.run_among(_alone(work), None, order=order, weight=MOST_IN_ONE + 1 if alone else 1)
 
     def run_among(
         self, work: Callable[[Connection, list[Item]], Sequence[T]], item: Item, *, weight: int = 1, order: int = 0
