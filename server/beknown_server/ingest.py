@@ -127,7 +127,7 @@ def leave_out(site: Site, project: Project, left_out: list[tuple[str, Any]], now
 
 
 def _refused(claim: Claim) -> str:
-    return f"{claim.x!r} as {claim.y!r}"
+    return f"'{claim.x}' as '{claim.y}'"  # as they are: who is deleted is found in it by their id
 
 
 def _warn(site: Site, project: Project, found: Complaints, fixes: dict[str, str], now: int) -> None:

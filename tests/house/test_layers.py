@@ -29,9 +29,9 @@ ORDER = {
         "forgetting groups arrivals events corrections archive forwarding upkeep sealed store __init__"
     ),
     SERVER: (
-        "errors settings identity moments store spans asked formula segments parquet reading replica columns insights "
-        "funnel conversion cohorts visits options report register terminal metrics rate site dialect runtime "
-        "wheel bundle assets cors admission body cookie cookieless lzstring inflate payload bags agent traits intake "
+        "errors settings identity moments bags store spans asked formula segments parquet reading replica columns "
+        "insights funnel conversion cohorts visits options report register terminal metrics rate site dialect runtime "
+        "wheel bundle assets cors admission body cookie cookieless lzstring inflate payload agent traits intake "
         "ingest archive imports envelope ingest_v1 parts harmless health deferred pixel furniture display choices form "
         "figures flow drawing access kept live pages api insights_api people_api shapes openapi insight_pages "
         "people_pages "

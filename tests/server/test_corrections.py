@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beknown.wire import MAX_ID
 from beknown_server.columns import Columns
 from beknown_server.errors import NotFound, Unusable
 from beknown_server.identity import Fact, replay
 from beknown_server.store import Claim, Event, Project, Store, open_store
+from beknown_server.store.warnings import REPLACED
 from flask.testing import FlaskClient
 
 from . import histories
@@ -308,6 +310,27 @@ def test_warnings_do_not_quote_the_deleted(store: Store, project: Project) -> No
     examples = {one.code: one.example for one in store.warnings(project.id)}
     assert "ada" not in examples["junk_id"]
     assert examples["id_too_long"] == "somebody else"
+
+
+LONG = "auth0|" + "a" * 80 + "-ada"
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("ada", ["CORP\\ada", "o'br\"ada", "a\u200bda", LONG, LONG + "a" * 200])
+def test_warnings_do_not_quote_the_deleted_however_they_wrote_the_id(
+    client: FlaskClient, store: Store, project: Project, ada: str
+) -> None:
+    batch = [
+        {"event": "x", "distinct_id": ada},
+        {"event": "x", "distinct_id": ada, "uuid": "none"},  # skipped: the example says whose it was
+        *({"event": "$identify", "distinct_id": one, "properties": {"$anon_distinct_id": "d"}} for one in ("bob", ada)),
+    ]
+    assert client.post("/e/", json={"api_key": KEY, "batch": batch}).json["status"] == 1
+    # As they were written once.
+    store.warn(project.id, "id_too_long", f"'d' as {ada[:MAX_ID]!r}", "Mend it.", NOW)
+    assert len(store.warnings(project.id)) == 3
+    store.corrections.delete(project.id, ada[:MAX_ID], now=LATER)
+    assert {one.example for one in store.warnings(project.id)} == {REPLACED}
 
 
 @BOTH_ENGINES
