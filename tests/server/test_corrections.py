@@ -272,6 +272,28 @@ def test_the_deleted_stay_deleted_whatever_comes_late(store: Store, project: Pro
 
 
 @BOTH_ENGINES
+def test_an_id_that_is_no_persons_is_deleted_too(store: Store, project: Project) -> None:
+    flag = event("$feature_flag_called", "ada@example.com", NOW, personal=False)
+    refused = event(
+        "$identify",
+        "bob",
+        NOW,
+        claim=Claim("claim", "cy@example.com", "bob", "unsigned"),
+        properties={"$anon_distinct_id": "cy@example.com"},
+    )
+    store.append(project.id, [flag, refused], NOW)
+    for name, events in (("ada@example.com", 1), ("cy@example.com", 0)):
+        deleted = store.corrections.delete(project.id, name, now=LATER)
+        assert (deleted.names, deleted.events) == ([name], events)
+        with pytest.raises(NotFound):
+            store.corrections.delete(project.id, name, now=LATER)
+    (left,) = store.recent(project.id)
+    assert (left.distinct_id, left.properties) == ("bob", {"$anon_distinct_id": "(deleted)"})
+    late = [flag, event("x", "cy@example.com", NOW)]
+    assert store.append(project.id, late, LATER).forgotten == {one.uuid for one in late}
+
+
+@BOTH_ENGINES
 def test_a_clock_that_is_ahead_brings_nobody_back(store: Store, project: Project) -> None:
     ahead = 50_000
     early = [event("x", "anon-1", LATER + n, ahead=ahead) for n in (-10, 10, ahead)]

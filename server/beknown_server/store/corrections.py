@@ -62,7 +62,10 @@ class Corrections:
         return self._writer.run(lambda db: split(db, project_id, distinct_ids, now=now), order=project_id)
 
     def delete(self, project_id: int, any_id: str, *, now: int) -> Deleted:
-        """Delete a person with events, ids and properties for good. Raises NotFound for an id that was never seen."""
+        """Delete a person with events, ids and properties for good, or an id that is no person's with its events.
+
+        Raises NotFound for an id that was never seen.
+        """
         # Alone, for it locks the warnings after the project (see warnings.py), and what was counted before is written
         # before: in one transaction it would come after, and write anew the example that the deletion has replaced.
         return self._writer.run(lambda db: delete(db, project_id, any_id, now=now), order=project_id, alone=True)
@@ -141,9 +144,9 @@ def split(db: Connection, project_id: int, names: list[str], *, now: int) -> lis
 
 
 def delete(db: Connection, project_id: int, any_id: str, *, now: int) -> Deleted:
-    """Delete a person for good. Raises NotFound for an id that was never seen."""
+    """Delete a person, or an id that is nobody's, for good. Raises NotFound for an id that was never seen."""
     db.lock(project_id)  # before it is read who that is: a claim that commits meanwhile may make them somebody else
-    return forget(db, project_id, _known(db, project_id, any_id)["person"], now=now)
+    return forget(db, project_id, _known(db, project_id, any_id, nobodys=True)["person"], now=now)
 
 
 def _mark(db: Connection, project_id: int, facts: list[Any], withdrawn: int | None) -> None:
@@ -182,8 +185,8 @@ def _fact(db: Connection, project_id: int, link: int) -> Any:
     return rows[0]
 
 
-def _known(db: Connection, project_id: int, name: str) -> Any:
-    row = people.find_row(db, project_id, name)
+def _known(db: Connection, project_id: int, name: str, *, nobodys: bool = False) -> Any:
+    row = people.find_row(db, project_id, name, nobodys=nobodys)
     if row is None:
         raise NotFound("unknown_person", f"nobody was seen under the id {name[:80]!r}.", fix="Look for it in /people.")
     return row

@@ -42,9 +42,13 @@ def find(db: Connection, project_id: int, name: str) -> int | None:
     return None if row is None else row["person"]
 
 
-def find_row(db: Connection, project_id: int, name: str) -> Any:
-    """Give the row of a distinct id (``id``, ``person``), also by the id of the person that it once was, or None."""
-    rows = db.all("distinct_id.find", project_id=project_id, name=name, uuid=_bytes(name))
+def find_row(db: Connection, project_id: int, name: str, *, nobodys: bool = False) -> Any:
+    """Give the row of a distinct id (``id``, ``person``), also by the id of the person that it once was, or None.
+
+    ``nobodys``: also of an id that is no person's, of which only a flag, a group or a refused claim told.
+    """
+    personal = None if nobodys else True
+    rows = db.all("distinct_id.find", project_id=project_id, name=name, uuid=_bytes(name), personal=personal)
     return rows[0] if rows else None
 
 
