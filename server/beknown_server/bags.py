@@ -1,4 +1,4 @@
-"""Property bags and values as they came: made plain quickly, cleaned, and shown in few characters. Pure."""
+"""Property bags, ids and values as they came: made plain quickly, cleaned, and shown in few characters. Pure."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ _REFUSED = orjson.dumps(REFUSED)
 def clean(text: str) -> str:
     """Give a text that every database takes."""
     return text.replace("\0", "\ufffd")  # PostgreSQL cannot store NUL in text
+
+
+def as_id(value: Any) -> str:
+    """Give a distinct id as text, as upstream does: numbers as digits, anything else as its JSON text."""
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # nested deeper than it writes, though not than it reads
+        return "[object Object]"
 
 
 def shown(value: Any) -> str:

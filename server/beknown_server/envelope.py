@@ -19,9 +19,9 @@ from uuid import UUID
 
 from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
+from .bags import as_id
 from .errors import Unauthorized, Unusable, WrongType
 from .inflate import ENCODINGS
-from .intake import as_id
 from .moments import moment
 from .payload import events_of
 

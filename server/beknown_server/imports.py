@@ -24,9 +24,9 @@ from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
 from . import archive
 from .archive import Found, Record, vouched
-from .bags import clean, plain_bag
+from .bags import as_id, clean, plain_bag
 from .identity import FORCED, NAMED, refused_for_good, writes
-from .intake import Skip, as_id, taken
+from .intake import Skip, taken
 from .moments import moment
 from .store import Event, KeptFact, KeptId, place_of
 

@@ -22,7 +22,7 @@ from beknown.signature import is_signed_with
 from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
 from . import agent
-from .bags import clean, plain_bag, shown
+from .bags import as_id, clean, plain_bag, shown
 from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
 from .moments import micros, moment
 from .store import Claim, Event, Group
@@ -181,16 +181,6 @@ def origin(raw: dict[str, Any]) -> str:
     where = page.partition("?")[0].partition("#")[0][:200] if isinstance(page, str) else ""
     said = " ".join(part for part in (library, f"on {where}" if where else "") if part)
     return f" ({said})" if said else ""
-
-
-def as_id(value: Any) -> str:
-    """Give a distinct id as text, as upstream does: numbers as digits, anything else as its JSON text."""
-    if isinstance(value, str):
-        return value
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:  # nested deeper than it writes, though not than it reads
-        return "[object Object]"
 
 
 def _written(properties: dict[str, Any]) -> str:

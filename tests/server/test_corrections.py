@@ -334,6 +334,25 @@ def test_warnings_do_not_quote_the_deleted(store: Store, project: Project) -> No
     assert examples["id_too_long"] == "somebody else"
 
 
+@BOTH_ENGINES
+@pytest.mark.parametrize("ada", [4711, {"id": 4711}, "ada" * 100, "ada\0"], ids=["number", "object", "long", "nul"])
+def test_no_claim_of_others_names_the_deleted_however_it_wrote_the_id(
+    client: FlaskClient, store: Store, project: Project, ada: Any
+) -> None:
+    batch = [
+        {"event": "$create_alias", "distinct_id": "bob", "properties": {"alias": ada, "price": 4711}},
+        {"event": "$identify", "distinct_id": "bob", "properties": {"$anon_distinct_id": ada}},
+    ]
+    seen = [{"event": "$identify", "distinct_id": one} for one in (ada, "bob")]
+    named = [{**one, "properties": {"$previous_user": "eve"}} for one in seen]  # two users: nothing joins them
+    assert client.post("/e/", json={"api_key": KEY, "batch": [*named, *batch]}).json == {"status": 1}
+    (name,) = {row.distinct_id for row in store.recent(project.id)} - {"bob"}
+    store.corrections.delete(project.id, name, now=LATER)
+    claimed, aliased, _ = store.recent(project.id)
+    assert claimed.properties == {"$anon_distinct_id": "(deleted)"}
+    assert aliased.properties == {"alias": "(deleted)", "price": 4711}
+
+
 LONG = "auth0|" + "a" * 80 + "-ada"
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from beknown import wire
 from beknown.errors import BadId
+from beknown_server.bags import as_id
 from beknown_server.identity import refused_for_good
-from beknown_server.intake import as_id
 from beknown_server.store import Project, Store
 from flask.testing import FlaskClient
 

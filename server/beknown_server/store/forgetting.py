@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from beknown.wire import MAX_ID
 
+from ..bags import as_id, clean
 from . import question, warnings
 from .clusters import replay_around, still_name
 from .records import Event
@@ -30,6 +32,7 @@ from .writer import Connection
 
 TABLES = ("event", "property", "fact", "person", "distinct_id")  # in this order: the last is what the others point at
 NOBODY = "(deleted)"
+CLAIMING = ("$anon_distinct_id", "alias")  # the properties whose value is an id, whatever its type
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,13 @@ def _unname(db: Connection, project_id: int, names: dict[int, str]) -> None:
         for row in db.all("event.told", project_id=project_id, uuids=piece):
             if row["distinct_id"] not in names:
                 told = orjson.loads(row["properties"])
-                kept = {key: _without(value, gone) for key, value in told.items()}
+                kept = {key: _without(key, value, gone) for key, value in told.items()}
                 db.many("event.rewrite", [{"seq": row["seq"], "properties": orjson.dumps(kept).decode()}])
 
 
-def _without(value: Any, gone: set[str]) -> Any:
-    return NOBODY if isinstance(value, str) and value in gone else value
+def _without(key: str, value: Any, gone: set[str]) -> Any:
+    is_id = isinstance(value, str) or key in CLAIMING  # elsewhere a number is a price, say
+    return NOBODY if is_id and clean(as_id(value)[:MAX_ID]) in gone else value
 
 
 def remembered(db: Connection, project_id: int, events: Iterable[Event]) -> set[str]:
