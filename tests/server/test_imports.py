@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beknown_server.store import clusters
 
 from .archives import Command, picture, tell, visit
 from .conftest import uuid_of
@@ -196,6 +197,24 @@ def test_posthogs_persons_are_not_glued_by_junk_nor_parted_by_long_ids(command: 
     assert command.store.person(mine.id, "ada").event_count == 1
     assert command.store.person(mine.id, "bob").properties == {"plan": "free"}
     assert command.store.person(mine.id, "unknown").properties == {}
+
+
+def test_the_ids_of_a_person_are_linked_in_order_so_that_none_replays_the_others(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replayed(*given: Any, real: Any = clusters.replay_around) -> Any:
+        late.append(given)
+        return real(*given)
+
+    late: list[Any] = []
+    monkeypatch.setattr(clusters, "replay_around", replayed)
+    mine, ids = command.project(), ["ada", *(f"anon-{n}" for n in range(30))]
+    row = {**PERSON, "uuid": "p1", "distinct_ids": ids, "is_identified": True}
+    (tmp_path / "file").write_text(json.dumps(row))
+    command.run("import", tmp_path / "file", project=mine)
+    ada = command.store.person(mine.id, "ada")
+    assert (ada.distinct_ids[0], len(ada.distinct_ids), ada.is_identified) == ("ada", 31, True)
+    assert late == []
 
 
 def test_a_csv_with_a_column_for_each_property_tells_of_persons_too(command: Command, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ class Archive:
             gone = tombstones(db, project_id, [name for fact in facts for name in (fact.x, fact.y)])
             gone |= tombstones(db, project_id, [one.distinct_id for one in ids])
             _put_ids(db, project_id, [one for one in ids if one.last_seen > gone.get(one.distinct_id, -1)], gone)
-            for fact in facts:
+            for fact in sorted(facts, key=_key):
                 if fact.at > max(gone.get(fact.x, -1), gone.get(fact.y, -1)):
                     _put_fact(db, project_id, fact)
             keep(db, project_id, groups)
@@ -111,6 +111,11 @@ def _fact(row: Any) -> KeptFact:
     refused = row["rule"] if row["final"] else None
     uuid = str(UUID(bytes=bytes(row["uuid"])))
     return KeptFact(row["id"], uuid, row["kind"], row["x"], row["y"], row["at"], refused, row["withdrawn"], row["rule"])
+
+
+def _key(fact: KeptFact) -> tuple[int, bytes]:
+    """Give the place of a fact in the order of replay: in it none is late, and none makes the others be replayed."""
+    return fact.at, UUID(fact.uuid).bytes
 
 
 def _put_ids(db: Connection, project_id: int, ids: Sequence[KeptId], gone: dict[str, int]) -> None:
