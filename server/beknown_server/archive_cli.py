@@ -27,6 +27,7 @@ import orjson
 
 from . import archive
 from .archive import Found, Record
+from .bags import shown
 from .command import Opened, project_id_of, project_option, settings_options
 from .errors import Misconfigured
 from .imports import BEYOND, Reader
@@ -224,9 +225,15 @@ def pages(raw: BinaryIO, reader: Reader) -> Iterator[Found]:
 
 
 def store_found(store: Store, project_id: int, found: Found) -> Counter[str]:
-    """Put what was read into the store; give how many events were stored, were there, were not to be stored."""
-    store.archive.put_back(project_id, ids=found.ids, facts=found.facts, groups=found.groups)
+    """Put what was read into the store; give how many events were stored, were there, were not to be stored.
+
+    Groups for which it has no room are added to what was skipped.
+    """
+    too_many = store.archive.put_back(project_id, ids=found.ids, facts=found.facts, groups=found.groups)
     appended = store.append(project_id, found.events, now_ms())
+    left_out = [group.type for group in found.groups if group.type in too_many]
+    left_out += [group.type for group in appended.ungrouped]
+    found.skipped.update(f"no room for groups of another type: {shown(type)}" for type in left_out)
     return Counter(stored=appended.stored, repeated=appended.repeated, forgotten=len(appended.forgotten))
 
 

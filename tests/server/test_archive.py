@@ -217,6 +217,23 @@ def test_groups_come_back_also_when_their_events_have_expired(command: Command, 
     assert store.groups.known(other.id)[0].properties == {"seats": 9, "city": "Rome", "plan": "pro"}
 
 
+def test_an_import_says_for_which_groups_a_project_has_no_room(command: Command, tmp_path: Path) -> None:
+    store, mine, other, full = command.store, command.project(), command.project(), command.project()
+    acme = raw("$groupidentify", "acme", "ada", 5, {"seats": 5}, "$set")
+    tell(store, mine, [acme])
+    for n in range(5):
+        more = {"$group_type": f"type {n}", "$group_key": "k"}
+        tell(store, full, [{**acme, "uuid": uuid_of(), "properties": more}])
+    command.run("export", "--output", tmp_path / "all", project=mine)
+    assert "skipped" not in command.run("import", tmp_path / "all", project=other)
+    # The group, and the event that would have made it.
+    assert "2 skipped: no room for groups of another type: company." in command.run(
+        "import", tmp_path / "all", project=full
+    )
+    assert [row.uuid for row in store.recent(full.id, limit=1)] == [acme["uuid"]]
+    assert store.groups.known(full.id, type="company") == []
+
+
 ODD = [
     {"record": "forgotten", "hash": "no hash", "at": "2026-11-23"},
     {"record": "forgotten", "hash": "abcd", "at": "2026-11-23"},

@@ -88,11 +88,11 @@ class Archive:
         facts: Sequence[KeptFact] = (),
         groups: Sequence[KeptGroup] = (),
         forgotten: Sequence[tuple[str, int]] = (),
-    ) -> None:
-        """Add what is not there yet. Durable when it returns."""
+    ) -> set[str]:
+        """Add what is not there yet; give the types of groups for which there is no room. Durable when it returns."""
         stones = [{"project_id": project_id, "hash": bytes.fromhex(hash), "at": at} for hash, at in forgotten]
 
-        def work(db: Connection) -> None:
+        def work(db: Connection) -> set[str]:
             db.lock(project_id)
             for stone in stones:
                 db.many("forgotten.add", [stone])
@@ -102,9 +102,9 @@ class Archive:
             for fact in sorted(facts, key=_key):
                 if fact.at > max(gone.get(fact.x, -1), gone.get(fact.y, -1)):
                     _put_fact(db, project_id, fact)
-            keep(db, project_id, groups)
+            return keep(db, project_id, groups)
 
-        self._writer.run(work, order=project_id)
+        return self._writer.run(work, order=project_id)
 
 
 def _fact(row: Any) -> KeptFact:
