@@ -243,6 +243,7 @@ def test_what_another_tab_wrote_is_followed():
     visit = Visit()
     python = library(visit, pageviews="off")
     other = Page(visit, KEY, "", {"pageviews": "off"})
+    other.begin()
     other.take("identify", ["ada"])
     python.capture("x")
     assert python.get_distinct_id() == "ada"
@@ -310,6 +311,7 @@ def test_ids_sort_in_the_order_of_the_calls_even_within_a_millisecond():
     visit = Visit(status=0)
     visit.now = lambda: START
     page = Page(visit, KEY, "", {"pageviews": "off"})
+    page.begin()
     for number in range(300):
         page.take("register", [{"n": number}])
     ids = [page.journal.new_id() for _ in range(300)]

@@ -39,12 +39,12 @@ NO_ADDRESS = (
 class Bridge:
     """The page's tag, by way of messages; or, where there is none, a page of our own without storage."""
 
-    def __init__(
-        self, browser: "Browser", key: str, alone: "Callable[[list[Hook]], Page] | None", hooks: "list[Hook]"
-    ) -> None:
+    def __init__(self, browser: "Browser", key: str, alone: "Callable[[], Page] | None") -> None:
         self.browser = browser
+        self._key = key
         self._alone = alone
-        self._hooks = list(hooks)  # until it is known whether they can be used
+        self._hooks: "list[Hook]" = []  # until it is known whether they can be used
+        self._send: "Callable[[str], None] | None" = None
         self._page: "Page | None" = None  # our own, once it is known that nobody answers
         self._is_over = False  # nobody answers, and ``alone`` is None: without an address there is no page of our own
         self._who = NOBODY
@@ -53,11 +53,15 @@ class Bridge:
         self._waiting: "list[tuple[str, list[Any], int]]" = []  # with the time at which each was made, in ms
         self._flushes = 0
         self._flushed = 0
-        self._send = browser.line(key, self._heard)
+
+    def begin(self, hooks: "list[Hook]") -> None:
+        """Ask for the page; the worker's functions may call from now on."""
+        self._hooks = list(hooks)
+        self._send = self.browser.line(self._key, self._heard)
         if self._send is None:
             self._give_up()
         else:
-            browser.spawn(self._wait_for_answer)
+            self.browser.spawn(self._wait_for_answer)
 
     def _heard(self, text: str) -> None:
         message = json.loads(text)
@@ -85,8 +89,10 @@ class Bridge:
             return
         self.browser.say("warn", ALONE)
         try:
-            self._page = self._alone(self._hooks)
+            self._page = self._alone()
+            self._page.begin(self._hooks)
         except Exception as surprise:  # the wall: this is no call, which the library would end it for
+            self._page = None
             self._end(f"init() failed; calls are dropped: {surprise!r}")
         self._hand_over()
 

@@ -79,7 +79,8 @@ class Library:
             for method, names, function in self._early:
                 self._hook(method, names, function, function)
         else:
-            self._brain = self._without_tag(found, options)
+            self._brain = brain = self._without_tag(found, options)
+            brain.begin(self._early)  # whose functions may call already
         if exceptions:
             self._watch(found)
 
@@ -90,10 +91,10 @@ class Library:
         given = settings.attributes(options)
         key, api = self._begun
 
-        def page(hooks: "list[Hook]") -> Page:
-            return Page(found, key, api.rstrip("/"), given, hooks)
+        def page() -> Page:
+            return Page(found, key, api.rstrip("/"), given)
 
-        return page(self._early) if found.has_page else Bridge(found, key, page if api else None, self._early)
+        return page() if found.has_page else Bridge(found, key, page if api else None)
 
     def _begin_again(self, key: str, api: str) -> None:
         was_key, was_api = self._begun

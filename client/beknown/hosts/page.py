@@ -9,6 +9,8 @@ Rules:
 - Consent is asked before every call (permission.py): what must wait does so in memory, what must not be is dropped, and
   nothing is stored or sent meanwhile.
 - What another tab wrote is followed before every call; one thread runs Python, so nobody writes in between.
+- A call that a function of the page's makes while another's effects are carried out is journalled at once and runs
+  after these: they are of a state that knows nothing of it, and would be stored over what it changed.
 - The clock and the dice are read in here and in journal.py, nowhere deeper. No js: browser.py is the threshold.
 """
 
@@ -20,6 +22,7 @@ from ..newcomer import consented, newcomer
 from ..tracker import Tracker
 from .hooks import OF_THE_TAG, Hooks
 from .journal import ADOPTED_AFTER, Journal
+from .store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,57 +30,59 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .browser import Browser
+    from .hooks import Hook
 
     Options = dict[str, Any]
 
 LONGEST_NAP = 1.0  # s; a browser that comes back online, or a call, must not wait for the end of a long retry
+AT_ONCE = 20  # calls of the page's functions that may run before the page goes on: they may call one another for ever
+BREATH = 0.01  # s, for the page, until the rest of them run
 
 
 class Page:
     """One visitor on one page, with storage, delivery and the page's events."""
 
-    def __init__(
-        self,
-        browser: "Browser",
-        key: str,
-        api: str,
-        options: "Options",
-        hooks: "Sequence[tuple[str, list[str], Callable[[Any], Any]]]" = (),
-    ) -> None:
+    def __init__(self, browser: "Browser", key: str, api: str, options: "Options") -> None:
         self.browser = browser
         self.key = key
         self.api = api
         self.options = options
         self.name = wire.cookie_name(key)
         self.journal = Journal(browser, self.name)
+        self.store = Store(browser, key, options)
         self.stopped = False
         self.hooks = Hooks(self._say)
         self._facts = browser.facts()
         self.mode = ""  # of consent, as it was acted upon
         self.tracker: "Tracker | None" = None  # only while calls may run
         self.tab = self.journal.new_id()
-        self._wish: "Callable[[], None] | None" = None  # what was chosen while the page was only prerendered
+        self._wish: "Callable[[], None] | None" = None  # a choice that waits: till the page is shown, or a call is over
         self._waiting: "list[tuple[str, str]]" = []  # (call id, journal entry) of calls that consent may let run
+        self._due: "list[str]" = []  # ids of journalled calls that the tracker is to run
+        self._is_busy = False  # effects are carried out, in the middle of which the page's functions may call
+        self._is_late = False  # calls are due, and the page goes on first
         self._missed = False  # a no has kept a page view from being counted: a yes on the same page counts it
         self._sending = False
-        self._seen = ""  # the identity that the tracker knows to be stored
         self._counts = browser.has_page and options.get("pageviews") != "off"
-        if wrong := persistence.complaint(options):
+
+    def begin(self, hooks: "Sequence[Hook]" = ()) -> None:
+        """Take up what earlier pages left, and listen to the page; its functions may call from now on."""
+        if wrong := persistence.complaint(self.options):
             self._say("warn", wrong)
         for hook in hooks:
             self.hook(*hook)
         self._attend()
-        life = browser.lifecycle
+        life = self.browser.lifecycle
         life.once_shown(self._attend)
         life.once_seen(self._view)
-        self._here = browser.where()["url"]
+        self._here = self.browser.where()["url"]
         if self._counts:
             life.on_move(self._moved)
             life.listen("pageshow", self._shown)
         life.listen("pagehide", self._left)
         life.listen("online", self._online)
-        if browser.has_page:  # a kernel in Node would be held
-            browser.spawn(self._look_again)
+        if self.browser.has_page:  # a kernel in Node would be held
+            self.browser.spawn(self._look_again)
 
     # Calls --------------------------------------------------------------------------------------------------------
 
@@ -95,12 +100,9 @@ class Page:
         if verdict == permission.WAIT:
             self._waiting.append((id, text))
         else:
-            self._begin(id, text)
-
-    def _begin(self, id: str, text: str) -> None:
-        self.journal.add(id, text, self.tab)
-        self._run(id, text)
-        self._deliver()
+            self.journal.add(id, text, self.tab)
+            self._due.append(id)
+            self._run()
 
     def _view(self) -> None:
         if self._counts:
@@ -117,41 +119,55 @@ class Page:
             self.browser.pass_on(self.name + "~tab", self.tab, "")
             self._view()
 
-    def _run(self, id: str, text: str) -> None:
-        if self.tracker is None:
+    def _run(self) -> None:
+        """Run the calls that are due, oldest first, and send what comes of them."""
+        if self._is_busy:
             return
-        if self._identity() != self._seen:
-            self.tracker.follow(self._stored())
-        self.tracker.hooked = len(self.hooks) > 0
-        self.tracker.facts["now"] = int(self.browser.now())
-        self.tracker.take(id, text)
-        self._carry_out()
+        for _ in range(len(self._due) + AT_ONCE):
+            if self.tracker is not None and self._due:
+                self._run_one(self.tracker, self._due.pop(0))
+        if self._due and not self._is_late:
+            self._is_late = True
+            self.browser.spawn(self._catch_up)
+        if self._wish:
+            self._attend()
+        self._deliver()
+
+    def _run_one(self, tracker: Tracker, id: str) -> None:
+        if self.store.has_news():
+            tracker.follow(self.store.texts())
+        tracker.hooked = len(self.hooks) > 0
+        tracker.facts["now"] = int(self.browser.now())
+        tracker.take(id, self.journal.text(id))
+        self._carry_out(tracker)
+
+    async def _catch_up(self) -> None:
+        try:
+            while self._due:
+                await self.browser.sleep(BREATH)
+                self._run()
+        finally:
+            self._is_late = False
 
     async def _look_again(self) -> None:
         """Adopt once more: what was too young to be another tab's past is that now."""
         await self.browser.sleep(ADOPTED_AFTER / 1000 + 1)
         if self._attend() is not None:
-            self._adopt()
-
-    def _adopt(self) -> None:
-        """Run what earlier pages left."""
-        for id in self.journal.adopt(self.tab):
-            self._run(id, self.journal.text(id))
-        self._deliver()
+            self._due += self.journal.adopt(self.tab)
+            self._run()
 
     # Consent, and who it is ---------------------------------------------------------------------------------------
 
     def opt_in(self) -> None:
         """The visitor says yes: what waited is run."""
-        if self.browser.lifecycle.is_prerendered():
+        if self.browser.lifecycle.is_prerendered() or (self._is_busy and self.mode == permission.GRANTED):
             self._wish = self.opt_in
             return
         if self.mode == permission.COOKIELESS:
-            self._forget()
+            self.store.forget()
             self.mode = ""
-        self.browser.area = persistence.area(self.options)
-        self._store(*consented(self._stored(), self.journal.new_id()))
-        self._seen = ""  # a tracker that runs already must be told
+        self.store.open()
+        self.store.write(*consented(self.store.texts(), self.journal.new_id()), is_known=False)
         self._attend()
 
     def opt_out(self) -> None:
@@ -159,10 +175,8 @@ class Page:
         if self.browser.lifecycle.is_prerendered():
             self._wish = self.opt_out
             return
-        self._forget()
-        self.browser.area = persistence.area(self.options)
-        self.browser.set_cookie(self.name, wire.DENIED, self.options.get("cookieDomain", ""))
-        self.browser.put(self.name, wire.DENIED)
+        self._wish = None
+        self.store.deny()
         self._attend()
 
     def consent(self) -> str:
@@ -190,67 +204,40 @@ class Page:
         if self._wish:
             wish, self._wish = self._wish, None
             wish()
-        mode = permission.mode(self._identity(), self._facts, self.options)
-        kept = self.name + ".kept"  # the server's copy (cookie.py); an answer on its way may have set it once more
-        if mode != permission.GRANTED and self.browser.cookie(kept):
-            self.browser.set_cookie(kept, "", self.options.get("cookieDomain", ""))
-        if mode == self.mode:
-            return self.tracker
-        self.mode, self.tracker = mode, None
-        self.browser.area = persistence.area(self.options)
+        mode = permission.mode(self.store.identity(), self._facts, self.options)
+        if mode != permission.GRANTED:
+            self.store.forget_copy()
+        if mode != self.mode:
+            self._act(mode)
+        return self.tracker
+
+    def _act(self, mode: str) -> None:
+        """Begin anew as consent goes now."""
+        self.mode, self.tracker, self._due = mode, None, []
+        self.store.open()
         if mode != permission.GRANTED:
             self.browser.pass_on(self.name + "~tab", "")
         if mode == permission.DENIED:
             self.journal.remove(self.journal.calls())
             self._waiting = []
         if mode == permission.COOKIELESS:
-            self._forget()
-            self.browser.area = ""
+            self.store.close()
         if not permission.is_live(mode):
-            return None
+            return
         if self.browser.area:
             self.tab = self.browser.tab(self.name + "~tab", self.tab)
-        if not self._identity():
-            self._store(*newcomer(self.journal.new_id()))
-        facts = dict(self._facts, consent=mode, posthog=self._posthog())
-        self.tracker = Tracker(self.key, facts, self._stored(), seed=self.journal.new_id(), options=self.options)
-        for id in self.journal.calls():  # handed to a tracker that is no more
-            self._run(id, self.journal.text(id))
-        self._adopt()
-        waiting, self._waiting = self._waiting, []
-        for id, text in waiting:
-            self._begin(id, text)
+        if not self.store.identity():
+            self.store.write(*newcomer(self.journal.new_id()))
+        facts = dict(self._facts, consent=mode, posthog=self.store.posthog())
+        self.tracker = Tracker(self.key, facts, self.store.texts(), seed=self.journal.new_id(), options=self.options)
+        self.journal.adopt(self.tab)
+        for id, text in self._waiting:
+            self.journal.add(id, text, self.tab)
+        self._waiting, self._due = [], self.journal.calls()  # also those that a tracker was handed that is no more
+        self._run()
         if self._missed:
             self._missed = False
             self._view()
-        return self.tracker
-
-    def _posthog(self) -> str:
-        """Give what posthog-js stored for the same key (inherited.py)."""
-        name = f"ph_{self.key}_posthog"
-        return self.browser.cookie(name) or self.browser.get(name)
-
-    def _forget(self) -> None:
-        """Remove what is stored of the visitor."""
-        for name in list(self.browser.names()):
-            if name.partition("~")[0] == self.name:
-                self.browser.remove(name)
-        self.browser.set_cookie(self.name, "", self.options.get("cookieDomain", ""))
-
-    # Storage ------------------------------------------------------------------------------------------------------
-
-    def _identity(self) -> str:
-        return self.browser.cookie(self.name) or self.browser.get(self.name).partition("\n")[0]
-
-    def _stored(self) -> "list[str]":
-        self._seen = self._identity()
-        return [self.browser.cookie(self.name), self.browser.get(self.name)]
-
-    def _store(self, cookie: str, local: str) -> None:
-        self.browser.put(self.name, local)  # first: it has everything in one piece
-        if self.mode != permission.COOKIELESS and persistence.in_cookie(self.options):
-            self.browser.set_cookie(self.name, cookie, self.options.get("cookieDomain", ""))
-        self._seen = self._identity()
 
     def _say(self, level: str, text: str) -> None:
         for tags, ours in OF_THE_TAG:
@@ -259,29 +246,40 @@ class Page:
         if level == "error":
             self.hooks.heard("error", text)
 
-    def _carry_out(self) -> None:
+    def _carry_out(self, tracker: Tracker) -> None:
         """Do what the tracker asks for (its effects are listed there), in its order."""
-        tracker, edited = self.tracker, False
-        for effect in tracker.effects() if tracker else []:
-            what = effect[0]
+        self._is_busy = True
+        try:
+            while not self._has_carried_out(tracker):
+                pass
+        finally:
+            self._is_busy = False
+
+    def _has_carried_out(self, tracker: Tracker) -> bool:
+        """Do what the tracker asks for now; tell whether that is all: of edited events, handed to it, more follows."""
+        edited = False
+        for effect in tracker.effects():
+            what, about = effect[0], effect[1:]
+            if self.tracker is not tracker:
+                break  # a function of the page's has called opt_out(), or opt_in(): what was asked for is void
             if what == "store":
-                self._store(effect[1], effect[2])
-            elif what in ("journal", "edit"):
-                text = self.hooks.edited(effect[2]) if what == "edit" else effect[2]
-                self.journal.rewrite(effect[1], text)
-                if what == "edit" and tracker:
-                    tracker.take(effect[1], text)
-                    edited = True
+                self.store.write(*about)
+            elif what == "journal":
+                self.journal.rewrite(*about)
+            elif what == "edit":
+                text = self.hooks.edited(about[1])
+                if edited := self.tracker is tracker:
+                    self.journal.rewrite(about[0], text)
+                    tracker.take(about[0], text)
             elif what == "tell":
-                self.hooks.heard(effect[1], effect[2])
+                self.hooks.heard(*about)
             elif what == "done":
-                self.journal.remove(effect[1])
+                self.journal.remove(*about)
             elif what == "say":
-                self._say(effect[1], effect[2])
+                self._say(*about)
             elif what == "stopped":
                 self.stopped = True
-        if edited:
-            self._carry_out()
+        return not edited or self.tracker is not tracker
 
     # Delivery -----------------------------------------------------------------------------------------------------
 
@@ -308,7 +306,8 @@ class Page:
                     detail=answer["detail"],
                 )
                 if self._attend() is tracker:  # consent may have changed meanwhile
-                    self._carry_out()
+                    self._carry_out(tracker)
+                    self._run()
         finally:
             self._sending = False
 
@@ -337,7 +336,7 @@ class Page:
             "api_key": self.key,
             "facts": tracker.facts,
             "options": self.options,
-            "stored": self._stored(),
+            "stored": self.store.texts(),
             "calls": [[id, self.journal.text(id)] for id in calls],
             "sent_at": int(self.browser.now()),
         }
