@@ -1,9 +1,9 @@
 """The browser as the page's own Python sees it (PyScript, Pyodide, JupyterLite): plain Python in, plain Python out.
 
 Rules:
-- Only this file, lifecycle.py, uncaught.py and foreign.py touch ``js``. Nothing foreign leaves them but events, and
-  nothing crosses the border but texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide keeps every
-  proxy alive until it is destroyed. What is more than a text crosses as JSON, parsed on the other side.
+- Only this file, cookies.py, lifecycle.py, uncaught.py and foreign.py touch ``js``. Nothing foreign leaves them but
+  events, and nothing crosses the border but texts: MicroPython truncates whole numbers beyond 32 bits there, Pyodide
+  keeps every proxy alive until it is destroyed. What is more than a text crosses as JSON, parsed on the other side.
 - Storage may be blocked, full, or not there at all: every access may raise, and then answers with nothing. On
   MicroPython what JavaScript throws in a call flies past Python's ``except`` into the page: there nothing is called
   that could throw, but in a promise's executor, which keeps it.
@@ -18,6 +18,7 @@ import sys
 import time
 
 from . import uncaught
+from .cookies import Cookies
 from .lifecycle import Lifecycle
 
 TYPE_CHECKING = False
@@ -35,7 +36,6 @@ if IN_BROWSER:
     else:
         from pyodide.ffi import create_proxy  # type: ignore[import-not-found]
 
-DAYS_400 = 34560000  # s; the longest that browsers keep a cookie
 MARK = "~"  # after a tab's id: its page was left, its next one goes on with it
 KEEPALIVE = 60000  # bytes; fetch refuses more than 64 KiB of what is to outlive the page
 
@@ -55,10 +55,11 @@ class Browser:
         self._is_blocked = IS_MICROPYTHON and not allowed
         self._area = "localStorage"
         self._storage = self._storage_of("localStorage")
-        self._is_secure = self._attempt(lambda: window.location.protocol == "https:")
+        host = self._attempt(lambda: str(window.location.hostname)) or ""
+        is_secure = self._attempt(lambda: window.location.protocol == "https:") is True
+        self._cookies = Cookies(None if self._is_blocked else self._document, host, is_secure)
         self._memory: "dict[str, str]" = {}  # what would be in localStorage
         self._tasks: "list[Any]" = []
-        self._widest = ""  # the domain that takes cookies
         self._answer: "Any" = None  # what a function of the page's gave last
 
     # Storage ------------------------------------------------------------------------------------------------------
@@ -85,41 +86,11 @@ class Browser:
 
     def cookie(self, name: str) -> str:
         """Give a cookie's decoded text; "" if there is none or cookies are blocked."""
-
-        def read() -> str:
-            for pair in self._document.cookie.split("; "):
-                if pair.startswith(name + "="):
-                    return _decoded(pair[len(name) + 1 :])
-            return ""
-
-        return "" if self._is_blocked else self._attempt(read) or ""
+        return self._cookies.get(name)
 
     def set_cookie(self, name: str, text: str, domain: str) -> None:
         """Keep a cookie for 400 days, "" deletes it; for a domain, or for the widest that the browser allows."""
-        if self._is_blocked:
-            return
-        if not text:
-            for each in ["", domain] + self._domains():
-                self._bake(name, "", each)
-        elif domain or self.cookie(name) == text:
-            self._bake(name, text, domain or self._widest)
-        else:
-            self._bake(name, "", "")  # one of this host alone would hide the shared one
-            for each in [self._widest] if self._widest else self._domains() + [""]:
-                self._bake(name, text, each)
-                if self.cookie(name) == text:
-                    self._widest = each
-                    return
-
-    def _domains(self) -> "list[str]":
-        """Give the domains that this host is in, the widest first."""
-        labels = str(self._attempt(lambda: self._window.location.hostname) or "").split(".")
-        return [".".join(labels[-count:]) for count in range(2, len(labels) + 1) if not labels[-1].isdigit()]
-
-    def _bake(self, name: str, text: str, domain: str) -> None:
-        where = ("; domain=" + domain if domain else "") + ("; secure" if self._is_secure else "")
-        kept = f"; path=/; max-age={DAYS_400 if text else 0}; samesite=lax{where}"
-        self._attempt(lambda: setattr(self._document, "cookie", f"{name}={js.encodeURIComponent(text)}{kept}"))
+        self._cookies.set(name, text, domain)
 
     def get(self, name: str) -> str:
         """Give what localStorage holds under a name, or memory where there is none."""
@@ -310,13 +281,6 @@ class Browser:
         return getattr(target, method)(
             *[float(arg) if _is_long(arg) else parse(json.dumps(arg)) for arg in args],
         )
-
-
-def _decoded(text: str) -> str:
-    """Give what stands percent-encoded in a cookie. Raises ValueError if that is no text, as somebody else's may be."""
-    parts = text.split("%")
-    coded = [bytes([int(part[:2], 16)]) + part[2:].encode() for part in parts[1:]]
-    return b"".join([parts[0].encode()] + coded).decode()
 
 
 def _wait(header: str) -> float:
