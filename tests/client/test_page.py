@@ -21,6 +21,7 @@ class Visit:
         self.has_bridge = has_bridge
         self.told_page = []
         self.disk = {} if disk is None else disk
+        self.local_disk = {}  # localStorage itself, wherever the visitor is kept
         self.cookies = {} if cookies is None else cookies
         self.has_page = has_page
         self.status = status
@@ -41,6 +42,9 @@ class Visit:
 
     def get(self, name):
         return self.disk.get(name, "")
+
+    def local(self, name):
+        return self.local_disk.get(name, "")
 
     def put(self, name, text):
         self.disk[name] = text

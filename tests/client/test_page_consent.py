@@ -282,3 +282,43 @@ def test_where_the_visitor_is_kept():
         library(visit, pageviews="off", persistence=mode).capture("x")
         visit.settle()
         assert (NAME in visit.cookies, NAME in visit.disk) == (in_cookie, in_disk)
+
+
+def test_a_no_that_was_said_to_posthog_js_is_a_no():
+    refusal = "__ph_opt_in_out_" + KEY
+    known = '{"distinct_id": "user-of-posthog", "$device_id": "01a20a91-ae05-7e94-aea9-36f6d0ff238a"}'
+    for where in ("cookie", "localStorage"):
+        for persistence in ("cookie+localStorage", "memory"):
+            visit = Visit(disk={f"ph_{KEY}_posthog": known})
+            (visit.cookies if where == "cookie" else visit.local_disk)[refusal] = "0"
+            python = library(visit, persistence=persistence)
+            python.capture("never")
+            visit.settle()
+            assert [python.consent(), python.get_distinct_id(), visit.sent] == ["denied", "", []]
+            assert visit.cookies[NAME] == wire.DENIED
+            python.opt_in()
+            python.capture("after")
+            visit.settle()
+            assert [python.consent(), names_of(visit)] == ["granted", ["$pageview", "after"]]
+            assert "user-of-posthog" not in [event["distinct_id"] for event in visit.sent]
+            assert (visit.cookies[NAME] != "") is (persistence != "memory")
+
+
+def test_a_yes_here_comes_before_a_no_and_a_yes_to_posthog_js_and_a_cookie_before_its_local_storage():
+    refusal = "__ph_opt_in_out_" + KEY
+    for cookie, local, consent in (
+        ("1", "0", "granted"),
+        ("0", "1", "denied"),
+        ("", "0", "denied"),
+        ("", "1", "granted"),
+    ):
+        visit = Visit(cookies={refusal: cookie})
+        visit.local_disk[refusal] = local
+        assert library(visit).consent() == consent
+    visit = Visit()
+    python = library(visit)
+    visit.cookies[refusal] = "0"
+    assert python.consent() == "denied"
+    python.opt_in()
+    assert python.consent() == "granted"
+    assert library(Visit(visit.disk, visit.cookies)).consent() == "granted"

@@ -21,8 +21,8 @@ ORDER = {
         "channel request speaker backend integrations __init__"
     ),
     CLIENT / "hosts": (
-        "worker objects foreign arguments settings lifecycle uncaught cookies browser spans hooks journal store page "
-        "tag bridge library __init__"
+        "worker objects foreign arguments settings lifecycle uncaught cookies browser spans hooks journal store "
+        "farewell page tag bridge library __init__"
     ),
     SERVER / "store": (
         "order question records migrations migrate sqlite postgres writer warnings projects layers clusters people "

@@ -54,7 +54,8 @@ class Browser:
         allowed = self._attempt(lambda: bool(window.navigator.cookieEnabled) and str(window.origin) != "null")
         self._is_blocked = IS_MICROPYTHON and not allowed
         self._area = "localStorage"
-        self._storage = self._storage_of("localStorage")
+        self._local = self._storage_of("localStorage")
+        self._storage = self._local  # of the area
         host = self._attempt(lambda: str(window.location.hostname)) or ""
         is_secure = self._attempt(lambda: window.location.protocol == "https:") is True
         self._cookies = Cookies(None if self._is_blocked else self._document, host, is_secure)
@@ -95,6 +96,10 @@ class Browser:
     def get(self, name: str) -> str:
         """Give what localStorage holds under a name, or memory where there is none."""
         return self._attempt(lambda: self._storage.getItem(name)) or self._memory.get(name, "")
+
+    def local(self, name: str) -> str:
+        """Give what localStorage itself holds under a name, whichever storage the visitor is kept in."""
+        return self._attempt(lambda: self._local.getItem(name)) or ""
 
     def put(self, name: str, text: str) -> None:
         """Keep a text in localStorage, or in memory if that fails."""

@@ -20,6 +20,7 @@ import random
 from .. import permission, persistence, wire
 from ..newcomer import consented, newcomer
 from ..tracker import Tracker
+from . import farewell
 from .hooks import OF_THE_TAG, Hooks
 from .journal import ADOPTED_AFTER, Journal
 from .store import Store
@@ -204,7 +205,7 @@ class Page:
         if self._wish:
             wish, self._wish = self._wish, None
             wish()
-        mode = permission.mode(self.store.identity(), self._facts, self.options)
+        mode = permission.mode(self.store.choice(), self._facts, self.options)
         if mode != permission.GRANTED:
             self.store.forget_copy()
         if mode != self.mode:
@@ -220,6 +221,8 @@ class Page:
         if mode == permission.DENIED:
             self.journal.remove(self.journal.calls())
             self._waiting = []
+            if self.store.choice() != self.store.identity():
+                self.store.deny()  # said to posthog-js until now
         if mode == permission.COOKIELESS:
             self.store.close()
         if not permission.is_live(mode):
@@ -326,21 +329,15 @@ class Page:
         tracker = self._attend()
         if tracker is not None:
             self.browser.pass_on(self.name + "~tab", self.tab)
-            calls = self.journal.calls()
-            while calls and not self.browser.beacon(self.api + "/run", self._visit(calls, tracker)):
-                calls = calls[: len(calls) // 2]  # the oldest go; the journal keeps the rest for the next page
-
-    def _visit(self, calls: "list[str]", tracker: Tracker) -> str:
-        """Give the body of ``POST /run`` for these calls."""
-        body = {
-            "api_key": self.key,
-            "facts": tracker.facts,
-            "options": self.options,
-            "stored": self.store.texts(),
-            "calls": [[id, self.journal.text(id)] for id in calls],
-            "sent_at": int(self.browser.now()),
-        }
-        return json.dumps(body)
+            visit = {
+                "api_key": self.key,
+                "facts": tracker.facts,
+                "options": self.options,
+                "stored": self.store.texts(),
+                "sent_at": int(self.browser.now()),
+            }
+            calls = [[id, self.journal.text(id)] for id in self.journal.calls()]
+            farewell.send(visit, calls, lambda body: self.browser.beacon(self.api + "/run", body))
 
     def _online(self, event: "Any" = None) -> None:
         self.stopped = False

@@ -24,6 +24,7 @@ class Store:
         self._options = options
         self._domain = str(options.get("cookieDomain", ""))
         self._posthogs = f"ph_{key}_posthog"
+        self._refusal = f"__ph_opt_in_out_{key}"  # to posthog-js: "0" is a no
         self._seen = ""  # the identity that the tracker knows to be stored
         self._in_cookie = False
 
@@ -42,6 +43,14 @@ class Store:
         """Give what is stored of who the visitor is, as the cookie has it."""
         return self._browser.cookie(self.name) or self._browser.get(self.name).partition("\n")[0]
 
+    def choice(self) -> str:
+        """Give the identity, or a no in the place of one that holds no choice, if the visitor told posthog-js no."""
+        stored = self.identity()
+        if stored == wire.DENIED or stored.startswith(wire.ASKED):
+            return stored
+        has_refused = (self._browser.cookie(self._refusal) or self._browser.local(self._refusal)) == "0"
+        return wire.DENIED if has_refused else stored
+
     def texts(self) -> "list[str]":
         """Give both texts, for the tracker to know."""
         self._seen = self.identity()
@@ -56,6 +65,8 @@ class Store:
         self._browser.put(self.name, local)  # first: it has everything in one piece
         if self._in_cookie:
             self._browser.set_cookie(self.name, cookie, self._domain)
+        elif self._browser.cookie(self.name):  # a no, which has been taken back
+            self._browser.set_cookie(self.name, "", self._domain)
         self._seen = self.identity() if is_known else ""
 
     def deny(self) -> None:

@@ -1,0 +1,19 @@
+"""The farewell: what a page that is left hands to the server's Python, by a request that outlives the page.
+
+Rules:
+- The body is that of ``POST /run``, as static/beknown.js sends it. The server keeps one of each event, should they
+  leave by another way as well; the journal keeps all for the next page.
+"""
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def send(visit: "dict[str, Any]", calls: "list[list[str]]", beacon: "Callable[[str], bool]") -> None:
+    """Let a visit's calls, each an id and its text, leave: as many as the browser takes, the oldest first."""
+    while calls and not beacon(json.dumps(dict(visit, calls=calls))):
+        calls = calls[: len(calls) // 2]
