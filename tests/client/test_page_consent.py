@@ -322,3 +322,23 @@ def test_a_yes_here_comes_before_a_no_and_a_yes_to_posthog_js_and_a_cookie_befor
     python.opt_in()
     assert python.consent() == "granted"
     assert library(Visit(visit.disk, visit.cookies)).consent() == "granted"
+
+
+def test_consent_is_written_as_python_writes_it_and_a_slip_lets_nothing_out_and_is_said():
+    for given, consent, said in (
+        (True, "granted", 0),
+        (False, "denied", 0),
+        (None, "granted", 0),
+        ("cookieless", "cookieless", 0),
+        ("denied", "denied", 0),
+        ("Granted", "pending", 1),
+        ("grantd", "pending", 1),
+        ("false", "pending", 1),
+    ):
+        visit = Visit()
+        python = library(visit, consent=given)
+        python.capture("x")
+        visit.settle()
+        assert [python.consent(), len(visit.said)] == [consent, said]
+        assert bool(visit.sent) is (consent in ("granted", "cookieless"))
+        assert all("granted, pending, cookieless, denied" in text and repr(given) in text for text in visit.said)

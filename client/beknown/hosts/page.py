@@ -17,10 +17,10 @@ Rules:
 import json
 import random
 
-from .. import permission, persistence, wire
+from .. import permission, wire
 from ..newcomer import consented, newcomer
 from ..tracker import Tracker
-from . import farewell
+from . import farewell, settings
 from .hooks import OF_THE_TAG, Hooks
 from .journal import ADOPTED_AFTER, Journal
 from .store import Store
@@ -68,7 +68,7 @@ class Page:
 
     def begin(self, hooks: "Sequence[Hook]" = ()) -> None:
         """Take up what earlier pages left, and listen to the page; its functions may call from now on."""
-        if wrong := persistence.complaint(self.options):
+        for wrong in settings.complaints(self.options):
             self._say("warn", wrong)
         for hook in hooks:
             self.hook(*hook)
