@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import KEY, Browser, Collector, Site, until
-from .pyscript import folder, library, opened, script
+from .pyscript import ISOLATED, SLOW, folder, library, opened, script
 from .test_consent import PRERENDER, WHEN_TOLD, alone
 
 # Without PyScript, which starts no Python before a page is shown.
@@ -92,4 +92,30 @@ document.body.setAttribute("data-told", "yes")
 """
     opened(browser, site.add("/", script(collector, "mpy", code)), "data-told", 20_000)
     collector.wait_for("$pageview")
+    assert browser.said == []
+
+
+FRAMED = """
+import beknown
+from pyscript import document
+beknown.init("{key}", api="{api}", bots="count")
+await beknown.flush()
+document.body.setAttribute("data-told", "yes")
+"""
+
+
+@pytest.mark.parametrize("setting", ["mpy", "py", "mpy worker"])
+def test_a_frame_of_the_same_origin_is_a_tab_of_its_own_and_leaves_the_pages_to_the_page(
+    collector: Collector, site: Site, browser: Browser, setting: str
+) -> None:
+    tags = script(collector, setting, FRAMED.format(key=KEY, api=collector.url))
+    site.add("/frame", tags, headers=ISOLATED)
+    page = opened(browser, site.add("/", tags, headers=ISOLATED), "data-told")
+    page.evaluate("const frame = document.createElement('iframe'); frame.src = '/frame'; document.body.append(frame)")
+    page.frame_locator("iframe").locator("body[data-told]").wait_for(timeout=SLOW)
+    page.goto(site.add("/next", tags, headers=ISOLATED))
+    page.wait_for_selector("body[data-told]", timeout=SLOW)
+    views = {view["properties"]["$pathname"]: view["properties"] for view in collector.wait_for("$pageview", 3)}
+    window = {path: about["$window_id"] for path, about in views.items()}
+    assert window["/"] == window["/next"] != window["/frame"]
     assert browser.said == []

@@ -55,9 +55,9 @@ class Visit:
     def names(self):
         return list(self.disk)
 
-    def tab(self, name, fresh):
+    def tab(self, name, fresh, is_used=False):
         left, mark, _ = self.disk.get("tab " + name, "").partition("~")
-        self.disk["tab " + name] = left if mark else fresh
+        self.disk["tab " + name] = left if mark and not is_used else fresh
         return self.disk["tab " + name]
 
     def pass_on(self, name, tab, mark="~"):
@@ -215,6 +215,16 @@ def test_another_tabs_journal_is_left_alone_until_it_is_old():
     assert names_of(late) == ["theirs"]
 
 
+def test_what_was_called_while_the_clock_was_ahead_does_not_wait_until_that_time():
+    visit = Visit(status=0, at=START + 3600000)
+    library(visit, pageviews="off").capture("ahead")
+    after = Visit({name: text for name, text in visit.disk.items() if not name.startswith("tab ")}, visit.cookies)
+    library(after, pageviews="off")
+    after.settle()
+    assert names_of(after) == ["ahead"]
+    assert after.journal() == []
+
+
 def test_two_live_pages_with_one_tabs_id_repeat_nothing_and_give_no_number_twice():
     """A worker's tab that was copied: it is marked as left from the beginning."""
     visit = Visit(status=503)
@@ -274,6 +284,17 @@ def test_what_is_too_much_for_a_beacon_goes_in_part_the_oldest_first():
     calls = sorted(name.split("~")[1] for name in visit.journal())
     assert len(calls) == 8
     assert [id for id, _ in body["calls"]] == calls[:2]
+
+
+def test_what_is_too_much_for_a_beacon_by_itself_is_passed_over():
+    visit = Visit(status=0)
+    python = library(visit, pageviews="off")
+    python.capture("large", {"a": "x" * 45000, "b": "\u00e9" * 10000})
+    python.capture("small")
+    visit.heard["pagehide"](None)
+    ((_, body),) = visit.beacons
+    assert [json.loads(text)["events"][0]["event"] for _, text in body["calls"]] == ["small"]
+    assert len(visit.journal()) == 2
 
 
 def test_a_browser_that_takes_no_beacon_is_not_asked_for_ever():

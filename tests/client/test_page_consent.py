@@ -168,6 +168,26 @@ def test_what_is_chosen_while_a_page_is_only_prerendered_counts_once_it_is_shown
         assert names_of(visit) == ([] if consent == "denied" else ["early", "$pageview"])
 
 
+def test_what_waited_and_what_is_called_from_then_on_are_of_one_window():
+    """Also in a tab whose last page left its id."""
+    mark, left = "tab " + NAME + "~tab", "01a20a91-ae05-7e94-aea9-36f6d0ff238b"
+    for consent in ("granted", "pending"):
+        visit = Prerendered() if consent == "granted" else Visit()
+        visit.disk[mark] = left + "~"
+        python = library(visit, consent=consent)
+        python.capture("early")
+        if consent == "granted":
+            visit.show()
+        python.opt_in()
+        python.capture("late")
+        visit.settle()
+        assert sorted(names_of(visit)) == ["$pageview", "early", "late"]
+        assert len({event["properties"]["$window_id"] for event in visit.sent}) == 1
+        assert len(visit.disk[mark]) == 36
+        assert visit.disk[mark] != left
+        assert sorted(event["properties"]["$sequence"] for event in visit.sent) == [1, 2, 3]
+
+
 def test_a_signal_of_the_browser_is_counted_without_an_id():
     class Signalling(Visit):
         def facts(self):

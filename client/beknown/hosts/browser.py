@@ -127,24 +127,31 @@ class Browser:
         found = self._attempt(lambda: js.JSON.stringify(self._window.Object.keys(kept))) if kept is not None else ""
         return (json.loads(found) if found else []) + list(self._memory)
 
-    def tab(self, name: str, fresh: str) -> str:
-        """Give the id that the tab's last page has left, or else ``fresh``. static/beknown.js says why it is marked; a
-        worker, which does not hear that its page is left, marks it at once, and a tab that is copied then shares it."""
+    def tab(self, name: str, fresh: str, *, is_used: bool = False) -> str:
+        """Give the id that the tab's last page has left, or else ``fresh``, which stays if it ``is_used`` already.
+        static/beknown.js says why it is marked; a worker, which does not hear that its page is left, marks it at once,
+        and a tab that is copied then shares it."""
 
         def read() -> str:
-            storage = self._storage_of("sessionStorage")
+            storage = self._marks()
             left, mark, _ = str(storage.getItem(name) or "").partition(MARK)
-            mine = left if mark else fresh
+            mine = left if mark and not is_used else fresh
             self._set(storage, name, mine + MARK if self.in_worker else mine)
             return mine
 
         return self._attempt(read) or fresh
 
+    def _marks(self) -> "Any":
+        """Give what keeps a tab's id; None in a frame, which would write over that of its page."""
+        window = self._window
+        is_top = self._attempt(lambda: getattr(window.Object, "is")(window.self, window.top))
+        return self._storage_of("sessionStorage") if is_top is True else None
+
     def pass_on(self, name: str, tab: str, mark: str = MARK) -> None:
         """Leave the tab's id, where it is kept, for its next page; "" forgets it, without the mark it is in use."""
 
         def write() -> None:
-            storage = self._storage_of("sessionStorage")
+            storage = self._marks()
             if storage.getItem(name):
                 self._set(storage, name, tab + mark if tab else "")
 

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+LARGEST = 50000  # bytes; what is larger by itself is passed over: 64 KiB go, and it would keep the others
+
+
 def send(visit: "dict[str, Any]", calls: "list[list[str]]", beacon: "Callable[[str], bool]") -> None:
     """Let a visit's calls, each an id and its text, leave: as many as the browser takes, the oldest first."""
+    calls = [call for call in calls if len(call[1].encode()) < LARGEST]
     while calls and not beacon(json.dumps(dict(visit, calls=calls))):
         calls = calls[: len(calls) // 2]

@@ -70,7 +70,8 @@ class Journal:
             id, _, owner = rest.partition("~")
             if prefix != self._name or not ids.is_uuid(id) or id in self._kept:
                 continue
-            if owner == tab or self._browser.now() - ids.time_of(id) > ADOPTED_AFTER:
+            # A time to come is none that a call is young at: the clock was wrong, and has been put right.
+            if owner == tab or abs(self._browser.now() - ids.time_of(id)) > ADOPTED_AFTER:
                 self._kept[id] = (self._browser.get(place), place)
                 found.append(id)
         return found

@@ -228,7 +228,8 @@ class Page:
         if not permission.is_live(mode):
             return
         if self.browser.area:
-            self.tab = self.browser.tab(self.name + "~tab", self.tab)
+            has_calls = bool(self._waiting or self.journal.calls())  # with an id, which stays theirs
+            self.tab = self.browser.tab(self.name + "~tab", self.tab, is_used=has_calls)
         if not self.store.identity():
             self.store.write(*newcomer(self.journal.new_id()))
         facts = dict(self._facts, consent=mode, posthog=self.store.posthog())
