@@ -112,7 +112,8 @@ await beknown.flush()
 window.document.body.setAttribute("data-told", "yes")
 """
 FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
-FRAME = "<body><iframe sandbox='allow-scripts' src='{url}'></iframe></body>"
+FRAME = "<body><iframe {how} src='{url}'></iframe></body>"
+PYSCRIPTS_OWN = ("IDBFactory", "'dispatchEvent'", "Event")  # it wants a database, and says so where there is none
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,8 @@ FRAME = "<body><iframe sandbox='allow-scripts' src='{url}'></iframe></body>"
     [
         ("a browser's own setting", "mpy"),
         ("a browser's own setting", "py"),
-        ("a sandboxed frame", "mpy"),  # PyScript's Pyodide does not start there
+        ("a sandboxed frame", "mpy"),  # PyScript's Pyodide does not start there, nor in the next
+        ("a frame of another site", "mpy"),  # Chromium refuses it storage, and says that cookies are enabled
         ("storage that is full", "mpy"),
         ("storage that is full", "py"),
         ("storage that is full", "mpy worker"),
@@ -132,8 +134,10 @@ def test_storage_that_throws_never_shows_in_the_page(
     blocking = "--blink-settings=cookieEnabled=false,localStorageEnabled=false" if "setting" in how else ""
     headers = ISOLATED if "worker" in setting else {}
     url = site.add("/", script(collector, setting, STORED.format(key=KEY, api=collector.url)), headers=headers)
+    if "another" in how:
+        url = url.replace("127.0.0.1", "localhost")
     if "frame" in how:
-        url = site.add("/framing", FRAME.format(url=url))
+        url = site.add("/framing", FRAME.format(url=url, how="sandbox='allow-scripts'" if "sandbox" in how else ""))
     browser = own_browser(playwright, tmp_path / "profile", *filter(None, [blocking]))
     try:
         page = browser.page()
@@ -143,7 +147,7 @@ def test_storage_that_throws_never_shows_in_the_page(
         (seen,) = collector.wait_for("seen")
         assert (seen["distinct_id"], seen["properties"]["plan"]) == ("ada", "pro")
         page.frames[-1].wait_for_selector("body[data-told]")
-        assert [text for text in browser.errors if "IDBFactory" not in text] == []  # that is PyScript's own
+        assert [text for text in browser.errors if not any(own in text for own in PYSCRIPTS_OWN)] == []
     finally:
         browser.close()
 
@@ -470,7 +474,7 @@ window.delivered = async () => {
 </script>"""
 CAPTURES = 10_000
 FEWER = 2_500
-MOST_BYTES = 65536 / CAPTURES  # what a capture may add: the interpreters' caches, and an event on its way
+MOST_BYTES = {CAPTURES: 65536, FEWER: 32768}  # caches, an event on its way; a block of MicroPython's is 16 for each
 MOST_PROXIES = 100
 
 
@@ -499,7 +503,7 @@ def test_many_captures_leave_no_proxies_behind(
     before = held_after(page, 0, 500)
     after = held_after(page, 500, 500 + captures)
     assert before[0] > 10_000, "it measures something"
-    assert after[0] - before[0] < MOST_BYTES * captures
+    assert after[0] - before[0] < MOST_BYTES[captures]
     assert after[1] - before[1] < MOST_PROXIES
     with closing(sqlite3.connect(collector.folder / "beknown.db")) as store:
         assert store.execute("select count(*) from event").fetchone()[0] >= 500 + captures

@@ -83,7 +83,15 @@ class Browser:
         self._area = name
 
     def _storage_of(self, name: str) -> "Any":
-        return None if self._is_blocked else self._attempt(lambda: getattr(self._window, name))
+        if self._is_blocked:
+            return None
+        if not IS_MICROPYTHON or self.in_worker:
+            return self._attempt(lambda: getattr(self._window, name))
+        # A frame of another site may be refused it, whatever it says of cookies: Object.assign asks the getter.
+        found, fields = js.Object.new(), js.JSON.parse(json.dumps({name: {"enumerable": True}}))
+        getattr(fields, name).get = js.Object.prototype.__lookupGetter__.call(js.window, name).bind(js.window)
+        js.Promise.new(js.Object.assign.bind(None, found, js.Object.create(None, fields))).catch(js.Boolean)
+        return getattr(found, name, None)
 
     def cookie(self, name: str) -> str:
         """Give a cookie's decoded text; "" if there is none or cookies are blocked."""
