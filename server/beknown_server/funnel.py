@@ -171,11 +171,14 @@ def rows(desk: Desk, asked: Funnel, levels: str, answer: str) -> list[tuple[Any,
     wanted = [f"m{k}" for k in range(1, count + 1)] + [f"x{k}" for k, _ in enumerate(asked.exclusions, 1)]
     if asked.breakdown:
         flags.append(f"{values.property_sql(asked.breakdown, person=asked.of_person)} as v")
+    tie = ""
     if not asked.is_plain:
+        flags.append("seq")
         ties = " ".join(f"when m{k} then {k}" for k in range(1, count + 1))
-        flags += [f"case {ties} else {count + 1} end as tie", "seq"]
+        tie = f", case {ties} else {count + 1} end as tie"
     fragments = {
         "flags": ", ".join(flags),
+        "tie": tie,
         "wanted": "true" if asked.order == "strict" else " or ".join(wanted),
         "line": _line(asked),
         "levels": levels,

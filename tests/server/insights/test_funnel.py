@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from beknown_server.conversion import conversion
 from beknown_server.errors import Unusable
 from beknown_server.funnel import funnel, people
 from hypothesis import HealthCheck, given, settings
@@ -237,3 +238,23 @@ def test_the_people_behind_a_bar(history: History) -> None:
 def test_what_is_no_funnel_is_refused_with_the_field_that_is_wrong(history: History, body: dict[str, Any]) -> None:
     with pytest.raises(Unusable, match=r"is .*not"):
         history.ask(funnel, body)
+
+
+@pytest.mark.parametrize("kind", ["breakdown", "any event", "equal events"])
+@pytest.mark.parametrize("order", ["ordered", "strict", "unordered"])
+def test_a_step_may_depend_on_the_person_in_every_kind_of_funnel(history: History, order: str, kind: str) -> None:
+    for who in ("pro", "free"):
+        history.happens("signed up", who, "2026-10-01", set_={"plan": who})
+        walks(history, who, "A0 A1 B2")
+    of_pro = {"filters": [{"key": "plan", "value": "pro", "type": "person"}]}
+    steps = {"breakdown": [A | of_pro, B], "any event": [of_pro, B], "equal events": [A | of_pro, A]}[kind]
+    asked = {**DAYS, "steps": steps, "order": order}
+    wanted = [2, 1] if order == "unordered" else [1, 1]  # whom the filter leaves out has only the other step
+    assert len(history.ask(people, asked)) == wanted[0]
+    if kind == "breakdown":
+        answer = history.ask(funnel, {**asked, "breakdown": "lib"})
+        assert [step["count"] for step in answer["breakdown"][0]["steps"]] == wanted
+    elif order != "unordered":
+        entered, converted, _ = history.ask(conversion, asked)["series"]
+        assert (sum(entered["data"]), sum(converted["data"])) == (1, 1)
+    assert counts(history, *steps, order=order) == wanted

@@ -59,7 +59,8 @@ def stored(store: Store, tmp_path: Path) -> Callable[[list[Any]], tuple[History,
         for seq, (at, name, person, plan, amount, session) in enumerate(happened):
             carried = {"plan": plan, "$pathname": plan} if plan else {}
             more = {"amount": amount} if amount is not None else {}
-            events.append(history.event(name, person, at, session=session or None, **carried, **more))
+            team = {"team": "blue" if person == "p2" else "red"}
+            events.append(history.event(name, person, at, session=session or None, set_=team, **carried, **more))
             every.append(Rich(at, seq, name, person, plan, amount, session))
         store.append(project.id, events, NOW)
         return history, every
@@ -69,6 +70,7 @@ def stored(store: Store, tmp_path: Path) -> Callable[[list[Any]], tuple[History,
 
 few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PLAN_X = [{"key": "plan", "value": "x"}]
+RED = [{"key": "team", "value": "red", "type": "person"}]
 
 
 def on(events: list[Rich], name: str, each: date) -> list[Rich]:
@@ -183,6 +185,41 @@ def test_whose_value_a_funnel_counts_and_who_is_behind_it(stored: Any, happened:
             converted[place] += any(reference.converts(mine, steps, WINDOW, at) for at in entries)
     series = {one["label"]: one["data"] for one in history.ask(conversion, body)["series"]}
     assert (series["entered"], series["converted"]) == (entered, converted)
+    history.columns.close()
+
+
+@BOTH_ENGINES
+@few
+@given(happened=HAPPENED, steps=st.lists(st.sampled_from("ABX"), min_size=2, max_size=3), of_red=st.integers(0, 1))
+def test_a_funnel_one_of_whose_steps_only_some_persons_can_do(
+    stored: Any, happened: Any, steps: list[str], of_red: int
+) -> None:
+    history, every = stored(happened)
+    rich = [one for one in every if reference.day(one.at) in DAYS]
+    # To whom the step is closed it is a step of a name that nothing has.
+    closed = [name if place != of_red else "nothing" for place, name in enumerate(steps)]
+    teams = [([one for one in rich if (one.person == "p2") == (way is closed)], way) for way in (steps, closed)]
+    seen = [([Seen(one.at, one.name, one.person) for one in mine], way) for mine, way in teams]
+    asked = [{"event": name, "filters": RED if place == of_red else []} for place, name in enumerate(steps)]
+    body = {**RANGE, "steps": asked, "window_days": WINDOW // DAY}
+    for order in ("ordered", "strict", "unordered"):
+        if order == "unordered":
+            if len({*steps}) < len(steps):  # the reference tells such steps apart by their names alone
+                continue
+            lengths = [length for mine, way in seen for length in reference.unordered(mine, way, WINDOW)]
+        else:
+            strict = order == "strict"
+            lengths = [len(path) for mine, way in seen for path in reference.ordered(mine, way, WINDOW, strict=strict)]
+        found = [step["count"] for step in history.ask(funnel, {**body, "order": order})["steps"]]
+        assert found == reference.bars(lengths, len(steps)), order
+    for attribution in ("first_touch", "last_touch", "all_steps", "step"):
+        answer = history.ask(funnel, {**body, "breakdown": "plan", "attribution": attribution})["breakdown"]
+        wanted: dict[str, list[int]] = {}
+        for mine, way in teams:
+            for value, bars in reference.broken_down(mine, way, WINDOW, attribution, 1).items():
+                known = wanted.get(value or "None", [0] * len(steps))
+                wanted[value or "None"] = [a + b for a, b in zip(known, bars, strict=True)]
+        assert {one["value"]: [bar["count"] for bar in one["steps"]] for one in answer} == wanted, attribution
     history.columns.close()
 
 
