@@ -29,7 +29,7 @@ from typing import Any
 import duckdb
 
 from .errors import TooBusy
-from .reading import DISK, MEMORY, Reading
+from .reading import DISK, MEMORY, Reading, changed
 from .replica import Replica
 from .segments import Segments
 from .store import Store
@@ -71,7 +71,7 @@ class Columns:
         with _place(self._line, 0):
             copy.catch_up(PATIENCE_S)
             with _place(self._turns, deadline - time.monotonic()):
-                connection = copy.snapshot()
+                connection = _snapshot(copy, deadline)
                 try:
                     yield Reading(connection)
                 finally:
@@ -145,6 +145,17 @@ class Columns:
                     os.kill(int(path.name.removeprefix("spill-")), 0)
                 except ProcessLookupError:
                     shutil.rmtree(path, ignore_errors=True)
+
+
+def _snapshot(copy: Replica, deadline: float) -> duckdb.DuckDBPyConnection:
+    """Give a connection that sees the copy; files that went since it caught up are made again, once."""
+    with suppress(duckdb.IOException):
+        return copy.snapshot()
+    copy.catch_up(deadline - time.monotonic())
+    try:
+        return copy.snapshot()
+    except duckdb.IOException as error:
+        raise changed() from error
 
 
 @contextmanager

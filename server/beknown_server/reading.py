@@ -85,12 +85,17 @@ class Reading:
             advice = "Ask again when fewer others do, who share them; or for fewer days."
             raise TooBusy("too_much", "the answer needs more memory and disk than there is.", fix=advice) from None
         except duckdb.IOException as error:
-            raise TooBusy("columns_changed", "the columnar copy was removed just now; it is made again.") from error
+            raise changed() from error
         except (duckdb.InvalidInputException, duckdb.OutOfRangeException, duckdb.ConversionException) as error:
             advice = "Mend the filter, or ask without the property whose numbers are too large to be counted."
             raise Unusable("bad_question", f"this cannot be asked: {error}.", fix=advice) from error
         finally:
             clock.cancel()
+
+
+def changed() -> TooBusy:
+    """Give what is raised when files went before they were read."""
+    return TooBusy("columns_changed", "the columnar copy was removed just now; it is made again.")
 
 
 def _too_long() -> TooBusy:

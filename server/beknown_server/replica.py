@@ -16,7 +16,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import duckdb
@@ -91,9 +91,10 @@ class Replica:
         return min(1.0 if self._ready >= events else 0.99, self._last / events if events else 1.0)
 
     def snapshot(self) -> duckdb.DuckDBPyConnection:
-        """Give a connection in a transaction that sees ``event``: every event with its person."""
-        with self._lock:
+        """Give a connection in a transaction that sees ``event``, with persons; raise IOException if a file is gone."""
+        with self._lock, ExitStack() as failing:
             connection = self._db.cursor()
+            failing.callback(connection.close)
             connection.execute("set parquet_metadata_cache = true")  # files never change
             connection.begin()
             schema = self._schema
@@ -105,6 +106,7 @@ class Replica:
             )
             connection.execute(f"create temp view ids as select * from {schema}.ids")
             connection.execute("select 1 from ids limit 1")  # the transaction's past begins here
+            failing.pop_all()
             return connection
 
     def follow(self) -> None:

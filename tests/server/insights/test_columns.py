@@ -408,6 +408,37 @@ def test_who_asks_while_many_others_do_waits_a_while_and_the_line_is_short(
     assert counted(columns, project) == (20, 10)
 
 
+@pytest.mark.usefixtures("small")
+def test_files_that_go_while_somebody_waits_for_a_turn_are_made_again(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, project, 50)
+    assert counted(columns, project) == (50, 10)
+    copy, waits = columns._copies[project.id], threading.Event()
+    catch_up, snapshot = copy.catch_up, copy.snapshot
+    found: list[tuple[int, int]] = []
+    waiting = threading.Thread(target=lambda: found.append(counted(columns, project)))
+    with ExitStack() as others:
+        for _ in range(module.AT_ONCE):
+            others.enter_context(columns.reading(project.id))
+        monkeypatch.setattr(copy, "catch_up", lambda patience: [catch_up(patience), waits.set()])
+        waiting.start()
+        assert waits.wait(10)
+        shutil.rmtree(columns._folder)
+    waiting.join()
+    assert found == [(50, 10)]
+
+    def gone() -> Any:
+        shutil.rmtree(columns._folder)
+        return snapshot()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(copy, "snapshot", gone)
+        with pytest.raises(TooBusy, match="removed just now"):
+            counted(columns, project)
+    assert counted(columns, project) == (50, 10)
+
+
 def asks(columns: Columns, project: Project) -> None:
     with suppress(TooBusy), columns.reading(project.id):
         pass
