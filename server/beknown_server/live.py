@@ -7,7 +7,7 @@ Rules:
 - It does no more in a second, whatever comes in: ingestion comes first. When more than a page of rows has come since it
   last looked, it reads the newest FLOOD_ROWS and looks again after FLOOD_SECONDS. A page of the dashboard goes on with
   those; a reader of JSON gets what lies between from the store, in order, at a pace that all such readers share
-  (BYTES_A_SECOND, ASK_SECONDS): it lags and loses nothing.
+  (pace.py, ASK_SECONDS): it lags and loses nothing.
 - A viewer's place is a ``seq``, the order of arrival. Whoever comes back with an older one (``Last-Event-ID``)
   gets what lies between from the store, so a dropped connection leaves no gap and repeats nothing.
 - A stream ends after STREAM_SECONDS and the browser comes back by itself: a session that was closed stays closed.
@@ -36,6 +36,7 @@ from itertools import islice
 
 from .display import label, place
 from .kept import Kept
+from .pace import HEARTBEAT, Pace
 from .store import Row
 
 POLL_SECONDS = 0.2  # well inside "within a second"; five cheap indexed reads a second
@@ -45,7 +46,6 @@ FLOOD_ROWS = 60  # that a page is shown then: nobody reads more of them in a sec
 FLOCK, FLOCK_SECONDS = 2, 0.003  # so many viewers wake at a time: an event that comes in never waits for more of them
 PAGE = 500  # rows per question, when there are many
 PAGE_BYTES = 4_000_000  # of properties per question, but for its first row
-BYTES_A_SECOND = 32_000_000  # to all who are behind together; sending 600 MB takes a processor
 ASK_SECONDS = 0.1  # between two questions for those who are behind
 KEPT = 2000  # rows that late viewers get without asking the store
 KEPT_BYTES = 16_000_000
@@ -93,6 +93,7 @@ class Feed:
         self._deletions = deletions
         self._seats = seats  # shared by all feeds of a process
         self._is_stopping = is_stopping
+        self.pace = Pace(is_stopping)
         self._changed = threading.Condition()
         self._drawing = threading.Lock()
         self._asking = threading.Lock()
@@ -185,11 +186,6 @@ class Feed:
         time.sleep(max(0.0, self._asked + ASK_SECONDS - time.monotonic()))
         self._asked = time.monotonic()
         return self._recent(after=after, limit=PAGE)
-
-    def wait_for_turn(self, place: int, size: int) -> None:
-        """Have a viewer who was sent so many bytes, and is still behind, wait: others, and ingestion, have a turn."""
-        if place < self._head:
-            time.sleep(size * self._viewers / BYTES_A_SECOND)
 
     def text(self, rows: list[Row], form: str, query: str, draw: Draw) -> bytes:
         """Give the frames of those of the rows that match, in this ``form``, made once for all viewers.
@@ -319,17 +315,23 @@ def frames(feed: Feed, after: int, query: str, *, form: str, draw: Draw) -> Iter
     # Not all at once, of those who came at once.
     ends = time.monotonic() + STREAM_SECONDS * random.uniform(0.8, 1.2)
     most = ON_PAGE if form == "html" and not query else None
-    while time.monotonic() < ends:
-        rows = feed.after(after, wait_seconds=HEARTBEAT_SECONDS, most=most)
-        if rows is None:
-            return
-        if not rows:
-            yield b": still here\n\n"
-            continue
-        after = rows[-1].seq
-        text = feed.text(rows, form, query, draw)
-        yield text
-        feed.wait_for_turn(after, len(text))
+    viewer = object()
+    try:
+        while time.monotonic() < ends:
+            rows = feed.after(after, wait_seconds=HEARTBEAT_SECONDS, most=most)
+            feed.pace.leave(viewer)
+            if rows is None:
+                return
+            if not rows:
+                yield HEARTBEAT
+                continue
+            after = rows[-1].seq
+            text = feed.text(rows, form, query, draw)
+            yield text
+            if after < feed.head():
+                yield from feed.pace.turn(viewer, len(text))
+    finally:
+        feed.pace.leave(viewer)
 
 
 def _frame(seq: int, text: str) -> str:

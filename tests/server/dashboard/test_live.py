@@ -12,12 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
-from beknown_server import live
+from beknown_server import live, pace
 from beknown_server.live import Feed, frames, matches, place_of
+from beknown_server.pace import Pace
 from beknown_server.serving import GRACE_S
 from beknown_server.store import Row
 from beknown_server.store.records import PersonRef
@@ -214,16 +215,60 @@ def test_a_flood_is_looked_at_no_oftener_however_much_comes(monkeypatch: pytest.
         assert place < rows.rows[-1].seq
 
 
+@pytest.mark.usefixtures("small")
 def test_who_is_behind_gives_way_and_who_is_not_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "BYTES_A_SECOND", 100)
-    feed = feed_of(Rows(50))
-    with watching(feed), watching(feed):
-        begun = time.monotonic()
-        feed.wait_for_turn(50, 1000)
-        assert time.monotonic() - begun < 5
-        begun = time.monotonic()
-        feed.wait_for_turn(49, 10)
-        assert time.monotonic() - begun >= 0.2  # seconds: ten bytes, for each of two
+    rows = Rows(50)
+    feed = feed_of(rows)
+
+    def after_text(place: int, *, arrives: int) -> tuple[int, float]:
+        """Give a stream's first text's size, and how long the next one took to come."""
+        stream = frames(feed, place, "", form="json", draw=lambda one: "")
+        next(stream)
+        size, begun = len(next(stream)), time.monotonic()
+        rows.rows.append(row(arrives))
+        next(stream)
+        return size, time.monotonic() - begun
+
+    with ExitStack() as viewers:
+        for _ in range(9):
+            viewers.enter_context(watching(feed))
+        monkeypatch.setattr(pace, "BYTES_A_SECOND", 1000)
+        size, took = after_text(20, arrives=51)
+        assert size / 1000 <= took < 8 * size / 1000  # seconds: the others are not behind
+        monkeypatch.setattr(pace, "BYTES_A_SECOND", 1)
+        until(lambda: feed.head() == 51)
+        assert after_text(50, arrives=52)[1] < 5
+
+
+def test_a_turn_is_shared_by_those_who_are_behind_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BYTES_A_SECOND", 100)
+    shared, begun, took = Pace(lambda: False), time.monotonic(), list[float]()
+
+    def wait() -> None:
+        who = object()
+        list(shared.turn(who, 20))
+        shared.leave(who)
+        took.append(time.monotonic() - begun)
+
+    threads = [threading.Thread(target=wait) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert took[-1] >= 0.5  # seconds: sixty bytes in all
+    begun = time.monotonic()
+    wait()
+    assert 0.2 <= took[-1] < 0.6  # nobody else is behind any more
+
+
+def test_who_waits_for_a_turn_hears_of_it_and_goes_when_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BYTES_A_SECOND", 1)
+    monkeypatch.setattr(pace, "LOOK_SECONDS", 0.01)
+    stopping = threading.Event()
+    turn = Pace(stopping.is_set).turn(object(), 60)
+    assert [next(turn) for _ in range(3)] == [pace.HEARTBEAT] * 3
+    stopping.set()
+    assert list(turn) == []
 
 
 def test_who_leaves_wakes_nobody() -> None:
