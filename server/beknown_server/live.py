@@ -4,10 +4,10 @@ Rules:
 - One thread per project and process asks the store for what came after the last row, every POLL_SECONDS (the more
   viewers, the less often, but within a second), and only while somebody is watching. It asks the store, not this
   process's memory: an event may have arrived elsewhere.
-- It does no more in a second, whatever comes in: ingestion comes first. When more than a page of rows has come since it
-  last looked, it reads the newest FLOOD_ROWS and looks again after FLOOD_SECONDS. A page of the dashboard goes on with
-  those; a reader of JSON gets what lies between from the store, in order, at a pace that all such readers share
-  (pace.py, ASK_SECONDS): it lags and loses nothing.
+- It does no more in a second, whatever comes in: ingestion comes first. When more than a page has come since it last
+  looked (PAGE, PAGE_BYTES), it reads the newest FLOOD_ROWS and looks again after FLOOD_SECONDS. A page of the dashboard
+  goes on with those; a reader of JSON gets what lies between from the store, in order, at a pace that all such readers
+  share (pace.py, ASK_SECONDS): it lags and loses nothing.
 - A viewer's place is a ``seq``, the order of arrival. Whoever comes back with an older one (``Last-Event-ID``)
   gets what lies between from the store, so a dropped connection leaves no gap and repeats nothing.
 - A stream ends after STREAM_SECONDS and the browser comes back by itself: a session that was closed stays closed.
@@ -269,7 +269,7 @@ class Feed:
     def _news(self) -> tuple[list[Row], bool]:
         """Give what is new, and whether it is too much: then only the newest."""
         rows = self._recent(after=self._head, limit=PAGE)
-        if len(rows) < PAGE:
+        if len(rows) < PAGE and sum(row.size for row in rows) < PAGE_BYTES:  # else there may be more
             return rows, False
         return self._recent(limit=FLOOD_ROWS)[::-1], True
 

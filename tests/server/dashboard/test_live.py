@@ -199,6 +199,21 @@ def test_in_a_flood_a_page_shows_the_newest_and_json_brings_everything_once(monk
     assert len(seen["html"]) < 300
 
 
+def test_a_flood_of_bytes_is_a_flood_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PAGE_BYTES", 1000)
+    rows = Rows()
+    feed = feed_of(rows)
+    recent = feed._recent
+    # As the store: what has so many bytes before it is left for the next question.
+    feed._recent = lambda **asked: recent(**{**asked, "limit": min(asked["limit"], 4)})
+    with watching(feed):
+        rows.rows += [row(seq, size=300) for seq in range(1, 101)]
+        until(lambda: feed.head() > 0)
+        assert feed.head() == 100
+        assert places(feed.after(0, wait_seconds=5, most=live.ON_PAGE)) == [97, 98, 99, 100]
+        assert places(feed.after(0, wait_seconds=5)) == [1, 2, 3, 4]  # a reader of JSON
+
+
 @pytest.mark.usefixtures("small")
 def test_a_flood_is_looked_at_no_oftener_however_much_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "FLOOD_SECONDS", 0.1)
