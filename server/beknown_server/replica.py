@@ -162,9 +162,10 @@ class Replica:
     def stop(self) -> None:
         """End the building and close the connection."""
         self._stopped = True
-        for thread in (self._builder, self._cleaner):  # in this order: the first may begin the second
-            if thread is not None:
-                thread.join()
+        if self._builder is not None:
+            self._builder.join()
+        if self._cleaner is not None:  # looked at only now: the other one may just have begun it
+            self._cleaner.join()
         if self._tidying is not None:
             self._tidying.cancel()
             self._segments.tidy(grace=0)  # nothing that was forgotten outlives the process that forgot it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,6 +124,37 @@ def test_much_that_is_new_is_read_before_anybody_asks(
     other.follow(project.id)
     comes(lambda: other._copies[project.id]._ready == 195)
     other.close()
+
+
+@pytest.mark.usefixtures("small")
+def test_who_ends_waits_for_what_the_thread_that_reads_begins_last(
+    store: Store, project: Project, columns: Columns, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    fill(store, project, 50)
+    assert counted(columns, project) == (50, 10)
+    comes(lambda: columns._copies[project.id]._is_swept)
+    copy = columns._copies[project.id]
+    deleted(database, project, "v3")
+    copy._cleaner = None  # as where nobody was deleted before
+    reads, goes_on, done = threading.Event(), threading.Event(), list[str]()
+    real, forget_gone = copy._write_ids, copy._forget_gone
+
+    def slow() -> None:
+        reads.set()
+        assert goes_on.wait(10)
+        real()
+
+    monkeypatch.setattr(copy, "_write_ids", slow)
+    monkeypatch.setattr(copy, "_forget_gone", lambda: [time.sleep(0.2), forget_gone(), done.append("forgotten")])
+    copy._build()
+    assert reads.wait(10)
+    closing = threading.Thread(target=columns.close)
+    closing.start()
+    comes(lambda: copy._stopped)
+    time.sleep(0.1)
+    goes_on.set()
+    closing.join()
+    assert done == ["forgotten"]
 
 
 @pytest.mark.usefixtures("small")
