@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-BYTES_A_SECOND = 32_000_000  # sending 600 MB takes a processor
+BYTES_A_SECOND = 16_000_000  # sending 600 MB takes a processor
 LOOK_SECONDS = 1.0
 HEARTBEAT = b": still here\n\n"  # of a stream: a line that its reader skips
 
