@@ -42,7 +42,7 @@
   // Storage -------------------------------------------------------------------------------------------------------
 
   const name = "bk_" + key;
-  const { persistence } = options;
+  const persistence = options.persistence;
   // As client/beknown/persistence.py has it; "none" is no storage of the window's.
   const lasting = /^s/i.test(persistence) ? "sessionStorage" : /^(m|cookie$)/i.test(persistence) ? "none" : "localStorage";
   let area = lasting; // where all but the cookie is kept
@@ -102,7 +102,7 @@
   const refusal = "__ph_opt_in_out_" + key; // to posthog-js: "0" is a no
   const choice = () =>
     ({ y: "granted", e: "denied" })[identity()[1]] || // stored: "1y." is a yes, "denied" a no
-    ((cookie(refusal) || attempt(() => localStorage[refusal])) == "0" && "denied");
+    ((cookie(refusal) || attempt(() => localStorage[refusal])) == "0" ? "denied" : "");
   // Acts upon a choice: one that was said just now, or in another tab or on another subdomain.
   const attend = (said = wish) => {
     const before = mode;
@@ -121,28 +121,26 @@
     live = mode == "granted" || mode == "cookieless";
     if (before == "cookieless") memory = ["", ""];
     area = lasting;
-    if (mode == "denied") {
-      unsent.forEach(([place], id) => (disk("remove", place), unsent.delete(id)));
-      if (chosen) store(mode, mode); // the visitor's, not the tag's
+    if (mode == "denied") unsent.clear();
+    if (mode == "cookieless" || chosen == "denied") {
+      // All tabs' journals, too: what one has left would make its user of whoever is known here next.
+      attempt(() => Object.keys(window[area]).map((each) => each.split("~")[0] == name && disk("remove", each)));
+      store(chosen, chosen); // "denied" is the visitor's word, not the tag's
     }
-    if (mode == "cookieless") store("", ""), (area = "");
+    if (mode == "cookieless") area = "";
     settle();
     if (!live) return;
     if (said || !identity()) meet(said ? "1y" : "1");
     attempt(() => {
-      if (!window[area]) return;
+      const left = Object.keys(window[area]); // throws where there is no storage
       // A page that is left marks it. Without the mark it came with a copy of another tab's storage, as a duplicated
       // tab and a window that a page opened have it, or from a crash. Calls made while the page was prerendered have
       // another id, and it stays with that.
       if (!unsent.size && marks[place]?.[36]) tab = marks[place].slice(0, 36);
+      // What the tab's earlier pages left belongs before what is called here. start.js adopts other tabs' journals.
+      left.map((each) => each.split("~")[2] == tab && unsent.set(each.split("~")[1], [each, disk("get", each)]));
       marks[place] = tab;
     });
-    // What the tab's earlier pages left belongs before what is called here. start.js adopts other tabs' journals.
-    attempt(() =>
-      Object.keys(window[area]).map(
-        (each) => each.endsWith("~" + tab) && unsent.set(each.split("~")[1], [each, disk("get", each)]),
-      ),
-    );
     unsent.forEach((entry) => disk("set", ...entry));
     if (missed) missed = view();
     import(base + "__BEKNOWN_VERSION_PATH__/start.js").then(

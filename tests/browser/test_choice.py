@@ -109,6 +109,28 @@ def test_a_no_that_was_said_elsewhere_is_heard_by_a_tab_that_calls_nothing(
     assert line.asked("/e/") + line.asked("/run") == asked
 
 
+@pytest.mark.parametrize("how", ["opt_out", "signal"])
+def test_who_may_not_be_known_leaves_no_tabs_journal_behind(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser, how: str
+) -> None:
+    """What a closed tab left is too young to be taken over; kept, it would make its user of the next one known here."""
+    home = site.add("/", tag(line, pageviews="off"))
+    page = opened(any_browser, home)
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    line.faults |= {"/e/": DROPPED, "/run": DROPPED}
+    page.evaluate("beknown.identify('ada'); beknown.register({plan: 'pro'})")
+    page.close()
+    page = any_browser.page()
+    if how == "signal":
+        page.add_init_script(SIGNAL)
+    page.goto(home)
+    page.wait_for_function("window.beknown")
+    if how == "opt_out":
+        assert any(name.startswith(NAME + "~") and "ada" in text for name, text in kept(page, any_browser).items())
+        page.evaluate("beknown.opt_out()")
+    assert kept(page, any_browser) == ({NAME: "denied"} if how == "opt_out" else {})
+
+
 def test_an_answer_from_the_worker_is_an_occasion_to_hear_of_a_no(
     collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
 ) -> None:
