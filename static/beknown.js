@@ -53,7 +53,7 @@
     attempt(() => decodeURIComponent(("; " + document.cookie).split("; " + name + "=")[1].split(";")[0])) || "";
   const read = (name) => cookie(name) || disk("get", name);
   const identity = () => read(name).split("\n")[0] || memory[0];
-  const stored = () => [cookie(name) || memory[0], disk("get", name) || memory[1]];
+  const stored = () => [identity(), disk("get", name) || memory[1]];
 
   // The widest domain that takes the cookie, so that all subdomains share the visitor: browsers refuse public suffixes.
   const domains = location.hostname

@@ -109,6 +109,24 @@ def test_a_no_that_was_said_elsewhere_is_heard_by_a_tab_that_calls_nothing(
     assert line.asked("/e/") + line.asked("/run") == asked
 
 
+@pytest.mark.parametrize("persistence", ["localStorage", "sessionStorage"])
+def test_a_yes_makes_nobody_new_of_a_visitor_whom_no_cookie_tells_of(
+    collector: Collector, site: Site, any_browser: AnyBrowser, persistence: str
+) -> None:
+    home = site.add("/", tag(collector, persistence=persistence))
+    page = opened(any_browser, home)
+    page.evaluate("beknown.flush()")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.goto(site.add("/next", f"{INLINE}<script>beknown.opt_in()</script>" + tag(collector, persistence=persistence)))
+    page.wait_for_function("window.beknown.consent")
+    page.evaluate("beknown.capture('after'); beknown.flush()")
+    (after,) = collector.wait_for("after")
+    assert (after["distinct_id"], page.evaluate("beknown.get_distinct_id()")) == (visitor, visitor)
+    page.goto(site.add("/last", tag(collector, persistence=persistence, consent="pending")))
+    page.wait_for_function("window.beknown")
+    assert page.evaluate("beknown.consent()") == "granted"
+
+
 @pytest.mark.parametrize("how", ["opt_out", "signal"])
 def test_who_may_not_be_known_leaves_no_tabs_journal_behind(
     collector: Collector, line: Line, site: Site, any_browser: AnyBrowser, how: str

@@ -113,6 +113,25 @@ def test_a_yes_of_a_visitor_who_was_never_asked_outlasts_the_next_calls():
     assert wire.unpack_cookie(visit.disk[NAME].partition("\n")[0])["asked"] is True
 
 
+def test_a_yes_is_kept_of_a_visitor_whom_no_cookie_tells_of():
+    visit = Visit()
+    python = library(visit, pageviews="off", persistence="localStorage")
+    python.register({"plan": "pro"})
+    visit.settle()
+    visitor = python.get_distinct_id()
+    later = Visit(visit.disk, visit.cookies)
+    python = library(later, pageviews="off", persistence="localStorage")
+    python.opt_in()
+    python.capture("after")
+    later.settle()
+    (after,) = later.sent
+    assert (after["distinct_id"], after["properties"]["plan"]) == (visitor, "pro")
+    assert wire.unpack_cookie(later.disk[NAME].partition("\n")[0])["asked"] is True
+    assert (
+        library(Visit(later.disk, later.cookies), consent="pending", persistence="localStorage").consent() == "granted"
+    )
+
+
 def test_a_yes_after_cookieless_counting_is_in_the_cookie_at_once():
     visit = Visit()
     python = library(visit, consent="cookieless", pageviews="off")

@@ -52,9 +52,9 @@ class Store:
         return wire.DENIED if has_refused else stored
 
     def texts(self) -> "list[str]":
-        """Give both texts, for the tracker to know."""
+        """Give both texts, for the tracker to know; where no cookie is kept, the other's first line stands for it."""
         self._seen = self.identity()
-        return [self._browser.cookie(self.name), self._browser.get(self.name)]
+        return [self._seen, self._browser.get(self.name)]
 
     def has_news(self) -> bool:
         """Tell whether another identity is stored than the tracker knows."""
