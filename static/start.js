@@ -111,7 +111,8 @@ export default (page, area, tab) => {
       changed();
       // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
       const how = { method: "POST", body, keepalive: bytes(body) < 6e4, credentials: "include" };
-      isHeard = answer = await fetch(api + "/run", how);
+      answer = await fetch(api + "/run", how);
+      isHeard = true;
       const { effects } = await answer.json();
       client.consent(); // looks for a no, and for what this answer has set after one (cookie.py)
       if (isStopped) return;
@@ -174,7 +175,9 @@ export default (page, area, tab) => {
     isUp = true;
     changed();
     adoptJournal();
-    post({ start: visit([]) });
+    const begin = { ...visit([]) };
+    begin.facts.heard = isHeard;
+    post({ start: begin });
     handOver();
   };
   const start = () => {
@@ -231,7 +234,10 @@ export default (page, area, tab) => {
         page.full ||= disk("get", call[0]) == raw;
         if (edited) handed.delete(one);
       } else if (effect == "say") say(one, two);
-      else if (effect == "stopped") python.over = 1;
+      else if (effect == "stopped") {
+        python.over = 1;
+        if (isUp) addEventListener("online", () => (python.over = false), { once: true }); // a worker tries again then
+      }
     }
     if (!page.full || over.length == unsent.size) conclude();
     settle();

@@ -52,7 +52,8 @@ class Tracker:
     """One visitor on one page.
 
     ``facts`` are the host's: agent, language, timezone, offset, screen, viewport, driven (by a program), now (ms; the
-    host keeps it right), consent (the mode; granted if it is missing), gpc, hooked, posthog (inherited.py).
+    host keeps it right), consent (the mode; granted if it is missing), gpc, hooked, posthog (inherited.py), heard (the
+    server has answered this page).
     ``options`` are the tag's data- attributes as texts. ``seed`` is the id of a visitor who is in no store yet.
     """
 
@@ -76,7 +77,7 @@ class Tracker:
         self._effects: "list[Effect]" = []
         self._done: "list[str]" = []
         self._written = ""  # what the host's store holds, as far as we know
-        self._heard = False  # the server has answered this page
+        self._heard = bool(facts.get("heard"))
         self._stopped = False
         self.follow(stored)
         # Nobody has been here: neither known, nor logged out, nor one who said no.

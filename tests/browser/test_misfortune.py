@@ -43,6 +43,48 @@ def test_a_worker_that_dies_is_replaced_once_and_then_the_servers_python_takes_i
     any_browser.errors.clear()  # Firefox tells of what was thrown in the worker
 
 
+def test_a_worker_is_told_that_the_server_has_answered_the_page(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
+    """Then it asks for as long as an outage lasts: whoever was answered is not blocked (retry.py)."""
+    for path, first in (("/", "server"), ("/unheard", "page")):
+        page = any_browser.page()
+        page.add_init_script(
+            "const Real = Worker; window.posted = [];"
+            "window.Worker = class extends Real { postMessage(text) { posted.push(text); super.postMessage(text) } }"
+        )
+        page.goto(site.add(path, tag(collector, first=first)))
+        page.wait_for_function("window.beknown")
+        page.evaluate("beknown.ready.then(beknown.flush)")
+        facts = "posted.map(JSON.parse).find((each) => each.start).start.facts"
+        assert page.evaluate(f"{facts}.heard ?? false") is (first == "server")
+
+
+def test_flush_waits_again_where_a_worker_that_had_stopped_goes_on(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
+) -> None:
+    line.faults["/e/"] = 401
+    page = any_browser.page()
+    page.add_init_script(WORKERS)
+    page.goto(site.add("/", tag(line, first="page")))
+    until(lambda: any("data-key" in text for text in any_browser.listen()), "it to stop")
+    page.evaluate("beknown.flush()")
+    line.faults.clear()
+    line.hold("/e/")
+    page.evaluate("""
+        dispatchEvent(new Event("online"));
+        workers.at(-1).postMessage('{"online": 1}'); // what its own event does, which no page can make
+        window.flushed = 0;
+        beknown.flush().then(() => (flushed = 1));
+        0
+    """)
+    page.wait_for_timeout(300)
+    assert page.evaluate("flushed") == 0
+    line.release()
+    page.wait_for_function("flushed")
+    assert len(collector.events("$pageview")) == 1
+
+
 def test_without_the_script_of_the_pages_functions_nothing_leaves_unseen_and_flush_ends(
     collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
 ) -> None:

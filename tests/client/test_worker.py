@@ -10,11 +10,11 @@ SEEN = "01a20a91-ae05-7e94-aea9-36f6d0ff238a"
 COOKIE = f"1.0.{SEEN}.a..0.0.{SEEN}"
 
 
-def started(stored=None):
+def started(stored=None, **facts):
     worker = Worker()
     assert ask(worker, {"facts": {"timezone": "Europe/Zurich"}}) == []
     start = {
-        "facts": {"agent": "Firefox"},
+        "facts": dict(facts, agent="Firefox"),
         "options": {"key": "bk_test"},
         "stored": stored or [COOKIE, COOKIE + "\n{}"],
     }
@@ -81,6 +81,17 @@ def test_a_failure_asks_to_be_woken_and_then_sends_the_same_again():
     assert named(ask(worker, {"wake": 1}), "send") == []
     again = named(ask(worker, {"online": 1}), "send")[0][1]
     assert json.loads(again)["batch"] == json.loads(first)["batch"]
+
+
+def test_an_outage_silences_no_page_that_the_server_has_answered_before_the_worker_came():
+    for heard in (None, True):
+        worker, _ = started(heard=heard)
+        effects = ask(worker, {"calls": calls(("capture", ["a"])), "stored": False})
+        for _ in range(4):
+            assert named(effects, "stopped") == []
+            effects = ask(worker, {"answer": {"status": 0, "retry_after": 0, "detail": ""}})
+        assert (named(effects, "stopped") == []) is bool(heard)
+        assert (named(effects, "wake") == []) is not heard
 
 
 def raced(stored, what):
