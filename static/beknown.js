@@ -20,7 +20,6 @@
   const options = { ...tag.dataset }; // the data- attributes, camelCased; Python reads the ones that are not the stub's
   const key = options.key;
   const base = tag.src.replace(/\/[^/]*$/, ""); // the folder this script came from, on any origin or path
-  const api = options.api || base;
   const globalName = options.global || "beknown";
   const say = (text) => console.error("[beknown]", text);
   const attempt = (action) => {
@@ -121,12 +120,12 @@
     live = mode == "granted" || mode == "cookieless";
     if (before == "cookieless") memory = ["", ""];
     area = lasting;
-    if (mode == "denied") unsent.clear();
     if (mode == "cookieless" || chosen == "denied") {
       // All tabs' journals, too: what one has left would make its user of whoever is known here next.
       attempt(() => Object.keys(window[area]).map((each) => each.split("~")[0] == name && disk("remove", each)));
       store(chosen, chosen); // "denied" is the visitor's word, not the tag's
     }
+    if (mode == "denied") unsent.clear();
     if (mode == "cookieless") area = "";
     settle();
     if (!live) return;
@@ -142,7 +141,7 @@
       marks[place] = tab;
     });
     unsent.forEach((entry) => disk("set", ...entry));
-    if (missed) missed = view();
+    missed &&= view();
     import(base + "__BEKNOWN_VERSION_PATH__/start.js").then(
       (script) => live && (python ||= script.default(page, area, tab)),
       () => settle((python = { over: 1 })), // blocked: the calls leave by beacon
@@ -299,7 +298,8 @@
     attempt(() => {
       // The server keeps one, where they leave by another way as well. 64 KiB go: what is too large alone is passed over.
       const ids = [...unsent.keys()].sort().filter((id) => new Blob(unsent.get(id)).size < 5e4);
-      while (ids[0] && live && !navigator.sendBeacon(api + "/run", JSON.stringify(visit(ids)))) ids.length >>= 1;
+      while (ids[0] && live && !navigator.sendBeacon((options.api || base) + "/run", JSON.stringify(visit(ids))))
+        ids.length >>= 1;
     });
   });
 })();

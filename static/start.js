@@ -88,8 +88,9 @@ export default (page, area, tab) => {
   };
   const post = (message) => worker.postMessage(JSON.stringify(message));
   const handOver = () => {
-    if (handed.size == unsent.size || running || isStopped) return;
-    if (hooks.length && !hooks.edit) return python.equip();
+    if (isStopped) return;
+    if (hooks.length && !hooks.edit) return isParked || python.equip(); // also for what is said of calls under way
+    if (handed.size == unsent.size || running) return;
     if (!isUp && (!runs || python.over)) return;
     const waiting = [...unsent.keys()].filter((id) => !handed.has(id)).sort(); // as they were called
     const ids = isUp ? waiting : waiting.slice(0, most);
@@ -171,7 +172,7 @@ export default (page, area, tab) => {
     while (running) await running; // the server's Python answers first, then this one goes on from what it stored
     page.isReady(message.ready);
     if (isStopped || (python.over && !isParked)) return;
-    python.over = false;
+    isParked = python.over = false;
     isUp = true;
     changed();
     adoptJournal();
@@ -270,8 +271,8 @@ export default (page, area, tab) => {
       // No event may pass the page's own functions unseen. Asked for once more it needs another address: browsers
       // remember that the first one failed.
       loaded[part] = 0;
+      trouble = failures ? 0 : "hooks.js did not arrive, and nothing is sent without it.";
       failures += "?";
-      trouble = isParked ? 0 : "hooks.js did not arrive, and nothing is sent without it.";
       complain();
       park();
     });

@@ -104,6 +104,39 @@ def test_without_the_script_of_the_pages_functions_nothing_leaves_unseen_and_flu
     any_browser.errors.clear()  # Firefox tells of what did not arrive
 
 
+def test_a_blocked_script_of_the_pages_functions_is_not_asked_for_at_every_call(
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser
+) -> None:
+    line.faults["hooks.js"] = 503
+    page = opened(any_browser, site.add("/", f"{INLINE}<script>beknown.on('capture', () => 0)</script>" + tag(line)))
+    page.wait_for_function("window.beknown.consent")
+    until(lambda: any("hooks.js" in text for text in any_browser.listen()), "a message")
+    for number in range(5):
+        page.evaluate(f"beknown.capture('x', {{number: {number}}}); 0")
+        page.wait_for_timeout(100)
+    assert line.asked("hooks.js") <= 2  # again once Python is up
+    line.faults.clear()
+    page.evaluate("dispatchEvent(new Event('online')); 0")
+    collector.wait_for("x", 5)
+    any_browser.errors.clear()  # Firefox tells of what did not arrive
+
+
+def test_what_is_said_of_calls_under_way_is_told_to_a_function_that_came_after_them(
+    line: Line, site: Site, any_browser: AnyBrowser
+) -> None:
+    line.hold("/run")
+    page = any_browser.page()
+    page.goto(site.add("/", tag(line, key="bk_unknown"), headers=without_worker(line)))
+    page.wait_for_function("window.beknown")
+    until(lambda: line.asked("/run"), "the page view to be on its way")
+    page.evaluate("window.told = []; beknown.on('error', (text) => told.push(text)); 0")
+    until(lambda: line.asked("hooks.js"), "the script of the page's functions to be asked for")
+    page.wait_for_timeout(300)
+    line.release()
+    told = until(lambda: page.evaluate("told"), "the page's function to be told")
+    assert "data-key" in told[0]
+
+
 @pytest.mark.parametrize("after", ["3000000", "86400"])  # ms that do not fit a timer are none; a day is too long
 def test_a_collector_that_asks_for_too_long_a_wait_is_asked_after_five_minutes(
     line: Line, site: Site, any_browser: AnyBrowser, after: str
