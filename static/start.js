@@ -138,7 +138,8 @@ export default (page, area, tab) => {
     takeBack(ids);
     runs = false;
     const wait = Math.min(1e3 * 2 ** ++tries, LONGEST) * (0.75 + Math.random() / 2);
-    const told = Math.min(answer?.headers.get("Retry-After") * 1e3 || 0, LONGEST);
+    const after = answer?.headers.get("Retry-After"); // seconds, or a date
+    const told = Math.min(parseInt(after) * 1e3 || Date.parse(after) - Date.now() || 0, LONGEST);
     if (answer ? /^(4(08|13|29)|5)/.test(answer.status) : isHeard || tries < 4)
       return setTimeout(again, Math.max(wait, told));
     trouble = answer && `The collector answers ${answer.status} at ${api}/run: mend data-api or data-key.`;

@@ -45,14 +45,19 @@ def test_where_no_worker_can_start_a_failed_run_is_asked_again_while_the_page_li
     assert any_browser.listen() == []
 
 
-def test_a_worker_waits_until_the_date_that_a_refusal_names(line: Line, site: Site, any_browser: AnyBrowser) -> None:
-    line.faults["/e/"] = 429
+@pytest.mark.parametrize("path", ["/e/", "/run"])
+def test_a_page_waits_until_the_date_that_a_refusal_names(
+    line: Line, site: Site, any_browser: AnyBrowser, path: str
+) -> None:
+    line.faults[path] = 429
     line.retry_after = formatdate(time() + 3600, usegmt=True)
     page = any_browser.page()
-    page.goto(site.add("/", tag(line, first="page")))
-    until(lambda: line.asked("/e/") == 1, "a first try")
+    by_worker = path == "/e/"
+    home = tag(line, first="page" if by_worker else "server")
+    page.goto(site.add("/", home, headers={} if by_worker else without_worker(line)))
+    until(lambda: line.asked(path) == 1, "a first try")
     page.wait_for_timeout(3000)  # the second would come after two seconds and a half at most
-    assert line.asked("/e/") == 1
+    assert line.asked(path) == 1
 
 
 @pytest.mark.parametrize("setting", ["mpy", "py"])
