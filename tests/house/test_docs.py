@@ -72,11 +72,13 @@ def test_the_sizes_it_quotes_are_those_of_the_bundle_give_or_take_a_tenth() -> N
     # The last part of the address is not enough: PyScript brings a micropython.wasm of its own.
     sizes = {Path(asset["path"]).name: asset["brotli"] for asset in built if "pyscript" not in asset["path"]}
     quoted = [
-        int(number.replace(",", ""))
+        float(number.replace(",", ""))
         for number in re.findall(r"\| ([\d,]+) \| (?:with the page|after the page)", README)
     ]
+    quoted += [float(number) * 1000 for number in re.findall(r"(?:`start\.js`, |worker: )([\d.]+) kB", README)]
     actual = [sizes["beknown.js"], sizes["micropython.js"] + sizes["micropython.wasm"] + sizes["start.js"]]
-    assert len(quoted) == 2
+    actual += [sizes["start.js"], sizes["micropython.wasm"]]
+    assert len(quoted) == 4
     assert actual[0] <= 2500, "the stub is on every page's way: 2,500 bytes, no more"
     for told, true in zip(quoted, actual, strict=True):
         assert abs(told - true) <= true / 10
