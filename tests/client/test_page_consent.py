@@ -323,6 +323,18 @@ def test_where_the_visitor_is_kept():
         assert (NAME in visit.cookies, NAME in visit.disk) == (in_cookie, in_disk)
 
 
+def test_a_no_that_was_said_on_another_subdomain_leaves_no_tabs_journal_behind():
+    visit = Visit(status=0)
+    python = library(visit)
+    python.identify("ada@example.com")
+    closed = NAME + "~01a20a91-ae05-7e94-aea9-36f6d0ff238a"
+    visit.disk[closed] = "of a tab that has just been closed"
+    visit.cookies[NAME] = wire.DENIED
+    python.capture("never")
+    assert [closed in visit.disk, visit.journal(), visit.cookies[NAME]] == [False, [], wire.DENIED]
+    assert "ada" not in str(visit.disk)
+
+
 def test_a_no_that_was_said_to_posthog_js_is_a_no():
     refusal = "__ph_opt_in_out_" + KEY
     known = '{"distinct_id": "user-of-posthog", "$device_id": "01a20a91-ae05-7e94-aea9-36f6d0ff238a"}'

@@ -221,8 +221,8 @@ class Page:
         if mode == permission.DENIED:
             self.journal.remove(self.journal.calls())
             self._waiting = []
-            if self.store.choice() != self.store.identity():
-                self.store.deny()  # said to posthog-js until now
+            if self.store.choice() == wire.DENIED:
+                self.store.deny()  # here, on another subdomain, or to posthog-js: nor do other tabs' journals stay
         if mode == permission.COOKIELESS:
             self.store.close()
         if not permission.is_live(mode):

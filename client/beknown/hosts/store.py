@@ -70,18 +70,21 @@ class Store:
         self._seen = self.identity() if is_known else ""
 
     def deny(self) -> None:
-        """Forget the visitor, and keep that they said no."""
-        self.forget()
+        """Forget the visitor, and keep that they said no: the cookie changes into it, and no tab finds it empty."""
+        self._empty()
         self.open()
         self._browser.set_cookie(self.name, wire.DENIED, self._domain)
         self._browser.put(self.name, wire.DENIED)
 
     def forget(self) -> None:
         """Remove what is stored of the visitor, journals included."""
+        self._empty()
+        self._browser.set_cookie(self.name, "", self._domain)
+
+    def _empty(self) -> None:
         for name in list(self._browser.names()):
             if name.partition("~")[0] == self.name:
                 self._browser.remove(name)
-        self._browser.set_cookie(self.name, "", self._domain)
 
     def forget_copy(self) -> None:
         """Remove the server's copy (cookie.py); an answer on its way may have set it once more."""
