@@ -236,10 +236,7 @@ export default (page, area, tab) => {
         page.full ||= disk("get", call[0]) == raw;
         if (edited) handed.delete(one);
       } else if (effect == "say") say(one, two);
-      else if (effect == "stopped") {
-        python.over = 1;
-        if (isUp) addEventListener("online", () => (python.over = false), { once: true }); // a worker tries again then
-      }
+      else if (effect == "stopped") python.over = 1;
     }
     if (!page.full || over.length == unsent.size) conclude();
     settle();
@@ -254,7 +251,12 @@ export default (page, area, tab) => {
       if (isUp) post({ stored: theirs, again: visit(over).calls });
       else takeBack(over);
     } else {
-      if (kept) store(...kept), (seen = identity());
+      if (kept) {
+        store(...kept);
+        // Neither cookie nor room: nobody is to be whom storage still holds.
+        if (identity() != kept[0]) disk("remove", "bk_" + options.key);
+        seen = identity();
+      }
       drop(over);
     }
     kept = 0;
@@ -293,6 +295,12 @@ export default (page, area, tab) => {
   // Another tab's choice of consent: what runs here stops at once, for consent() looks.
   if (!page.isListening) addEventListener("storage", () => client.consent());
   page.isListening = true; // once for a tag, however often consent is given and taken back
+  // The worker cannot hear it in Chromium (issue 114475). It tries again then, also where it had stopped.
+  addEventListener("online", () => {
+    if (isStopped || !isUp) return;
+    python.over = false;
+    post({ online: 1 });
+  });
 
   adoptJournal();
   setTimeout(() => {

@@ -53,12 +53,7 @@ const send = async (body) => {
 onmessage = async ({ data }) => {
   const setting = JSON.parse(data);
   api = setting.api;
-  let isStarted;
-  onmessage = ({ data }) => {
-    isStarted = true;
-    answer(data);
-  };
-  ononline = () => isStarted && answer('{"online": 1}');
+  onmessage = ({ data }) => answer(data);
   let python;
   try {
     python = await startPython(setting.base);

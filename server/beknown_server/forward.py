@@ -31,7 +31,7 @@ import orjson
 from beknown import retry
 from beknown.answer import Answer, answer_of
 from beknown.channel import monotonic_ms
-from beknown.delivery import Delivery
+from beknown.delivery import MAX_REQUEST_BYTES, Delivery
 from beknown.request import zipped
 from beknown.wire import body, iso
 
@@ -112,7 +112,7 @@ class Line:
         return cursor is not None
 
     def _read(self) -> None:
-        rows = self._store.recent(self.project.id, after=self._cursor, limit=BATCH)
+        rows = self._store.recent(self.project.id, after=self._cursor, limit=BATCH, most_bytes=MAX_REQUEST_BYTES)
         self._delivery.clear()
         for row in rows:
             self._delivery.add(row.uuid, written(row))

@@ -336,6 +336,15 @@ def test_whatever_host_a_request_names_the_view_answers(
     assert here in (f"http://{host}{shop[1]}", shop[1])
 
 
+def test_a_question_mark_within_a_path_stays_part_of_the_path(client: Client, recorder: Recorder) -> None:
+    app = Flask(__name__)
+    beknown = in_flask.Beknown(app, client)
+    app.add_url_rule("/<path>", view_func=lambda path: beknown.capture("seen") or "")
+    app.test_client().get("/a%3Fb%23c%20d", headers={"X-BEKNOWN-DISTINCT-ID": "visitor-7"})
+    client.flush()
+    assert recorder.event("seen")["properties"]["$current_url"] == "http://localhost/a%3Fb%23c%20d"
+
+
 @pytest.mark.usefixtures("django_settings")
 @pytest.mark.parametrize("path", ["//[", "//elsewhere.example.com/pay"])
 def test_a_path_that_looks_like_a_host_is_a_path(client: Client, recorder: Recorder, path: str) -> None:

@@ -73,7 +73,6 @@ def test_flush_waits_again_where_a_worker_that_had_stopped_goes_on(
     line.hold("/e/")
     page.evaluate("""
         dispatchEvent(new Event("online"));
-        workers.at(-1).postMessage('{"online": 1}'); // what its own event does, which no page can make
         window.flushed = 0;
         beknown.flush().then(() => (flushed = 1));
         0

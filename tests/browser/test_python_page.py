@@ -112,6 +112,11 @@ await beknown.flush()
 window.document.body.setAttribute("data-told", "yes")
 """
 FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
+OWN = """const kept = {}; Object.defineProperty(window, "localStorage", {value: {
+  getItem: (name) => kept[name] ?? null,
+  setItem: (name, text) => (kept[name] = text),
+  removeItem: (name) => delete kept[name],
+}})"""
 FRAME = "<body><iframe {how} src='{url}'></iframe></body>"
 PYSCRIPTS_OWN = ("IDBFactory", "'dispatchEvent'", "Event")  # it wants a database, and says so where there is none
 
@@ -123,6 +128,7 @@ PYSCRIPTS_OWN = ("IDBFactory", "'dispatchEvent'", "Event")  # it wants a databas
         ("a browser's own setting", "py"),
         ("a sandboxed frame", "mpy"),  # PyScript's Pyodide does not start there, nor in the next
         ("a frame of another site", "mpy"),  # Chromium refuses it storage, and says that cookies are enabled
+        ("storage of the page's own", "mpy"),  # a plain property, with no getter to ask
         ("storage that is full", "mpy"),
         ("storage that is full", "py"),
         ("storage that is full", "mpy worker"),
@@ -141,8 +147,8 @@ def test_storage_that_throws_never_shows_in_the_page(
     browser = own_browser(playwright, tmp_path / "profile", *filter(None, [blocking]))
     try:
         page = browser.page()
-        if "full" in how:
-            page.add_init_script(FULL)
+        if script_of_the_pages := FULL if "full" in how else OWN if "own" in how.split() else "":
+            page.add_init_script(script_of_the_pages)
         page.goto(url)
         (seen,) = collector.wait_for("seen")
         assert (seen["distinct_id"], seen["properties"]["plan"]) == ("ada", "pro")

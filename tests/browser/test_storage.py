@@ -79,6 +79,29 @@ def test_blocked_storage_never_shows_in_the_page(
     assert [event["event"] for event in collector.events()].count("two") == 1
 
 
+FILL = """for (let size = 1 << 22; size >= 1; size >>= 1)
+  try { for (let n = 0; ; n++) localStorage.setItem("fill" + size + n, "x".repeat(size)) } catch {}"""
+
+
+def test_where_no_cookie_is_kept_and_storage_is_filled_nobody_becomes_whom_it_still_holds(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
+    page = any_browser.page()
+    page.add_init_script(NO_WORKER)
+    page.goto(site.add("/", tag(collector, persistence="localStorage")))
+    page.wait_for_function("window.beknown")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.evaluate("beknown.flush()")
+    page.evaluate(FILL)
+    page.evaluate("beknown.identify('ada'); beknown.capture('of ada'); beknown.flush()")
+    page.evaluate("beknown.reset(); beknown.capture('of somebody'); beknown.flush()")
+    page.evaluate("beknown.identify('bob'); beknown.flush()")
+    of = {event["event"]: event["distinct_id"] for event in collector.events()}
+    assert [of["of ada"], of["$identify"]] == ["ada", "bob"]
+    assert of["of somebody"] not in (visitor, "ada")
+    assert sorted(collector.person("bob")["distinct_ids"]) == sorted([of["of somebody"], "bob"])
+
+
 def test_storage_that_is_filled_during_the_visit_loses_nothing_and_nobody(
     collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
@@ -89,10 +112,7 @@ def test_storage_that_is_filled_during_the_visit_loses_nothing_and_nobody(
     page.evaluate("beknown.ready")
     visitor = page.evaluate("beknown.get_distinct_id()")
     page.evaluate("beknown.capture('before'); beknown.flush()")
-    page.evaluate(
-        """for (let size = 1 << 22; size >= 1; size >>= 1)
-             try { for (let n = 0; ; n++) localStorage.setItem("fill" + size + n, "x".repeat(size)) } catch {}"""
-    )
+    page.evaluate(FILL)
     page.evaluate("beknown.capture('full'); beknown.identify('ada'); beknown.capture('named'); location.reload()")
     collector.wait_for("named")  # by the farewell, which the page that comes at once may overtake
     page.goto(home)  # this one hears of it from the server

@@ -2,6 +2,7 @@
 
 from beknown import wire
 from beknown.hosts.library import Library
+from beknown.hosts.turns import Turns
 
 from .test_page import KEY, Visit, finish, library, names_of
 
@@ -151,3 +152,63 @@ def test_a_function_that_came_before_init_may_call_at_the_first_page_view():
         finish(python.flush())
         assert visit.sent[-1]["properties"]["first"] == python.get_session_id() != ""
         assert [text for text in visit.said if "init" in text] == []
+
+
+def test_a_page_that_is_left_does_not_take_what_another_tab_has_stored_for_its_own():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.capture("a")
+    visit.settle()
+    other = Visit(visit.disk, visit.cookies, at=visit.at + 1000)
+    library(other, pageviews="off").identify("ada")
+    other.settle()
+    visit.heard["pagehide"](None)
+    visit.at = other.at
+    python.capture("b")  # back from the browser's cache of pages
+    assert python.get_distinct_id() == stored(visit) == "ada"
+
+
+def test_a_farewell_says_that_events_are_edited_here_so_that_none_leaves_unedited():
+    visit = Visit(status=0)
+    python = library(visit, pageviews="off")
+    python.before_send(lambda event: event)
+    python.on("capture", once("start", lambda: [python.capture("row") for _ in range(30)]))
+    python.capture("start")
+    visit.heard["pagehide"](None)
+    assert visit.beacons[0][1]["facts"]["hooked"] is True
+
+
+def test_what_javascript_throws_past_the_end_of_a_call_holds_up_only_that_call():
+    visit = Visit()
+    done = []
+    turns = Turns(visit, done.append, lambda: None)
+    turns.is_busy = True  # MicroPython has left a ``finally`` out
+    turns.add(["second"])
+    assert done == []
+    visit.settle()
+    assert done == ["second"]
+
+
+def test_calls_that_call_one_another_for_ever_leave_the_page_ever_more_time():
+    visit = Visit()
+    naps = []
+
+    async def sleep(seconds):
+        naps.append(seconds)
+
+    visit.sleep = sleep
+    turns = Turns(visit, lambda id: turns.carry_out(lambda: turns.add([id]) or True), lambda: None)
+    turns.add(["again"])
+    for _ in range(4):
+        finish(visit.work.pop()())
+    assert naps == [0.01, 0.02, 0.04, 0.08]
+
+
+def test_a_call_that_is_too_large_as_it_is_written_in_a_farewell_does_not_keep_the_others():
+    visit = Visit(status=0)
+    python = library(visit, pageviews="off")
+    python.capture("large", {"rows": [["ab"] * 10] * 750})  # 48 kB in the journal, and its quotes are escaped
+    python.capture("small")
+    visit.heard["pagehide"](None)
+    (beacon,) = visit.beacons
+    assert ["small" in text for _, text in beacon[1]["calls"]] == [True]

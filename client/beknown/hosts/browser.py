@@ -89,7 +89,7 @@ class Browser:
             return self._attempt(lambda: getattr(self._window, name))
         # A frame of another site may be refused it, whatever it says of cookies: Object.assign asks the getter.
         found, fields = js.Object.new(), js.JSON.parse(json.dumps({name: {"enumerable": True}}))
-        getattr(fields, name).get = js.Object.prototype.__lookupGetter__.call(js.window, name).bind(js.window)
+        getattr(fields, name).get = js.Reflect.get.bind(None, js.window, name)
         js.Promise.new(js.Object.assign.bind(None, found, js.Object.create(None, fields))).catch(js.Boolean)
         return getattr(found, name, None)
 

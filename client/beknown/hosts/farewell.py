@@ -18,6 +18,6 @@ LARGEST = 50000  # bytes; what is larger by itself is passed over: 64 KiB go, an
 
 def send(visit: "dict[str, Any]", calls: "list[list[str]]", beacon: "Callable[[str], bool]") -> None:
     """Let a visit's calls, each an id and its text, leave: as many as the browser takes, the oldest first."""
-    calls = [call for call in calls if len(call[1].encode()) < LARGEST]
+    calls = [call for call in calls if len(json.dumps(call).encode()) < LARGEST]
     while calls and not beacon(json.dumps(dict(visit, calls=calls))):
         calls = calls[: len(calls) // 2]

@@ -9,8 +9,8 @@ Rules:
 - Consent is asked before every call (permission.py): what must wait does so in memory, what must not be is dropped, and
   nothing is stored or sent meanwhile.
 - What another tab wrote is followed before every call; one thread runs Python, so nobody writes in between.
-- A call that a function of the page's makes while another's effects are carried out is journalled at once and runs
-  after these: they are of a state that knows nothing of it, and would be stored over what it changed.
+- A call that a function of the page's makes while another's effects are carried out is journalled at once, and waits
+  for its turn (turns.py).
 - The clock and the dice are read in here and in journal.py, nowhere deeper. No js: browser.py is the threshold.
 """
 
@@ -24,6 +24,7 @@ from . import farewell, settings
 from .hooks import OF_THE_TAG, Hooks
 from .journal import ADOPTED_AFTER, Journal
 from .store import Store
+from .turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     Options = dict[str, Any]
 
 LONGEST_NAP = 1.0  # s; a browser that comes back online, or a call, must not wait for the end of a long retry
-AT_ONCE = 20  # calls of the page's functions that may run before the page goes on: they may call one another for ever
-BREATH = 0.01  # s, for the page, until the rest of them run
 
 
 class Page:
@@ -59,9 +58,7 @@ class Page:
         self.tab = self.journal.new_id()
         self._wish: "Callable[[], None] | None" = None  # a choice that waits: till the page is shown, or a call is over
         self._waiting: "list[tuple[str, str]]" = []  # (call id, journal entry) of calls that consent may let run
-        self._due: "list[str]" = []  # ids of journalled calls that the tracker is to run
-        self._is_busy = False  # effects are carried out, in the middle of which the page's functions may call
-        self._is_late = False  # calls are due, and the page goes on first
+        self._turns = Turns(browser, self._run, self._settle)  # of journalled calls
         self._missed = False  # a no has kept a page view from being counted: a yes on the same page counts it
         self._sending = False
         self._counts = browser.has_page and options.get("pageviews") != "off"
@@ -102,8 +99,7 @@ class Page:
             self._waiting.append((id, text))
         else:
             self.journal.add(id, text, self.tab)
-            self._due.append(id)
-            self._run()
+            self._turns.add([id])
 
     def _view(self) -> None:
         if self._counts:
@@ -120,21 +116,10 @@ class Page:
             self.browser.pass_on(self.name + "~tab", self.tab, "")
             self._view()
 
-    def _run(self) -> None:
-        """Run the calls that are due, oldest first, and send what comes of them."""
-        if self._is_busy:
+    def _run(self, id: str) -> None:
+        tracker = self.tracker
+        if tracker is None:
             return
-        for _ in range(len(self._due) + AT_ONCE):
-            if self.tracker is not None and self._due:
-                self._run_one(self.tracker, self._due.pop(0))
-        if self._due and not self._is_late:
-            self._is_late = True
-            self.browser.spawn(self._catch_up)
-        if self._wish:
-            self._attend()
-        self._deliver()
-
-    def _run_one(self, tracker: Tracker, id: str) -> None:
         if self.store.has_news():
             tracker.follow(self.store.texts())
         tracker.hooked = len(self.hooks) > 0
@@ -142,26 +127,22 @@ class Page:
         tracker.take(id, self.journal.text(id))
         self._carry_out(tracker)
 
-    async def _catch_up(self) -> None:
-        try:
-            while self._due:
-                await self.browser.sleep(BREATH)
-                self._run()
-        finally:
-            self._is_late = False
+    def _settle(self) -> None:
+        if self._wish:
+            self._attend()
+        self._deliver()
 
     async def _look_again(self) -> None:
         """Adopt once more: what was too young to be another tab's past is that now."""
         await self.browser.sleep(ADOPTED_AFTER / 1000 + 1)
         if self._attend() is not None:
-            self._due += self.journal.adopt(self.tab)
-            self._run()
+            self._turns.add(self.journal.adopt(self.tab))
 
     # Consent, and who it is ---------------------------------------------------------------------------------------
 
     def opt_in(self) -> None:
         """The visitor says yes: what waited is run."""
-        if self.browser.lifecycle.is_prerendered() or (self._is_busy and self.mode == permission.GRANTED):
+        if self.browser.lifecycle.is_prerendered() or (self._turns.is_busy and self.mode == permission.GRANTED):
             self._wish = self.opt_in
             return
         if self.mode == permission.COOKIELESS:
@@ -214,7 +195,7 @@ class Page:
 
     def _act(self, mode: str) -> None:
         """Begin anew as consent goes now."""
-        self.mode, self.tracker, self._due = mode, None, []
+        self.mode, self.tracker, self._turns.ids = mode, None, []
         self.store.open()
         if mode != permission.GRANTED:
             self.browser.pass_on(self.name + "~tab", "")
@@ -237,8 +218,8 @@ class Page:
         self.journal.adopt(self.tab)
         for id, text in self._waiting:
             self.journal.add(id, text, self.tab)
-        self._waiting, self._due = [], self.journal.calls()  # also those that a tracker was handed that is no more
-        self._run()
+        self._waiting = []
+        self._turns.add(self.journal.calls())  # also those that a tracker was handed that is no more
         if self._missed:
             self._missed = False
             self._view()
@@ -252,12 +233,7 @@ class Page:
 
     def _carry_out(self, tracker: Tracker) -> None:
         """Do what the tracker asks for (its effects are listed there), in its order."""
-        self._is_busy = True
-        try:
-            while not self._has_carried_out(tracker):
-                pass
-        finally:
-            self._is_busy = False
+        self._turns.carry_out(lambda: self._has_carried_out(tracker))
 
     def _has_carried_out(self, tracker: Tracker) -> bool:
         """Do what the tracker asks for now; tell whether that is all: of edited events, handed to it, more follows."""
@@ -311,7 +287,7 @@ class Page:
                 )
                 if self._attend() is tracker:  # consent may have changed meanwhile
                     self._carry_out(tracker)
-                    self._run()
+                    self._turns.add([])
         finally:
             self._sending = False
 
@@ -330,9 +306,11 @@ class Page:
         tracker = self._attend()
         if tracker is not None:
             self.browser.pass_on(self.name + "~tab", self.tab)
+            if self.store.has_news():  # of another tab; what it has read is all that it may say it knows
+                tracker.follow(self.store.texts())
             visit = {
                 "api_key": self.key,
-                "facts": tracker.facts,
+                "facts": dict(tracker.facts, hooked=len(self.hooks) > 0),
                 "options": self.options,
                 "stored": self.store.texts(),
                 "sent_at": int(self.browser.now()),

@@ -12,6 +12,7 @@ In templates ``{{ user.id | beknown_signature }}`` is what ``identify(id, set, s
 
 import time
 from typing import TYPE_CHECKING, Any
+from wsgiref.util import request_uri
 
 from flask import Flask, current_app, has_app_context
 from werkzeug.wrappers import Request, Response
@@ -73,9 +74,10 @@ class Beknown:
 
         def run(environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
             request = Request(environ)
-            # As it came: ``base_url`` decodes the host, and raises for a name that is not of the IDNA of 2003.
-            host = request.headers.get("Host", "")
-            address = f"{request.scheme}://{host}{request.root_path}{request.path}"
+            try:
+                address = request.base_url
+            except ValueError:  # it decodes the host, which need not be a name of the IDNA of 2003
+                address = request_uri(environ, include_query=False)
             someone = visitor_of(
                 request.cookies,
                 request.headers.get,
