@@ -183,16 +183,16 @@ def test_without_javascript_the_numbers_are_tables_and_the_form_a_form(
 ) -> None:
     page = windows.signed_in(visited, java_script_enabled=False)
     page.click("nav >> text=Insights")
-    assert page.locator(".numbers-table tbody tr").count() == 30
+    until(lambda: page.locator(".numbers-table tbody tr").count() == 30, "the table")  # a page comes piece by piece
     assert not page.locator(".chart").is_visible()
     page.select_option("[name=math]", "total")
     page.click("button >> text=Show")
     assert page.url.endswith("/insights?kind=trends&math=total")
     assert page.locator(".totals dd").inner_text() == "9"
     page.click(".tabs >> text=Funnel")
-    assert page.locator(".funnel li").count() == 2
+    until(lambda: page.locator(".funnel li").count() == 2, "the steps")
     page.click("nav >> text=Identity")
-    assert page.locator(".rung").count() == 4
+    until(lambda: page.locator(".rung").count() == 4, "the ladder")
 
 
 def test_csv_is_downloaded(visited: Collector, windows: Windows) -> None:
