@@ -29,7 +29,7 @@ from typing import Any
 import duckdb
 
 from .errors import TooBusy
-from .reading import DISK, MEMORY, Reading, changed
+from .reading import DISK, MEMORY, THREADS, Reading, changed
 from .replica import Replica
 from .segments import Segments
 from .store import Store
@@ -38,11 +38,12 @@ PATIENCE_S = 10.0  # whoever asks waits so long for the copy to catch up
 AT_ONCE = 4  # answers of a process: they share its memory and its processors
 IN_LINE = 12  # with those that wait for their turn; who else asks is refused at once: threads are the events' too
 CLOCKS_MS = 12 * 3600 * 1000  # less than the day by which a retention period changes at least
-FORMAT = "6"  # part of the folder's name: a new format starts a new copy
+FORMAT = "7"  # part of the folder's name: a new format starts a new copy
 
 CONFIG: dict[str, Any] = {
     "memory_limit": MEMORY,
     "max_temp_directory_size": DISK,
+    "threads": THREADS,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "preserve_insertion_order": False,

@@ -3,6 +3,7 @@
 Rules:
 - What is compared and counted is a number (asked.py); the name and the properties lie beside it.
 - Another person's id is left out of what says who is who: a deletion would not find it here.
+- A file is read by groups of its rows, one by each thread, whole in memory: groups are made small.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 
 from .asked import code_of
 
+GROUP = "8MB"  # of rows in memory: with 100 MB a question about properties took 1.1 GB on two threads; now 0.15
 TELLING, OTHERS = ("$identify", "$create_alias", "$merge_dangerously"), ("$anon_distinct_id", "alias", "distinct_id")
 
 EVENT = {
@@ -58,7 +60,8 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, shape: dict[str, s
 def write(connection: duckdb.DuckDBPyConnection, rows: str, place: Path, *, order: str = "seq") -> None:
     """Write rows (a table or a file, with a condition) as a file."""
     what = f"select * from {rows} order by {order}"
-    connection.execute(f"copy ({what}) to {quoted(place)} (format parquet, compression lz4)")
+    how = f"format parquet, compression lz4, row_group_size_bytes '{GROUP}'"
+    connection.execute(f"copy ({what}) to {quoted(place)} ({how})")
 
 
 def left_of(connection: duckdb.DuckDBPyConnection, path: Path, unwanted: str, unfinished: Path) -> tuple[int, bool]:

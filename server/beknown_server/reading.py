@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -24,6 +25,7 @@ from .errors import TooBusy, Unusable
 
 MOST_S = 30.0  # an answer that takes longer is stopped
 MEMORY, DISK = "1GB", "8GB"  # per process; what needs more memory goes to disk, what needs more of that is refused
+THREADS = min(os.cpu_count() or 1, 16)  # each has some 20 MB of properties in memory: 32 would have most of it
 
 ROWS_AT_ONCE = 20_000  # on their way into a table
 

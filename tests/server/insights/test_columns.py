@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 from beknown_server import columns as module
+from beknown_server import parquet, replica, segments
 from beknown_server import reading as readings
-from beknown_server import replica, segments
 from beknown_server.columns import Columns
 from beknown_server.errors import TooBusy, Unusable
 from beknown_server.store import Claim, Project, Store, open_store
@@ -490,6 +490,19 @@ def test_an_answer_that_needs_more_memory_and_disk_than_it_may_have_is_refused_a
     with columns.reading(project.id) as reading, pytest.raises(TooBusy, match="memory and disk"):
         reading.ask("unique", {"match": many}, **ALL)
     assert counted(columns, project) == (20, 10)
+
+
+def test_properties_of_a_kilobyte_are_asked_within_little_memory(tmp_path: Path) -> None:
+    """Ten million such events ended in "needs more memory", at any limit below a hundred megabytes for each thread."""
+    properties = '\'{"plan": "\' || range % 3 || \'", "own": "\' || repeat(md5(range::varchar), 30) || \'"}\''
+    with module.duckdb.connect(config=module.CONFIG) as db:
+        db.execute(f"create table e as select range as seq, {properties} as properties from range(100_000)")
+        for number in range(4):
+            parquet.write(db, "e", tmp_path / f"{number}.parquet")
+    with module.duckdb.connect(config={**module.CONFIG, "memory_limit": "150MB", "threads": 2}) as db:
+        value = "json_extract_string(properties, '/plan')"
+        asked = f"select {value}, count(*) from read_parquet('{tmp_path}/*.parquet') group by all order by all"
+        assert db.execute(asked).fetchall() == [("0", 133_336), ("1", 133_332), ("2", 133_332)]
 
 
 @BOTH_ENGINES
