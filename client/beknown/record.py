@@ -8,6 +8,7 @@ Rules:
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -57,6 +58,17 @@ def named(event: Any) -> str:
     return event[: wire.MAX_NAME]
 
 
+def of_group(kind: Any, key: Any) -> tuple[Properties, str]:
+    """Give how an event names a group, and the distinct id of what is said of it by nobody; raise BadCall without."""
+    named = isinstance(key, (str, int, UUID)) and not isinstance(key, bool) and str(key).strip()
+    if not (isinstance(kind, str) and kind.strip() and named):
+        raise BadCall(
+            f"group_identify() needs a type and a key, as in group_identify('company', 'acme'), not {kind!r} and "
+            f"{key!r}; nothing was sent."
+        )
+    return {"$group_type": kind, "$group_key": str(key)}, f"${kind}_{key}"
+
+
 def build(
     event: str,
     distinct_id: str,
@@ -67,9 +79,18 @@ def build(
     context: Properties,
     only_ours: Properties,
     top: Properties | None = None,
+    within: Properties | None = None,
 ) -> tuple[Properties, list[str]]:
-    """Give the event, and one sentence for each property that had to be left out. ``at`` in ms since 1970."""
-    kept, complaints = plain_properties(properties, "properties", converted)
+    """Give the event, and one sentence for each property that had to be left out. ``at`` in ms since 1970.
+
+    ``top``, ``within``: further bags by name, which go beside the event's properties and into them.
+    """
+    kept, complaints = _bag(properties, "properties")
+    for name, given in (within or {}).items():
+        bag, more = _bag(given, name)
+        complaints += more
+        if bag:
+            kept[name] = bag
     found: Properties = {
         "uuid": uuid,
         "event": event,
@@ -77,15 +98,23 @@ def build(
         "timestamp": wire.iso(at),
         "properties": {**context, **kept, **only_ours, **OURS},
     }
-    for name, bag in (top or {}).items():
-        found[name], more = plain_properties(bag, name, converted)
+    for name, given in (top or {}).items():
+        found[name], more = _bag(given, name)
         complaints += more
     return found, complaints
 
 
-def is_about_person(event: str, properties: Any) -> bool:
+def _bag(given: Any, what: str) -> tuple[Properties, list[str]]:
+    """Give the usable part of any mapping. A dict stays as it is: a MultiDict's own items are what is meant."""
+    is_other = isinstance(given, Mapping) and not isinstance(given, dict)
+    return plain_properties(dict(given) if is_other else given, what, converted)
+
+
+def is_about_person(event: str, properties: Any, within: Properties | None = None) -> bool:
     """Tell whether an event says something of the person whose it is, beside that it happened."""
-    return event in TELLING or any(name in TELLING for name in properties or ())
+    names = [name for name, bag in (within or {}).items() if isinstance(bag, Mapping) and len(bag)]
+    names += properties if isinstance(properties, Mapping) else []
+    return event in TELLING or any(name in TELLING for name in names)
 
 
 def encoded(event: Properties) -> str:

@@ -4,7 +4,7 @@ Rules:
 - Every call names whose event it is, or is made where ``identify_context`` says it. Never an id of our own making.
 - A call returns the event's uuid once the event is taken, otherwise None.
 - One wall (``_speak``): no call raises into the application, unless ``raise_errors`` asks for it. What went wrong
-  goes to the log and to ``on_error``, with the events concerned.
+  goes to the log and to ``on_error``, with the events concerned. Before it, arguments are only passed on.
 """
 
 import os
@@ -45,8 +45,9 @@ class Speaker(Channel):
         ``distinct_id`` None means the visitor of the surrounding ``identify_context``. ``groups``: type to key.
         ``timestamp`` without zone is UTC; default now. The same ``uuid`` sent twice is stored once.
         """
-        more = {**(properties or {}), "$groups": dict(groups)} if groups else properties
-        return self._speak("capture()", event, distinct_id, more, timestamp=timestamp, uuid=uuid)
+        return self._speak(
+            "capture()", event, distinct_id, properties, within={"$groups": groups}, timestamp=timestamp, uuid=uuid
+        )
 
     def identify(self, distinct_id: Id, properties: Properties = None) -> str | None:
         """Set properties of a person, and nothing else: on a backend this links no ids and marks nobody.
@@ -75,9 +76,8 @@ class Speaker(Channel):
         self, group_type: str, group_key: str, properties: Properties = None, *, distinct_id: Id = None
     ) -> str | None:
         """Set properties of a group, such as a company. It is nobody's event unless ``distinct_id`` says whose."""
-        about = {"$group_type": group_type, "$group_key": group_key, "$group_set": dict(properties or {})}
-        who = distinct_id if distinct_id is not None or context.visitor() else f"${group_type}_{group_key}"
-        return self._speak("group_identify()", "$groupidentify", who, about)
+        group, within = (group_type, group_key), {"$group_set": properties}
+        return self._speak("group_identify()", "$groupidentify", distinct_id, None, group=group, within=within)
 
     # From call to queue -------------------------------------------------------------------------------------
 
@@ -121,21 +121,26 @@ class Speaker(Channel):
         properties: Properties,
         *,
         top: dict[str, Properties] | None = None,
+        within: dict[str, Properties] | None = None,
+        group: tuple[str, str] | None = None,
         alias: Id = None,
         signature: str = "",
         timestamp: datetime | None = None,
         uuid: UUID | str | None = None,
     ) -> dict[str, Any] | None:
+        here = context.visitor()
+        if group is not None:
+            properties, nobody = record.of_group(*group)
+            distinct_id = nobody if distinct_id is None and here is None else distinct_id
         if distinct_id is None and context.has_refused():
             log.debug("%s: this visitor has said no (opt_out()); nothing is sent.", call)
             return None
-        here = context.visitor()
         who = record.whose(here.distinct_id if distinct_id is None and here else distinct_id, call)
         if name == "$create_alias":
             properties = {"distinct_id": who, "alias": record.whose(alias, call)}
             properties |= {"$signature": signature} if signature else {}
         now = time.time() * 1000
-        about_person = record.is_about_person(name, properties)
+        about_person = record.is_about_person(name, properties, within)
         event, complaints = record.build(
             record.named(name),
             who,
@@ -146,6 +151,7 @@ class Speaker(Channel):
             # Another's session and device are not this person's.
             only_ours=here.marks(about_person=about_person) if here and here.distinct_id == who else {},
             top=top,
+            within=within,
         )
         for complaint in complaints:
             log.warning("%s of %s: %s", call, name, complaint)
