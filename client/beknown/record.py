@@ -43,7 +43,7 @@ Properties = dict[str, Any]
 
 def whose(distinct_id: Any, call: str) -> str:
     """Give a distinct id as text; raise BadId, which says where to find one, if it is missing or a placeholder."""
-    if distinct_id is None:
+    if distinct_id is None or (isinstance(distinct_id, str) and not distinct_id.strip(wire.BLANKS)):
         raise BadId(
             f"{call} has no distinct id and was not sent. Pass your user's id, or call it inside identify_context(), "
             f"which the Flask, Django and ASGI integrations open for each request with a known visitor. {LADDER}"

@@ -67,13 +67,14 @@ def test_person_properties_stand_at_the_top() -> None:
     assert built(top={"$set": {"n": Decimal(1)}})[0]["$set"] == {"n": 1.0}
 
 
-def test_a_missing_id_is_refused_in_words_that_quote_the_ladder() -> None:
+@pytest.mark.parametrize("missing", [None, "", " \n"])
+def test_a_missing_id_is_refused_in_words_that_quote_the_ladder(missing: str | None) -> None:
     with pytest.raises(BadId, match=r"4\. a new id for every event") as refusal:
-        record.whose(None, "capture()")
+        record.whose(missing, "capture()")
     assert "identify_context" in str(refusal.value)
 
 
-@pytest.mark.parametrize("junk", ["", "null", "undefined", "anonymous", True, {}, 0, "x" * 201])
+@pytest.mark.parametrize("junk", ['""', "null", "undefined", "anonymous", True, {}, 0, "x" * 201])
 def test_an_id_that_many_would_share_is_refused(junk: Any) -> None:
     with pytest.raises(BadId):
         record.whose(junk, "capture()")
