@@ -16,7 +16,8 @@ from flask import Flask
 from .conftest import Recorder, in_a_loop
 from .serving import uvicorned, wsgi
 
-TEXT = (Path(__file__).parents[2] / "docs/backend.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/backend.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
@@ -47,6 +48,15 @@ def test_each_example_runs_and_what_it_captures_arrives(source: str, recorder: R
     wanted = {name for name in ("order_paid", "report_ready", "invoice_printed") if f'"{name}"' in source}
     assert wanted <= {event["event"] for event in recorder.events}
     assert bool(wanted) == ("capture(" in source)
+
+
+def test_what_a_call_takes_is_what_was_measured_give_or_take_a_quarter() -> None:
+    (told,) = re.findall(r"A call takes some (\d+) microseconds", TEXT)
+    table = (ROOT / "bench/results/backend.md").read_text()
+    measured = re.findall(r"\| microseconds per capture\(\) \| (\d+) \|", table)
+    assert len(measured) == 2  # plain and gzip
+    for each in measured:
+        assert abs(int(told) - int(each)) <= int(each) / 4
 
 
 def test_the_table_of_options_is_the_codes() -> None:
