@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from beknown.backend import AsyncClient, BadCall, BeknownError, Client
+from beknown.backend import AsyncClient, BadCall, BadId, BeknownError, Client, identify_context
 from beknown.ids import is_uuid
 from beknown.speaker import Speaker
 
@@ -119,3 +119,9 @@ def test_a_group_without_type_or_key_is_refused(recorder: Recorder, kind: Any, k
             client.group_identify(kind, key, {"size": 7})
         assert client.group_identify("company", 7)  # type: ignore[arg-type]
     assert [event["distinct_id"] for event in recorder.events] == ["$company_7"]
+
+
+@pytest.mark.parametrize("nobody", [None, "", "null"])
+def test_a_context_of_nobody_is_refused_at_once(nobody: str | None) -> None:
+    with pytest.raises(BadId), identify_context(nobody):
+        pass
