@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
 
 import pytest
 from beknown_server.errors import NotFound
-from beknown_server.store import Project, Store, open_store
+from beknown_server.identity import Fact, replay
+from beknown_server.store import Project, Store, clusters, open_store
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -152,6 +155,32 @@ def test_a_claim_said_again_late_is_already_linked(store: Store) -> None:
         claim(0, "anon-1", "bob"),
     ]
     assert told(store, arriving) == []
+
+
+@BOTH_ENGINES
+def test_a_late_fact_replays_what_it_is_connected_to_and_nothing_else(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replayed: list[set[str]] = []
+
+    def spy(facts: Iterable[Fact]) -> Any:
+        facts = list(facts)
+        replayed.append({str(UUID(bytes=fact.uuid)) for fact in facts})
+        return replay(facts)
+
+    monkeypatch.setattr(clusters, "replay", spy)
+    ada = [claim(at, f"ada-{at}", "ada") for at in (0, 2, 4, 6)]
+    bob = [claim(at, f"bob-{at}", "bob") for at in (1, 3, 5, 7)]
+    for one in sorted(ada + bob):
+        store.append(project.id, [event_of(one)], NOW)
+    assert replayed == []  # in order: each is decided from where its two ids stand
+
+    late = alias(-1, "old", "ada")
+    store.append(project.id, [event_of(late)], NOW)
+    assert replayed == [{one.uuid for one in [*ada, late]}]
+
+    store.append(project.id, [event_of(claim(9, "ada-9", "ada")), event_of(claim(10, "bob-9", "bob"))], NOW)
+    assert len(replayed) == 1
 
 
 def test_the_oracle_of_properties_says_what_a_reader_would() -> None:
