@@ -10,7 +10,9 @@ shows. Late is what happened before anything else that was said about the same i
     late alias      before all claims: all that is connected is decided anew (a replay)
     undo            of a claim in the middle: the same
 
-Medians of many; both stores; what they are made with is what `beknown serve` makes.
+What fills a store and what replays leave both of them work that later commits would pay for. So SQLite's log is
+checkpointed, or PostgreSQL's tables are vacuumed and analyzed, before anything is timed, and of a user what needs no
+replay is timed before what does. Medians of many; both stores; what they are made with is what `beknown serve` makes.
 """
 
 from __future__ import annotations
@@ -19,15 +21,17 @@ import argparse
 import json
 import os
 import platform
+import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from beknown.ids import uuid7
 from beknown_server.errors import TooBusy
 from beknown_server.store import Claim, Event, Project, Store, open_store
@@ -35,9 +39,27 @@ from postgres import Postgres
 
 RESULTS = Path(__file__).parent / "results"
 NOW = 1_795_000_000_000
+LATER = NOW + 100_000_000  # when all of it arrives
 PIECE = 4_000
 RUNS = 60  # of each kind in a row of the first table
 FEW = 7  # in a row of the second
+
+# What is measured, and what it is called.
+BY_PERSONS = {
+    "persons": "persons",
+    "plain": "event without a claim",
+    "claim": "event with a claim",
+    "late_alias": "late alias of a user of 2 ids (replay)",
+    "read": "reading the person",
+}
+BY_SIZE = {
+    "ids": "ids",
+    "event": "event",
+    "claim": "claim in order",
+    "late_claim": "late claim",
+    "late_alias": "late alias (replay)",
+    "undo": "undo (replay)",
+}
 
 
 def main() -> None:
@@ -59,7 +81,10 @@ def main() -> None:
                     continue
                 store = open_store(url)
                 store.migrate()
-                found["stores"][name] = {"by_size": by_size(store, sizes), "by_persons": by_persons(store, persons)}
+                found["stores"][name] = {
+                    "by_size": by_size(store, url, sizes),
+                    "by_persons": by_persons(store, url, persons),
+                }
                 store.close()
                 written(found, chosen.results)
         finally:
@@ -72,50 +97,61 @@ def written(found: dict[str, Any], folder: Path) -> None:
     (folder / "identity.md").write_text(markdown(found))
 
 
-def by_persons(store: Store, wanted: list[int]) -> list[dict[str, Any]]:
+def by_persons(store: Store, url: str, wanted: list[int]) -> list[dict[str, Any]]:
     """Fill a project step by step, and time claims at each step."""
     project = made(store, "many persons")
     rows, there = [], 0
     for persons in sorted(wanted):
         fill(store, project, there, persons)
+        settle(url)
+        pairs = range(there - there % -10, persons, 10)  # users of two ids, to whom nothing else happens here
         there = persons
-        times: dict[str, list[float]] = {"claim": [], "plain": [], "read": []}
-        for number in range(RUNS):
-            at, user = NOW + 10_000_000 + there + number, f"user-{number * (persons // RUNS)}"
+        times: dict[str, list[float]] = {"claim": [], "plain": [], "late_alias": [], "read": []}
+        for number, pair in enumerate(pairs[:: max(len(pairs) // RUNS, 1)][:RUNS]):
+            at, user = NOW + 10_000_000 + there + number, f"user-{(number * (persons // RUNS)) | 1}"
             visitor = f"new-{persons}-{number}"
-            store.append(project.id, [event("$pageview", visitor, at)], at)
-            times["claim"].append(timed(lambda: store.append(project.id, [claim(visitor, user, at + 1)], at)))  # noqa: B023
-            times["plain"].append(timed(lambda: store.append(project.id, [event("x", user, at + 2)], at)))  # noqa: B023
+            store.append(project.id, [event("$pageview", visitor, at)], LATER)
+            times["claim"].append(told(store, project, claim(visitor, user, at + 1)))
+            times["plain"].append(told(store, project, event("x", user, at + 2)))
+            times["late_alias"].append(told(store, project, alias(f"old-{pair}", f"user-{pair}", NOW - 99)))
             times["read"].append(timed(lambda: store.person(project.id, visitor)))  # noqa: B023
         rows.append({"persons": persons, **{name: median(times[name]) for name in times}})
         print(rows[-1], flush=True)
     return rows
 
 
-def by_size(store: Store, sizes: list[int]) -> list[dict[str, Any]]:
+def by_size(store: Store, url: str, sizes: list[int]) -> list[dict[str, Any]]:
     """Make a user of so many ids, and time what comes in order, late and undone."""
     rows = []
     for size in sizes:
         project = made(store, f"{size} ids")
         fill_user(store, project, size)
+        settle(url)
         links = store.explain(project.id, "user").links
         middle = links[len(links) // 2]
-        times: dict[str, list[float]] = {name: [] for name in ("event", "claim", "late_claim", "late_alias", "undo")}
+        times: dict[str, list[float]] = {name: [] for name in BY_SIZE if name != "ids"}
         for number in range(FEW):
             at = NOW + 1_000_000 + number
-            here: dict[str, Callable[[], Any]] = {
-                "event": lambda: store.append(project.id, [event("x", "user", at)], at),  # noqa: B023
-                "claim": lambda: store.append(project.id, [claim(f"in-order-{number}", "user", at)], at),  # noqa: B023
-                "late_claim": lambda: store.append(project.id, [claim(f"late-{number}", "user", NOW + size // 2)], at),  # noqa: B023
-                "late_alias": lambda: store.append(project.id, [alias(f"old-{number}", "user", NOW - 99 + number)], at),  # noqa: B023
-                "undo": lambda: store.corrections.undo(project.id, middle.id, now=at),  # noqa: B023
-            }
-            for name, work in here.items():
-                times[name].append(timed(work))
+            times["event"].append(told(store, project, event("x", "user", at)))
+            times["claim"].append(told(store, project, claim(f"in-order-{number}", "user", at)))
+            times["late_claim"].append(told(store, project, claim(f"late-{number}", "user", NOW + size // 2)))
+        for number in range(FEW):
+            times["late_alias"].append(told(store, project, alias(f"old-{number}", "user", NOW - 99 + number)))
+            times["undo"].append(timed(lambda: store.corrections.undo(project.id, middle.id, now=LATER)))  # noqa: B023
             store.corrections.redo(project.id, middle.id)
         rows.append({"ids": size, **{name: median(times[name]) for name in times}})
         print(rows[-1], flush=True)
     return rows
+
+
+def settle(url: str) -> None:
+    """Have done what filling has left to do."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+            file.execute("pragma wal_checkpoint(truncate)")
+    else:
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("vacuum analyze")
 
 
 def made(store: Store, name: str) -> Project:
@@ -157,6 +193,11 @@ def alias(x: str, y: str, at: int) -> Event:
     return event("$create_alias", y, at, Claim("alias", x, y))
 
 
+def told(store: Store, project: Project, one: Event) -> float:
+    """Store an event alone, and give how long that took (ms)."""
+    return timed(lambda: store.append(project.id, [one], LATER))
+
+
 def timed(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
     work()
@@ -178,23 +219,14 @@ def markdown(found: dict[str, Any]) -> str:
     lines = ["# What one fact costs", "", f"`python bench/identity.py`, {found['at']}, {found['machine']}.", ""]
     lines += ["Medians, ms; each is stored alone, with its commit.", ""]
     for name, tables in found["stores"].items():
-        lines += [f"## {name}, by the persons in the store", ""]
-        lines += [
-            "| persons | event without a claim | event with a claim | reading the person |",
-            "|---:|---:|---:|---:|",
-        ]
-        lines += [f"| {r['persons']:,} | {r['plain']} | {r['claim']} | {r['read']} |" for r in tables["by_persons"]]
-        lines += ["", f"## {name}, by the ids of the user", ""]
-        lines += [
-            "| ids | event | claim in order | late claim | late alias (replay) | undo (replay) |",
-            "|---:|---:|---:|---:|---:|---:|",
-        ]
-        lines += [
-            f"| {r['ids']:,} | {r['event']} | {r['claim']} | {r['late_claim']} | {r['late_alias']} | {r['undo']} |"
-            for r in tables["by_size"]
-        ]
-        lines.append("")
+        lines += [f"## {name}, by the persons in the store", "", *table(BY_PERSONS, tables["by_persons"]), ""]
+        lines += [f"## {name}, by the ids of the user", "", *table(BY_SIZE, tables["by_size"]), ""]
     return "\n".join(lines)
+
+
+def table(columns: dict[str, str], rows: list[dict[str, Any]]) -> list[str]:
+    shown = [[f"{row[name]:,}" if name in row else "" for name in columns] for row in rows]
+    return [f"| {' | '.join(cells)} |" for cells in (columns.values(), ["---:"] * len(columns), *shown)]
 
 
 if __name__ == "__main__":
