@@ -31,9 +31,7 @@ lint: .venv/.installed-dev
 	@mypy
 
 bench: .venv/.installed-dev static/node_modules/.installed-dev build/bundle/manifest.json
-	@python bench/page.py
-	@python bench/hosts.py
-	@exec python bench/ingest.py
+	@for each in page hosts population backend identity ingest; do python bench/$$each.py || exit 1; done
 
 soak: .venv/.installed-soak static/node_modules/.installed-dev build/bundle/manifest.json
 	@for each in bench/soak_*.py; do python $$each || exit 1; done

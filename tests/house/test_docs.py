@@ -46,6 +46,15 @@ def test_every_folder_and_file_it_names_exists() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_make_bench_makes_every_table_that_is_quoted() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    quoted = {name for page in pages for name in re.findall(r"bench/(?:results/)?(\w+)\.(?:md|py)", page.read_text())}
+    (made,) = re.findall(r"\nbench:.*\n\t@for each in ([\w ]+); do python bench/", (ROOT / "Makefile").read_text())
+    assert {"page", "population"} <= quoted
+    assert quoted - set(made.split()) == set()
+    assert {name for name in made.split() if not (ROOT / f"bench/{name}.py").exists()} == set()
+
+
 def test_every_picture_that_is_shown_exists() -> None:
     shown: set[Path] = set()
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
