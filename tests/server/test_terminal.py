@@ -23,7 +23,7 @@ REPORT: dict[str, Any] = {
             "severity": "high",
             "count": 37,
             "examples": [{"person_id": "p", "name": "Visitor 1a2b", "is_identified": False}],
-            "effect": "none",
+            "effect": "none: refused; these visitors stay anonymous",
             "fix": "Pass the user's id.",
         }
     ],
@@ -41,6 +41,7 @@ def test_it_says_all_of_the_report() -> None:
         "junk_id",
         "37",
         "Visitor 1a2b",
+        "effect on unique users: none: refused; these visitors stay anonymous",
         "Pass the user's id",
     ):
         assert words in text

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from html import unescape
 from pathlib import Path
 
+import orjson
 import pytest
-from beknown_server import display, report
+from beknown_server import display, insight_pages, report
 from beknown_server.figures import between, weeks_of
 
 from .conftest import Dashboard
@@ -54,6 +56,61 @@ def test_it_says_what_the_api_says(troubled: Dashboard) -> None:
     for one in found["findings"]:
         assert display.finding(one["code"])[0] in page
         assert one["fix"] in page
+
+
+def test_each_finding_says_its_effect_on_unique_people(dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = dashboard.client().get("/api/identity/report", headers=KEY).json
+    found["findings"] = [report.Finding(code, 1, []).answer() for code in report.ADVICE]
+    monkeypatch.setattr(insight_pages, "report_of", lambda *_: found)
+    page = unescape(dashboard.signed_in().get("/identity").text)
+    parts = re.findall(r'class="finding">([^<]+)<.*?<dt>Effect on unique people</dt><dd>([^<]+)<', page, re.DOTALL)
+    assert parts == [
+        (display.finding(code)[0], display.opened(effect)) for code, (_, effect, _) in report.ADVICE.items()
+    ]
+
+
+def test_it_explains_how_the_interval_is_estimated(dashboard: Dashboard) -> None:
+    page = dashboard.signed_in().get("/identity").text
+    found = re.search(r"<summary>How this is estimated</summary><p>([^<]+)</p>", page)
+    assert found
+    for words in (
+        "how many anonymous ids one person leaves behind",
+        "how many people share one",
+        "divided by the first",
+        "(the low end)",
+        "times the second",
+        "(the high end)",
+        "share an e-mail address or a phone number",
+        "storage is blocked",
+        "not a margin of error",
+    ):
+        assert words in found[1]
+
+
+def test_the_ladder_is_told_week_by_week(dashboard: Dashboard, now: int) -> None:
+    dashboard.happens("$pageview", "anon-0002", at=now - 8 * DAY)
+    dashboard.happens("$identify", "ada", at=now - 2000, anon="anon-0001")
+    dashboard.happens("$pageview", "ada", at=now - 1000)
+    weeks = [
+        week
+        for week in dashboard.client().get("/api/identity/report", headers=KEY).json["weeks"]
+        if any(week["ladder"].values())
+    ]
+    assert len(weeks) == 2
+    page = unescape(dashboard.signed_in().get("/identity").text)
+    part = page[page.index("Week by week") :]
+    assert [name for name, _ in display.RUNGS] == re.findall(r'<i class="swatch[^>]+></i>([^<]+)</th>', part)
+    rows = re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', part)
+    assert [re.findall(r">([^<]+)</td>", cells) for _, cells in rows] == [
+        [display.percent(week["ladder"][str(rung)]) for rung in (1, 2, 3, 4)] for week in weeks
+    ]
+    assert rows[0][1] != rows[1][1], "nobody is known in the first week, everybody in the second"
+    chart = orjson.loads(re.findall(r'data-chart="(.*?)" tabindex', part)[0])
+    assert chart["labels"] == [label for label, _ in rows]
+
+
+def test_one_week_is_no_trend(troubled: Dashboard) -> None:
+    assert "Week by week" not in troubled.signed_in().get("/identity").text
 
 
 def test_a_finding_leads_to_the_people_concerned(troubled: Dashboard) -> None:
