@@ -26,7 +26,7 @@ from .display import became
 from .drawing import drawn_row
 from .errors import NotFound, TooBusy, Unauthorized, Unusable
 from .site import current_site, now_ms
-from .store import Explanation, Link, Person, Project, Row, Warning
+from .store import Explanation, Link, Origin, Person, Project, Row, Warning
 
 MAX_LIMIT = 1000
 
@@ -100,8 +100,11 @@ def persons() -> ResponseReturnValue:
 
 @bp.get("/persons/<path:any_id>")
 def person(any_id: str) -> ResponseReturnValue:
-    """Answer with the person that an id belongs to."""
-    return _json(person_json(_person(any_id)))
+    """Answer with the person that an id belongs to, and whence each property came."""
+    mine = project()
+    found = current_site().store.person(mine.id, any_id) or _nobody(any_id)
+    origins = current_site().store.origins(mine.id, found.person_id)
+    return _json({**person_json(found), "origins": {name: origin_json(one) for name, one in origins.items()}})
 
 
 @bp.get("/persons/<path:any_id>/explain")
@@ -173,6 +176,11 @@ def person_json(person: Person) -> dict[str, Any]:
     }
 
 
+def origin_json(origin: Origin) -> dict[str, Any]:
+    """Give whence a property came as the API writes it."""
+    return {**asdict(origin), "at": iso(origin.at)}
+
+
 def explanation_json(explanation: Explanation) -> dict[str, Any]:
     """Give the links of a person as the API writes them."""
     return {
@@ -190,10 +198,6 @@ def link_json(link: Link) -> dict[str, Any]:
 def warning_json(warning: Warning) -> dict[str, Any]:
     """Give a counted refusal as the API writes it."""
     return {**asdict(warning), "first_seen": iso(warning.first_seen), "last_seen": iso(warning.last_seen)}
-
-
-def _person(any_id: str) -> Person:
-    return current_site().store.person(project().id, any_id) or _nobody(any_id)
 
 
 def _nobody(any_id: str) -> NoReturn:

@@ -23,12 +23,13 @@ from .shapes import (
     NUMBER,
     PERIODIC,
     RANGE,
+    RETENTION,
     SCHEMAS,
+    STICKINESS,
     STREAM,
     TEXT,
     TREND,
     WHOLE,
-    YES_OR_NO,
     Schema,
     many,
     one_of,
@@ -133,7 +134,12 @@ PATHS: dict[str, Schema] = {
         )
     },
     "/api/persons/{any_id}": {
-        "get": _call("The person that an id belongs to", ref("Person"), ANY_ID, s404=NOBODY),
+        "get": _call(
+            "The person that an id belongs to, and when, under which id and by which event each property came",
+            ref("PersonWithOrigins"),
+            ANY_ID,
+            s404=NOBODY,
+        ),
         "delete": _correction(
             "Delete a person with events, ids and properties; late events do not bring them back",
             record(events=WHOLE, distinct_ids=WHOLE),
@@ -262,22 +268,7 @@ PATHS: dict[str, Schema] = {
     },
     "/api/insights/retention": {
         "post": _call(
-            "How many of each cohort came back, period by period",
-            record(
-                cohorts=many(record(start=DAY, size=WHOLE, values=many(WHOLE), unfinished=YES_OR_NO)),
-                mean=many(or_null(NUMBER)),
-            ),
-            body=optional(
-                target={"anyOf": [NAME, optional(**MATCHING)]},
-                returning={"anyOf": [NAME, optional(**MATCHING)]},
-                period=PERIODIC,
-                periods=whole_from(1, cohorts.MOST_PERIODS, cohorts.PERIODS),
-                kind=one_of(cohorts.KINDS, "recurring"),
-                mode=one_of(("on", "on_or_after"), "on"),
-                minimum=whole_from(1, 1000, 1),
-                mean=one_of(cohorts.MEANS, "weighted"),
-                date_from=DAY,
-            ),
+            "How many of each cohort came back, period by period", ref("Retention"), body=optional(**RETENTION)
         )
     },
     "/api/insights/lifecycle": {
@@ -291,27 +282,13 @@ PATHS: dict[str, Schema] = {
         "post": _call(
             "Persons by the number of intervals in which they were active",
             record(labels=many(WHOLE), data=many(WHOLE)),
-            body=optional(
-                **MATCHING,
-                interval=one_of(spans.INTERVALS, "day"),
-                mode=one_of(("exactly", "or_more"), "exactly"),
-                minimum=whole_from(1, 1000, 1),
-                **RANGE,
-            ),
+            body=optional(**STICKINESS),
         )
     },
     "/api/insights/paths": {
         "post": _call(
             "The ways from page to page; `to` is null where a session ends",
-            record(
-                ways=many(
-                    {
-                        "type": "object",
-                        "properties": {"step": WHOLE, "from": or_null(TEXT), "to": or_null(TEXT)}
-                        | {"visits": WHOLE, "persons": WHOLE},
-                    }
-                )
-            ),
+            record(ways=many(ref("Way"))),
             body=optional(steps=whole_from(1, cohorts.MOST_STEPS, 4), filters=MATCHING["filters"], **RANGE),
         )
     },

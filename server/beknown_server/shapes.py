@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import asked, funnel, insights, report
+from . import asked, cohorts, funnel, insights, report, spans
 
 Schema = dict[str, Any]
 
@@ -91,20 +91,43 @@ FUNNEL = {
     **RANGE,
 }
 PERIODIC = one_of(("day", "week", "month"), "day")
+RETENTION = {
+    "target": {"anyOf": [NAME, optional(**MATCHING)]},
+    "returning": {"anyOf": [NAME, optional(**MATCHING)]},
+    "period": PERIODIC,
+    "periods": whole_from(1, cohorts.MOST_PERIODS, cohorts.PERIODS),
+    "kind": one_of(cohorts.KINDS, "recurring"),
+    "mode": one_of(("on", "on_or_after"), "on"),
+    "minimum": whole_from(1, 1000, 1),
+    "mean": one_of(cohorts.MEANS, "weighted"),
+    "date_from": DAY,
+}
+STICKINESS = {
+    **MATCHING,
+    "interval": one_of(spans.INTERVALS, "day"),
+    "mode": one_of(("exactly", "or_more"), "exactly"),
+    "minimum": whole_from(1, 1000, 1),
+    **RANGE,
+}
+
+PERSON: dict[str, Schema] = {
+    "person_id": TEXT,
+    "name": TEXT,
+    "distinct_ids": many(TEXT),
+    "is_identified": YES_OR_NO,
+    "properties": ANYTHING,
+    "first_seen": TIME,
+    "last_seen": TIME,
+    "event_count": WHOLE,
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Filter": FILTER,
     "Event": record(uuid=TEXT, event=TEXT, timestamp=TIME, distinct_id=TEXT, person_id=TEXT, properties=ANYTHING),
-    "Person": record(
-        person_id=TEXT,
-        name=TEXT,
-        distinct_ids=many(TEXT),
-        is_identified=YES_OR_NO,
-        properties=ANYTHING,
-        first_seen=TIME,
-        last_seen=TIME,
-        event_count=WHOLE,
-    ),
+    "Person": record(**PERSON),
+    "PersonWithOrigins": record(**PERSON, origins={"type": "object", "additionalProperties": ref("Origin")}),
+    "Origin": record(at=TIME, distinct_id=TEXT, event=or_null(TEXT), is_first=YES_OR_NO)
+    | {"description": "Whence a property came; is_first: set once, and kept since. No event: it is not kept."},
     "Link": record(id=WHOLE, distinct_id=TEXT, to=TEXT, linked_by=TEXT, rule=TEXT, at=TIME, undone=or_null(TIME)),
     "Group": record(type=TEXT, key=TEXT, properties=ANYTHING, first_seen=TIME, last_seen=TIME),
     "Warning": record(code=TEXT, count=WHOLE, example=TEXT, fix=TEXT, first_seen=TIME, last_seen=TIME),
@@ -117,6 +140,11 @@ SCHEMAS: dict[str, Schema] = {
         median_seconds=or_null(NUMBER),
         average_seconds=or_null(NUMBER),
     ),
+    "Retention": record(
+        cohorts=many(record(start=DAY, size=WHOLE, values=many(WHOLE), unfinished=YES_OR_NO)),
+        mean=many(or_null(NUMBER)),
+    ),
+    "Way": record(**{"step": WHOLE, "from": or_null(TEXT), "to": or_null(TEXT), "visits": WHOLE, "persons": WHOLE}),
     "PersonName": record(person_id=TEXT, name=TEXT, is_identified=YES_OR_NO),
     "Ladder": record(**{rung: {"type": "number", "minimum": 0, "maximum": 1} for rung in "1234"}),
     "Finding": record(

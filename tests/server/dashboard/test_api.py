@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from .conftest import NOW
+
 KEY = {"Authorization": "Bearer bks_dashboardtests"}
 CALLS = ["/api/events", "/api/persons", "/api/persons/ada", "/api/persons/ada/explain", "/api/warnings", "/api/live"]
 
@@ -75,6 +77,16 @@ def test_a_person_is_the_same_by_each_of_its_ids(ada):
     assert person["first_seen"] == "2026-11-23T22:58:30.000Z"
     for any_id in ("anon-0001", person["person_id"]):
         assert client.get(f"/api/persons/{any_id}", headers=KEY).json == person
+
+
+def test_each_property_of_a_person_says_when_under_which_id_and_by_which_event_it_came(ada):
+    ada.happens("$identify", "ada", at=NOW - 500, anon="anon-0001", set_={"plan": "free"})
+    person = ada.client().get("/api/persons/anon-0001", headers=KEY).json
+    origin = {"distinct_id": "ada", "event": "$identify", "is_first": False}
+    assert person["origins"] == {
+        "name": {"at": "2026-11-23T22:59:30.000Z", **origin},
+        "plan": {"at": "2026-11-23T22:59:59.500Z", **origin},
+    }
 
 
 def test_an_unknown_person_is_404(ada):
