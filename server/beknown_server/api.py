@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
@@ -26,9 +27,10 @@ from .display import became
 from .drawing import drawn_row
 from .errors import NotFound, TooBusy, Unauthorized, Unusable
 from .site import current_site, now_ms
-from .store import Explanation, Link, Origin, Person, Project, Row, Warning
+from .store import Explanation, Link, Origin, Person, Place, Project, Row, Warning
 
 MAX_LIMIT = 1000
+PLACE = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")  # people's cursor: when somebody was last seen, and their number
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 bp.after_request(access.guarded)
@@ -93,9 +95,11 @@ def events() -> ResponseReturnValue:
 @bp.get("/persons")
 def persons() -> ResponseReturnValue:
     """Answer with people, the most recently seen first."""
-    limit = _whole("limit", default=50, least=1, most=MAX_LIMIT)
-    people = current_site().store.people(project().id, search=request.args.get("search", ""), limit=limit)
-    return _json({"results": [person_json(person) for person in people]})
+    mine, limit = project(), _whole("limit", default=50, least=1, most=MAX_LIMIT)
+    search = request.args.get("search", "")
+    people = current_site().store.people(mine.id, search=search, limit=limit, before=_place())
+    older = "{}.{}".format(*people[-1].place) if len(people) == limit else None
+    return _json({"results": [person_json(person) for person in people], "next": older})
 
 
 @bp.get("/persons/<path:any_id>")
@@ -247,6 +251,19 @@ def _whole(name: str, *, default: int | None, least: int, most: int = 2**63 - 1)
             fix="Mend the parameter.",
         )
     return int(text)
+
+
+def _place() -> Place | None:
+    """Give the place among people that a page begins behind."""
+    text = request.args.get("before")
+    if not text:
+        return None
+    if not PLACE.fullmatch(text):
+        raise Unusable(
+            "bad_parameter", f"before={text[:40]!r} is no cursor.", fix="Send what `next` of the page before gave."
+        )
+    at, _, number = text.partition(".")
+    return int(at), int(number)
 
 
 def _json(answer: Any) -> Response:

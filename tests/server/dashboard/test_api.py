@@ -114,3 +114,24 @@ def test_people_are_searched(ada):
     assert [one["name"] for one in client.get("/api/persons?search=love", headers=KEY).json["results"]] == [
         "Ada Lovelace"
     ]
+
+
+@pytest.mark.parametrize("search", ["", "&search=plan=pro"])
+def test_pages_of_people_neither_repeat_nor_miss_though_all_were_seen_at_once(dashboard, search):
+    for number in range(7):
+        dashboard.happens("$pageview", f"visitor-{number}", set_={"plan": "pro"})
+    client, cursor, seen = dashboard.client(), "", []
+    for _ in range(10):
+        answer = client.get(f"/api/persons?limit=3{search}{cursor}", headers=KEY).json
+        seen += [one["distinct_ids"][0] for one in answer["results"]]
+        if answer["next"] is None:
+            break
+        cursor = f"&before={answer['next']}"
+    assert seen == [f"visitor-{number}" for number in reversed(range(7))]
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "1.", ".1", "-1.1", "1.1.1", "٣.٣", "1.1%0A", "1." + "9" * 30])
+def test_a_cursor_that_is_none_is_answered_with_what_to_mend(ada, cursor):
+    answer = ada.client().get(f"/api/persons?before={cursor}", headers=KEY)
+    assert (answer.status_code, answer.json["code"]) == (400, "bad_parameter")
+    assert "before" in answer.json["detail"]
