@@ -26,6 +26,7 @@ from . import (
     people_api,
     people_pages,
     pixel,
+    project_api,
     settings_pages,
 )
 from . import demo as demo_site
@@ -58,6 +59,7 @@ ROOMS = (
     openapi,
     pages,
     people_api,
+    project_api,
     people_pages,
     insight_pages,
     settings_pages,

@@ -182,6 +182,15 @@ PATHS: dict[str, Schema] = {
             _query("key", TEXT, "Only the one with this key."),
         )
     },
+    "/api/project": {
+        "get": _call("What the project has chosen; no secret is shown", ref("Project")),
+        "patch": _call(
+            "Change what is sent, leave the rest; keys are made at /settings or by `beknown project rotate-key`",
+            ref("Project"),
+            body=ref("Options"),
+            s503="The store cannot take it now; ask again.",
+        ),
+    },
     "/api/persons/{any_id}/explain": {
         "get": _call(
             "Why a person's ids are one, and what was refused",

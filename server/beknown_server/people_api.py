@@ -32,7 +32,7 @@ bp.after_request(access.guarded)
 @bp.post("/persons/merge")
 def merge() -> ResponseReturnValue:
     """Make one person of two; answer with the link's number, which undoes it."""
-    mine, body = _own_project(), _body()
+    mine, body = own_project(), sent()
     source, into = _id(body, "from"), _id(body, "into")
     return _json({"id": current_site().store.corrections.merge(mine.id, source, into, now=now_ms())})
 
@@ -41,21 +41,21 @@ def merge() -> ResponseReturnValue:
 def undo(link: int) -> ResponseReturnValue:
     """Take a link out, as if it had never been said; answer with the links by which its ids are still one person."""
     return _json(
-        {"id": link, "still_one_by": current_site().store.corrections.undo(_own_project().id, link, now=now_ms())}
+        {"id": link, "still_one_by": current_site().store.corrections.undo(own_project().id, link, now=now_ms())}
     )
 
 
 @bp.post("/merges/<int:link>/redo")
 def redo(link: int) -> ResponseReturnValue:
     """Take an undo back."""
-    current_site().store.corrections.redo(_own_project().id, link)
+    current_site().store.corrections.redo(own_project().id, link)
     return _json({"id": link})
 
 
 @bp.post("/persons/split")
 def split() -> ResponseReturnValue:
     """Part some ids from the others of their person; answer with the links that this undid."""
-    mine, body = _own_project(), _body()
+    mine, body = own_project(), sent()
     ids = body.get("distinct_ids")
     if not isinstance(ids, list) or not 0 < len(ids) <= MOST_IDS or not all(isinstance(one, str) for one in ids):
         raise Unusable("bad_ids", f"distinct_ids is not a list of 1 to {MOST_IDS} ids.", fix="Name the ids as texts.")
@@ -65,7 +65,7 @@ def split() -> ResponseReturnValue:
 @bp.delete("/persons/<path:any_id>")
 def delete(any_id: str) -> ResponseReturnValue:
     """Delete a person with events, ids and properties; late events do not bring them back."""
-    events, ids = delete_person(current_site(), _own_project(), any_id)
+    events, ids = delete_person(current_site(), own_project(), any_id)
     return _json({"events": events, "distinct_ids": ids})
 
 
@@ -89,7 +89,8 @@ def group_json(group: Group) -> dict[str, Any]:
     return {**asdict(group), "first_seen": iso(group.first_seen), "last_seen": iso(group.last_seen)}
 
 
-def _own_project() -> Project:
+def own_project() -> Project:
+    """Give the project that the request's key opens: a session is not enough to write. Raises Unauthorized."""
     if access.bearer() is None:
         raise Unauthorized(
             "missing_secret_key", "this call needs a key.", fix="Send the header Authorization: Bearer <secret key>."
@@ -97,7 +98,8 @@ def _own_project() -> Project:
     return project()
 
 
-def _body() -> dict[str, Any]:
+def sent() -> dict[str, Any]:
+    """Give the object that was sent; raises Unusable."""
     try:
         body = orjson.loads(request.get_data())
     except orjson.JSONDecodeError:

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from . import access
 from .keys import new_secret_key
-from .options import WEEK_STARTS, Chosen
+from .options import WEEK_STARTS, Chosen, of_form
 from .pages import draw, needs_session, tag_src
 from .site import current_site, now_ms
 
@@ -35,7 +35,7 @@ def settings() -> ResponseReturnValue:
 @bp.post("/settings", endpoint="settings_change")
 def change() -> ResponseReturnValue:
     """Keep what the form says, or show it again with what is wrong."""
-    chosen = Chosen(request.form, g.project.options)
+    chosen = Chosen(of_form(request.form), g.project.options)
     if chosen.wrong:
         return _page(chosen), 400
     current_site().store.set_options(g.project.id, chosen.options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import asked, cohorts, funnel, insights, report, spans
+from . import asked, cohorts, funnel, insights, options, report, spans
 
 Schema = dict[str, Any]
 
@@ -110,6 +110,16 @@ STICKINESS = {
     **RANGE,
 }
 
+OPTIONS: dict[str, Schema] = {
+    "timezone": {**TEXT, "description": "By its name, such as Europe/Berlin: days begin at its midnight."},
+    "week_start": {"type": "string", "enum": list(options.WEEK_STARTS)},
+    "origins": many(TEXT, maxItems=options.MOST_ORIGINS)
+    | {"description": "Whose pages may send events: https://shop.example, or *.shop.example. Empty: all."},
+    "retention_days": or_null({"type": "integer", "minimum": 1, "maximum": options.MOST_DAYS})
+    | {"description": "Older events are deleted, for good. null: all are kept."},
+    "signed_identities": {**YES_OR_NO, "description": "Only a user's id that your backend has signed links anything."},
+    "merge_dangerously": {**YES_OR_NO, "description": "Anybody who knows two users' ids may join them: leave it off."},
+}
 PERSON: dict[str, Schema] = {
     "person_id": TEXT,
     "name": TEXT,
@@ -129,6 +139,8 @@ SCHEMAS: dict[str, Schema] = {
     "Origin": record(at=TIME, distinct_id=TEXT, event=or_null(TEXT), is_first=YES_OR_NO)
     | {"description": "Whence a property came; is_first: set once, and kept since. No event: it is not kept."},
     "Link": record(id=WHOLE, distinct_id=TEXT, to=TEXT, linked_by=TEXT, rule=TEXT, at=TIME, undone=or_null(TIME)),
+    "Options": optional(**OPTIONS) | {"additionalProperties": False},
+    "Project": record(name=TEXT, write_key=TEXT, **OPTIONS),
     "Group": record(type=TEXT, key=TEXT, properties=ANYTHING, first_seen=TIME, last_seen=TIME),
     "Warning": record(code=TEXT, count=WHOLE, example=TEXT, fix=TEXT, first_seen=TIME, last_seen=TIME),
     "Series": record(label=TEXT, data=many(or_null(NUMBER))),

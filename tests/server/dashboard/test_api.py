@@ -7,7 +7,15 @@ import pytest
 from .conftest import NOW
 
 KEY = {"Authorization": "Bearer bks_dashboardtests"}
-CALLS = ["/api/events", "/api/persons", "/api/persons/ada", "/api/persons/ada/explain", "/api/warnings", "/api/live"]
+CALLS = [
+    "/api/events",
+    "/api/persons",
+    "/api/persons/ada",
+    "/api/persons/ada/explain",
+    "/api/project",
+    "/api/warnings",
+    "/api/live",
+]
 
 
 @pytest.mark.parametrize("call", CALLS)

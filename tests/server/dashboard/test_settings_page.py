@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from beknown_server.insights import zone_of
-from beknown_server.options import Chosen
+from beknown_server.options import Chosen, of_form
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,7 +84,7 @@ def test_what_cannot_be_is_said_beside_its_field_and_nothing_is_kept(
 
 @given(st.dictionaries(st.sampled_from([*FORM, "other"]), st.text(max_size=30)))
 def test_whatever_is_sent_is_read(form: dict[str, str]) -> None:
-    chosen = Chosen({"timezone": "UTC", **form}, {"kept": 1})
+    chosen = Chosen(of_form({"timezone": "UTC", **form}), {"kept": 1})
     assert chosen.options["kept"] == 1
     assert "other" not in chosen.options
     if not chosen.wrong:
