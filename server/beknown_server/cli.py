@@ -23,6 +23,7 @@ from .columns import Columns
 from .command import Opened, project_id_of, settings_of, settings_options
 from .errors import Misconfigured, Refusal
 from .keys import first_project, new_secret_key, new_write_key
+from .options import Chosen
 from .person_cli import person_group
 from .register import identity_report
 from .serving import listening, ready_store, serve
@@ -173,7 +174,10 @@ def project_origins(project_id: int, origins: tuple[str, ...], anywhere: bool, *
     with Opened(given) as store:
         options = _project(store, project_id).options
         if origins or anywhere:
-            options = {**options, "origins": [] if anywhere else list(origins)}
+            chosen = Chosen({"origins": [] if anywhere else list(origins)}, options)
+            if chosen.wrong:
+                raise Misconfigured(chosen.wrong["origins"])
+            options = chosen.options
             store.set_options(project_id, options)
     click.echo("\n".join(options.get("origins") or ["any"]))
 

@@ -147,7 +147,10 @@ def test_projects_are_kept_up_from_the_terminal_while_the_server_runs(serve: Cal
         return httpx.post(server.url + "/e/", json=body, headers={"Origin": origin}).status_code
 
     assert send(KEY, "https://thief.example") == 200
-    assert beknown("project", "origins", "1", "shop.example", cwd=server.folder).stdout == "shop.example\n"
+    refused = beknown("project", "origins", "1", "javascript:alert(1)", cwd=server.folder)
+    assert refused.returncode != 0
+    assert "is no site" in refused.stderr
+    assert beknown("project", "origins", "1", "Shop.example/", cwd=server.folder).stdout == "shop.example\n"
     assert beknown("project", "keep", "1", "395", cwd=server.folder).returncode == 0
     rotated = beknown("project", "rotate-key", "1", "--write", cwd=server.folder).stdout
     key = next(word for word in rotated.split() if word.startswith("bk_"))
