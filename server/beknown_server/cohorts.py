@@ -82,7 +82,7 @@ def _sets(asked: Asked, calendar: Buckets, values: Values) -> dict[str, str]:
     kind, least = asked.choice("kind", KINDS, "recurring"), asked.whole("minimum", 1, least=1, most=1000)
     period = {"bits": bits["of"].format(size=len(calendar.labels)), "period": calendar.sql()}
     again = "retention.active" if least == 1 else "retention.least"
-    pair = "select periods as cohorts, periods from active"
+    pair = filled("retention.same", {})
     if target != returning or kind != "recurring" or least != 1:
         match = target.sql(values)
         first, passes = (match, "true") if kind == "first_time" else (replace(target, filters=()).sql(values), match)

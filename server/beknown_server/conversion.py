@@ -28,10 +28,7 @@ def conversion(desk: Desk, body: Any) -> dict[str, Any]:
     interval = Asked(body).choice("interval", ("day", "week", "month"), "day")
     calendar = buckets(funnel.days.first, funnel.days.last, interval, desk.zone)
     last = len(funnel.steps)
-    answer = " union all ".join(
-        f"select {k}, bucket, count(distinct person) from entry{k} group by bucket" for k in (1, last)
-    )
-    counted = rows(desk, funnel, _entries(funnel, calendar.sql("t")), answer)
+    counted = rows(desk, funnel, _entries(funnel, calendar.sql("t")), filled("funnel.trend", {"last": str(last)}))
     found = {(step, bucket): persons for step, bucket, persons in counted}
     entered, converted = ([found.get((k, at), 0) for at in range(len(calendar.labels))] for k in (1, last))
     shares = [some / every if every else None for some, every in zip(converted, entered, strict=True)]
@@ -43,8 +40,7 @@ def _entries(funnel: Funnel, bucket: str) -> str:
     stretch, was, goes_on = "", "", "b.person = a.person"
     if funnel.order == "strict":
         stretch, was, goes_on = ", stretch", ", was", goes_on + " and b.was = a.stretch"
-    first = f"select {bucket} as bucket, person, t as s1, {funnel.place(1)} as place{stretch} from line where m1"
-    texts = [f"entry1 as ({first})"]
+    texts = [filled("funnel.entry.first", {"bucket": bucket, "place": funnel.place(1), "stretch": stretch})]
     for k in range(2, len(funnel.steps) + 1):
         fragments = {"k": str(k), "j": str(k - 1), "place": funnel.place(k), "goes_on": goes_on}
         texts.append(

@@ -6,10 +6,13 @@ Rules:
 - Events of the same moment are taken in the order of the steps; no event is two steps of one path.
 - A path with an excluded event between two of its steps does not count; a person none of whose furthest paths
   counts is not in the funnel at all.
+- What selects is a file of questions/. Put together here is only what there is one of for each step that is asked for
+  (a column, a condition, a join): how many there are, no file can know.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -82,35 +85,38 @@ class Funnel:
 def funnel(desk: Desk, body: Any) -> dict[str, Any]:
     """Give ``{"steps": [...]}``; with a breakdown also ``"breakdown": [{"value", "steps"}]``, the largest first."""
     asked = wanted(desk, body)
-    count = len(asked.steps)
-    numbers = [f"count(*) filter (where level >= {k})" for k in range(1, count + 1)]
-    times = [f"(s{k} - s{k - 1})" for k in range(2, count + 1)]
-    numbers += [f"median({time}) / 1000" for time in times] + [f"avg({time}) / 1000" for time in times]
-    by = "value, " if asked.breakdown else ""
-    answer = f"select {by}{', '.join(numbers)} from chosen" + (" group by value" if by else "")
-    found = rows(desk, asked, _levels(asked), answer)
+    answer = {"steps": _steps(asked, _numbers(desk, asked.whole)[0])}
     if not asked.breakdown:
-        return {"steps": _steps(asked, list(found[0]))}
-    found.sort(key=lambda row: (-row[1], row[0] is None, row[0]))
-    shown = [{"value": NONE if row[0] is None else row[0], "steps": _steps(asked, list(row[1:]))} for row in found]
-    all_numbers = rows(desk, asked.whole, _levels(asked.whole), f"select {', '.join(numbers)} from chosen")[0]
-    return {"steps": _steps(asked, list(all_numbers)), "breakdown": shown[:TOP]}
+        return answer
+    found = sorted(_numbers(desk, asked), key=lambda row: (-row[1], row[0] is None, row[0]))[:TOP]
+    parts = [{"value": NONE if value is None else value, "steps": _steps(asked, own)} for value, *own in found]
+    return {**answer, "breakdown": parts}
 
 
 def people(desk: Desk, body: Any) -> list[int]:
     """Give the numbers of the persons behind a bar of the whole, whatever the breakdown: who did ``step`` (1 ...), or
     with ``dropped`` who went no further than the one before."""
-    asked = wanted(desk, body).whole
-    step = Asked(body).whole("step", 1, least=1, most=len(asked.steps))
-    dropped = Asked(body).choice("who", ("converted", "dropped"), "converted") == "dropped"
+    asked, given = wanted(desk, body).whole, Asked(body)
+    count = len(asked.steps)
+    step = given.whole("step", 1, least=1, most=count)
+    dropped = given.choice("who", ("converted", "dropped"), "converted") == "dropped"
     if dropped and step == 1:
         refuse("step", step, "a step after the first, to see who dropped off before it")
-    condition = f"level = {step - 1}" if dropped else f"level >= {step}"
-    answer = f"select distinct person from chosen where {condition} order by person limit {MOST_PEOPLE}"
-    return [row[0] for row in rows(desk, asked, _levels(asked), answer)]
+    least, furthest = (step - 1, step - 1) if dropped else (step, count)
+    more = {"least": least, "furthest": furthest, "most": MOST_PEOPLE}
+    return [row[0] for row in rows(desk, asked, _levels(asked), filled("funnel.people", {}), **more)]
 
 
-def _steps(asked: Funnel, numbers: list[Any]) -> list[dict[str, Any]]:
+def _numbers(desk: Desk, asked: Funnel) -> list[tuple[Any, ...]]:
+    """Give the numbers that _steps takes: one row, or one for each value of the breakdown, the value before them."""
+    count = len(asked.steps)
+    numbers = [f"count(*) filter (where level >= {k})" for k in range(1, count + 1)]
+    numbers += [f"{mean}(s{k} - s{k - 1}) / 1000" for mean in ("median", "avg") for k in range(2, count + 1)]
+    fragments = {"by": "value, " if asked.breakdown else "", "numbers": ", ".join(numbers)}
+    return rows(desk, asked, _levels(asked), filled("funnel.numbers", fragments))
+
+
+def _steps(asked: Funnel, numbers: Sequence[Any]) -> list[dict[str, Any]]:
     count = len(asked.steps)
     counts, medians, means = numbers[:count], numbers[count : 2 * count - 1], numbers[2 * count - 1 :]
     return [
@@ -162,8 +168,8 @@ def wanted(desk: Desk, body: Any) -> Funnel:
     )
 
 
-def rows(desk: Desk, asked: Funnel, levels: str, answer: str) -> list[tuple[Any, ...]]:
-    """Give the rows of an answer: SQL over ``line`` and what ``levels`` makes of it."""
+def rows(desk: Desk, asked: Funnel, levels: str, answer: str, **more: Any) -> list[tuple[Any, ...]]:
+    """Give the rows of an answer: SQL over ``line`` and what ``levels`` makes of it; ``more``: its values."""
     values = Values()
     count = len(asked.steps)
     flags = [f"({step.sql(values)}) as m{k}" for k, step in enumerate(asked.steps, 1)]
@@ -185,17 +191,15 @@ def rows(desk: Desk, asked: Funnel, levels: str, answer: str) -> list[tuple[Any,
         "answer": answer,
     }
     start, stop = asked.days.bounds(desk.zone)
-    return desk.ask("funnel", fragments, values, start=start, stop=stop, window=asked.window)
+    return desk.ask("funnel", fragments, values, start=start, stop=stop, window=asked.window, **more)
 
 
 def _line(asked: Funnel) -> str:
     source, before = "candidate", ""
     if asked.breakdown:
         source, before = "valued", filled("funnel.line.breakdown", _choice(asked)) + ", "
-    if asked.order == "strict":
-        text = filled("funnel.line.strict", {"actor": asked.actor(), "steps": str(len(asked.steps)), "from": source})
-        return before + text
-    return f"{before}line as (select * from {source})"
+    name = "funnel.line.strict" if asked.order == "strict" else "funnel.line"
+    return before + filled(name, {"actor": asked.actor(), "steps": str(len(asked.steps)), "from": source})
 
 
 def _choice(asked: Funnel) -> dict[str, str]:
@@ -203,13 +207,10 @@ def _choice(asked: Funnel) -> dict[str, str]:
     is_step = f"tie <= {len(asked.steps)}"
     if asked.attribution in ("first_touch", "last_touch"):
         pick = "arg_min" if asked.attribution == "first_touch" else "arg_max"
-        picked = f"{pick}(v, (t, tie, seq)) filter (where v is not null and {is_step})"
-        return {"choice": f"select person, {picked} as value from candidate group by person", "kept": "true"}
+        return {"choice": filled("funnel.value.touch", {"pick": pick, "is_step": is_step}), "kept": "true"}
     whose, pinned = ("m1", is_step) if asked.attribution == "all_steps" else (f"m{asked.step}",) * 2
-    return {
-        "choice": f"select distinct person, v as value from candidate where {whose}",
-        "kept": f"not ({pinned}) or v is not distinct from value",
-    }
+    choice = filled("funnel.value.step", {"whose": whose})
+    return {"choice": choice, "kept": f"not ({pinned}) or v is not distinct from value"}
 
 
 def _levels(asked: Funnel) -> str:
@@ -260,7 +261,7 @@ def _chain(asked: Funnel, name: str, exclusions: list[tuple[int, Exclusion]]) ->
         columns, goes_on = columns + ", stretch, was", goes_on + " and b.was = a.stretch"
     texts = []
     for k in range(1, len(asked.steps) + 1):
-        text = f"select {columns}, {asked.place(1)} as place, t as s1 from line where m1"
+        text = filled("funnel.level.first", {"columns": columns, "place": asked.place(1)})
         if k > 1:
             begun = [f"a.u{number}" for number, one in exclusions if one.first < k]
             between = [number for number, one in exclusions if one.first < k <= one.last]
@@ -286,7 +287,7 @@ def _path(asked: Funnel, k: int) -> str:
 
 def _clean_path(asked: Funnel, k: int) -> str:
     """Give who got to step ``k``; a path that ends there is clean if nothing spoils it in the rest of its window."""
-    source = f"select * from clean{k}"
+    source = f"clean{k}"
     ending = [(number, one.first == 1) for number, one in enumerate(asked.exclusions, 1) if one.first <= k < one.last]
     if ending:
         over = "coalesce(b.u{} > {}.s1 + $window, true)"
@@ -300,7 +301,7 @@ def _clean_path(asked: Funnel, k: int) -> str:
             "good": " and ".join(["true", *(over.format(number, "b") for number, of_start in ending if of_start)]),
         }
         names = {"actor": asked.actor(), "same": asked.same("b", "g"), "from": f"clean{k}"}
-        source = filled("funnel.rescue", fragments | names)
+        source = f"({filled('funnel.rescue', fragments | names)})"
     names = {"k": str(k), "actor": asked.actor("a"), "columns": asked.actor(), "same": asked.same("a", "b")}
     return filled("funnel.path.clean", {**names, "times": _times(k), "from": source})
 

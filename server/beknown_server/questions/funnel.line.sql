@@ -1,0 +1,4 @@
+-- Every event, in any stretch.
+line as (
+  select * from {from}
+)

@@ -1,0 +1,6 @@
+-- Who got as far as one of these steps.
+select distinct person
+from chosen
+where level between $least and $furthest
+order by person
+limit $most
