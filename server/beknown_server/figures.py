@@ -87,10 +87,10 @@ def steps_of(steps: Sequence[dict[str, Any]]) -> list[Step]:
     return found
 
 
-def groups_of(answer: dict[str, Any]) -> list[tuple[str, list[Step]]]:
-    """Give a funnel's bars, named ``""``, and those of each value of its breakdown."""
+def groups_of(answer: dict[str, Any]) -> list[tuple[str | None, list[Step]]]:
+    """Give a funnel's bars, of no value, and those of each value of its breakdown."""
     broken_down = [(one["value"], steps_of(one["steps"])) for one in answer.get("breakdown", [])]
-    return [("", steps_of(answer["steps"])), *broken_down]
+    return [(None, steps_of(answer["steps"])), *broken_down]
 
 
 def chart_of(kind: str, answer: dict[str, Any], *, interval: str, most: int, is_partial: bool) -> dict[str, Any]:

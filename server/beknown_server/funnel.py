@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from .asked import Asked, Matching, Range, Values, filled, refuse
+from .asked import MOST_TEXT, Asked, Matching, Range, Values, filled, refuse
 from .insights import NONE, TOP, Desk
 
 ORDERS = ("ordered", "strict", "unordered")
@@ -94,17 +94,24 @@ def funnel(desk: Desk, body: Any) -> dict[str, Any]:
 
 
 def people(desk: Desk, body: Any) -> list[int]:
-    """Give the numbers of the persons behind a bar of the whole, whatever the breakdown: who did ``step`` (1 ...), or
-    with ``dropped`` who went no further than the one before."""
-    asked, given = wanted(desk, body).whole, Asked(body)
-    count = len(asked.steps)
+    """Give the numbers of the persons behind a bar, at most MOST_PEOPLE: who did ``step`` (1 ...), or with ``who``
+    "dropped" went no further than the one before; of those with ``breakdown_value``, else of all. Raises Unusable."""
+    asked, given = wanted(desk, body), Asked(body)
+    count, value = len(asked.steps), given.given("breakdown_value")
+    if value is None:
+        asked = asked.whole
+    elif not asked.breakdown:
+        refuse("breakdown_value", value, "left out: the funnel has no breakdown")
+    elif not isinstance(value, str) or len(value) > MOST_TEXT:
+        refuse("breakdown_value", value, f"text of at most {MOST_TEXT} characters, such as the funnel's answer has it")
     step = given.whole("step", 1, least=1, most=count)
     dropped = given.choice("who", ("converted", "dropped"), "converted") == "dropped"
     if dropped and step == 1:
         refuse("step", step, "a step after the first, to see who dropped off before it")
     least, furthest = (step - 1, step - 1) if dropped else (step, count)
-    more = {"least": least, "furthest": furthest, "most": MOST_PEOPLE}
-    return [row[0] for row in rows(desk, asked, _levels(asked), filled("funnel.people", {}), **more)]
+    answer = filled("funnel.people", {"of_value": "value is not distinct from $value" if asked.breakdown else "true"})
+    more = {"least": least, "furthest": furthest, "most": MOST_PEOPLE, "value": None if value == NONE else value}
+    return [row[0] for row in rows(desk, asked, _levels(asked), answer, **more)]
 
 
 def _numbers(desk: Desk, asked: Funnel) -> list[tuple[Any, ...]]:
@@ -176,7 +183,8 @@ def rows(desk: Desk, asked: Funnel, levels: str, answer: str, **more: Any) -> li
     flags += [f"({one.matching.sql(values)}) as x{k}" for k, one in enumerate(asked.exclusions, 1)]
     wanted = [f"m{k}" for k in range(1, count + 1)] + [f"x{k}" for k, _ in enumerate(asked.exclusions, 1)]
     if asked.breakdown:
-        flags.append(f"{values.property_sql(asked.breakdown, person=asked.of_person)} as v")
+        value = values.property_sql(asked.breakdown, person=asked.of_person)
+        flags.append(f"nullif({value}, '{NONE}') as v")  # text that says so is none: two bars would have one name
     tie = ""
     if not asked.is_plain:
         flags.append("seq")

@@ -21,6 +21,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from . import access, choices, cohorts, display, figures, flow, form, funnel, insights, visits
+from .asked import MOST_TEXT
 from .errors import Refusal
 from .form import Form, Series
 from .insights import TRAILING, Desk, zone_of
@@ -71,14 +72,18 @@ def insights_page() -> ResponseReturnValue:
 
 @bp.get("/insights/people", endpoint="insights_people")
 def people() -> ResponseReturnValue:
-    """Show who is behind a bar of a funnel: who did ``step``, or with ``who=dropped`` came no further than before."""
+    """Show who is behind a bar of a funnel: who did ``step``, or with ``who=dropped`` came no further than before.
+
+    ``breakdown_value``: of the bars of this value, else of the whole.
+    """
     asked = _form()
     step = request.args.get("step", 1, type=int)
     who = "dropped" if request.args.get("who") == "dropped" else "converted"
-    shown: dict[str, Any] = {"people": [], "complaint": None, "step": step, "dropped": who == "dropped"}
+    bar = {"step": step, "who": who, "breakdown_value": request.args.get("breakdown_value")}
+    shown: dict[str, Any] = {"people": [], "complaint": None, "most": funnel.MOST_PEOPLE, **bar}
     try:
         with desk_of(g.project) as desk:
-            found = funnel.people(desk, asked.body(desk.today) | {"step": step, "who": who})
+            found = funnel.people(desk, asked.body(desk.today) | bar)
         named = current_site().store.named(found)
         shown["people"] = [named[number] for number in found if number in named]
     except Refusal as refusal:
@@ -226,7 +231,7 @@ def _counted(own: Series) -> str:
 def _drawn(asked: Form, answer: dict[str, Any], *, is_partial: bool) -> dict[str, Any]:
     """Give what the page draws besides the answer itself."""
     if asked.kind == "funnel":
-        return {"groups": figures.groups_of(answer)}
+        return {"groups": figures.groups_of(answer), "longest": MOST_TEXT}
     if asked.kind == "sessions":
         return {}
     if asked.kind == "retention":

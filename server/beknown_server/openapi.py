@@ -16,6 +16,7 @@ from .api import MAX_LIMIT, PLACE
 from .people_api import MOST_IDS
 from .shapes import (
     ANYTHING,
+    BEHIND,
     DAY,
     FUNNEL,
     MATCHING,
@@ -242,14 +243,9 @@ PATHS: dict[str, Schema] = {
     },
     "/api/insights/funnel/people": {
         "post": _call(
-            "The persons behind a bar of a funnel",
+            "The persons behind a bar of a funnel or of a value of its breakdown",
             record(results=many(ref("PersonName"))),
-            body=optional(
-                **FUNNEL,
-                step={"type": "integer", "minimum": 1, "default": 1},
-                who=one_of(("converted", "dropped"), "converted"),
-            )
-            | {"required": ["steps"]},
+            body=optional(**BEHIND) | {"required": ["steps"]},
         )
     },
     "/api/insights/funnel/trend": {

@@ -90,6 +90,12 @@ FUNNEL = {
     **BREAKDOWN,
     **RANGE,
 }
+BEHIND = FUNNEL | {
+    "step": {"type": "integer", "minimum": 1, "default": 1},
+    "who": one_of(("converted", "dropped"), "converted"),
+    "breakdown_value": or_null({"type": "string", "maxLength": asked.MOST_TEXT})
+    | {"description": "As the funnel's answer has it, any value, also one not shown; else the whole is meant."},
+}
 PERIODIC = one_of(("day", "week", "month"), "day")
 RETENTION = {
     "target": {"anyOf": [NAME, optional(**MATCHING)]},

@@ -272,6 +272,26 @@ def test_the_people_behind_a_bar_are_named(ada: Dashboard) -> None:
     assert "Visitor 0002" in dropped
 
 
+def test_the_people_behind_a_bar_of_a_value_are_named(ada: Dashboard) -> None:
+    ada.happens("$pageview", "anon-0002", at=NOW, plan="a & b?")
+    ada.happens("$pageview", "anon-0003", at=NOW, plan="")
+    ada.happens("$pageview", "anon-0004", at=NOW, plan="long " * 100)
+    client = ada.signed_in()
+    page = client.get(f"/insights?{FUNNEL}&breakdown=plan").text
+    groups = re.split(r'<h3 class="funnel-group">', page)[1:]
+    behind = {}
+    for name, group in (part.split("</h3>", 1) for part in groups):
+        links = [unescape(link) for link in re.findall(r'href="(/insights/people[^"]+)"', group)]
+        behind[unescape(name)[:6]] = [client.get(link).text for link in links]
+    assert {name: len(pages) for name, pages in behind.items()} == {"(empty": 2, "a & b?": 2, "long l": 0, "pro": 3}
+    for name, who in {"(empty": "Visitor 0003", "a & b?": "Visitor 0002"}.items():
+        for answer in behind[name]:
+            people = re.findall(r"<tbody>.*?</tbody>", answer, re.DOTALL)[0]
+            assert set(re.findall(r"Ada Lovelace|Visitor \d+", people)) == {who}
+    assert "Their plan is a &amp; b?." in behind["a & b?"][0]
+    assert all("Ada Lovelace" in answer for answer in behind["pro"])
+
+
 @pytest.mark.parametrize("query", ["", "kind=funnel", f"{FUNNEL}&step=9", f"{FUNNEL}&step=1&who=dropped", "step=x"])
 def test_a_bar_that_is_not_there_is_said_to_be_empty(ada: Dashboard, query: str) -> None:
     answer = ada.signed_in().get(f"/insights/people?{query}")
@@ -302,7 +322,7 @@ ODD = [
 ]
 NAMES = (
     "kind event math of formula span first last interval breakdown subject window order without attribution returning "
-    "period periods retention mode steps subject_is key operator value step who before sent "
+    "period periods retention mode steps subject_is key operator value step who breakdown_value before sent "
     "where1 where1_operator where2 where2_is where2_value"
 ).split()
 WORDS = [*choices.KINDS, *choices.MATHS, *choices.ORDERS, *choices.OPERATORS, *ODD]

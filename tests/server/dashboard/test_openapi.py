@@ -20,7 +20,10 @@ BODIES: dict[str, list[dict[str, Any]]] = {
     "unique": [{}, {"event": "$pageview", **DAYS}],
     "trends": [DAYS, {"math": "avg", "property": "amount", "breakdown": "plan", "breakdown_type": "person", **DAYS}],
     "funnel": [{"steps": STEPS, **DAYS}, {"steps": STEPS, "breakdown": "plan", **DAYS}],
-    "funnel/people": [{"steps": STEPS, "step": 2, **DAYS}],
+    "funnel/people": [
+        {"steps": STEPS, "step": 2, **DAYS},
+        {"steps": STEPS, "breakdown": "plan", "breakdown_value": "pro", "who": "converted", **DAYS},
+    ],
     "retention": [{"target": "$pageview", "returning": {"event": "Signed up"}, "period": "day"}],
     "lifecycle": [{"event": "$pageview", "interval": "week", **DAYS}],
     "stickiness": [{"mode": "or_more", **DAYS}],

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
 from beknown_server.conversion import conversion
 from beknown_server.errors import Unusable
-from beknown_server.funnel import funnel, people
+from beknown_server.funnel import ATTRIBUTIONS, ORDERS, funnel, people
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ..conftest import BOTH_ENGINES
 from .conftest import History
 
 A, B, C, X = ({"event": name} for name in "ABCX")
@@ -217,6 +219,58 @@ def test_the_people_behind_a_bar(history: History) -> None:
     dropped = history.ask(people, {**asked, "step": 2, "who": "dropped"})
     assert len(converted) == len(dropped) == 1
     assert converted != dropped
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_bar_of_a_breakdown_counts_its_people_and_those_of_all_values_are_the_whole(
+    history: History, order: str
+) -> None:
+    dice = Random(order)
+    for who in range(40):
+        plans = ("free", "Other", "None", "", None) if who % 4 else ("None", None)
+        for _ in range(dice.randint(1, 7)):
+            plan = dice.choice(plans)
+            at = f"2026-11-02 00:{dice.randint(0, 9):02d}"
+            history.happens(dice.choice("ABCX"), f"{who}", at, **({} if plan is None else {"plan": plan}))
+    for attribution in ATTRIBUTIONS:
+        asked = {**DAYS, "steps": [A, B, C], "order": order, "breakdown": "plan", "attribution": attribution}
+
+        def behind(asked: dict[str, Any]) -> list[list[int]]:
+            came = [history.ask(people, {**asked, "step": step}) for step in (1, 2, 3)]
+            for step in (2, 3):
+                dropped = history.ask(people, {**asked, "step": step, "who": "dropped"})
+                assert sorted([*dropped, *came[step - 1]]) == came[step - 2]
+            return came
+
+        together: list[set[int]] = [set(), set(), set()]
+        parts = history.ask(funnel, asked)["breakdown"]
+        assert {part["value"] for part in parts} == {"free", "Other", "None", ""}
+        for part in parts:
+            came = behind({**asked, "breakdown_value": part["value"]})
+            assert [len(some) for some in came] == [step["count"] for step in part["steps"]], (attribution, part)
+            together = [known | {*some} for known, some in zip(together, came, strict=True)]
+        whole = [{*some} for some in behind(asked)]
+        if attribution.endswith("touch"):
+            assert together == whole
+        else:  # who did the steps with different values comes less far with each of them, in any order perhaps nowhere
+            assert together[0] == whole[0] or order == "unordered"
+            assert all(some <= every for some, every in zip(together, whole, strict=True))
+
+
+def test_the_people_of_a_value_that_is_not_shown_and_of_one_that_nobody_has(history: History) -> None:
+    for number in range(30):
+        history.happens("A", f"person {number}", "2026-11-02", plan=f"plan {number:02d}")
+    asked = {**DAYS, "steps": [A, B], "breakdown": "plan"}
+    assert [part["value"] for part in history.ask(funnel, asked)["breakdown"]] == [f"plan {k:02d}" for k in range(25)]
+    assert len(history.ask(people, {**asked, "breakdown_value": "plan 29"})) == 1
+    assert history.ask(people, {**asked, "breakdown_value": "Other"}) == []
+
+
+@pytest.mark.parametrize("more", [{"breakdown": None}, {"breakdown_value": 1}, {"breakdown_value": "x" * 401}])
+def test_a_value_that_cannot_be_is_refused(history: History, more: dict[str, Any]) -> None:
+    with pytest.raises(Unusable, match=r"breakdown_value is .*not"):
+        history.ask(people, {**DAYS, "steps": [A, B], "breakdown": "plan", "breakdown_value": "free", **more})
 
 
 @pytest.mark.parametrize(
