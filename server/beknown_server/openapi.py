@@ -11,7 +11,7 @@ import orjson
 from beknown.wire import VERSION
 from flask import Blueprint, Response
 
-from . import access, asked, cohorts, harmless, insights, spans, visits
+from . import access, asked, cohorts, funnel, harmless, insights, spans, visits
 from .api import MAX_LIMIT, PLACE
 from .people_api import MOST_IDS
 from .shapes import (
@@ -243,8 +243,8 @@ PATHS: dict[str, Schema] = {
     },
     "/api/insights/funnel/people": {
         "post": _call(
-            "The persons behind a bar of a funnel or of a value of its breakdown",
-            record(results=many(ref("PersonName"))),
+            f"The persons behind a bar of a funnel or of a value of its breakdown, {funnel.MOST_PEOPLE:,} at most",
+            record(results=many(ref("PersonName"), maxItems=funnel.MOST_PEOPLE)),
             body=optional(**BEHIND) | {"required": ["steps"]},
         )
     },

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import openapi_spec_validator
 import pytest
-from beknown_server import openapi
+from beknown_server import funnel, openapi
 from jsonschema import Draft202012Validator
 
 from .conftest import NOW, Dashboard
@@ -48,6 +49,12 @@ def test_every_route_is_described_and_nothing_else(dashboard: Dashboard) -> None
 def test_a_call_that_there_is_not_is_refused_in_json_too(dashboard: Dashboard, path: str) -> None:
     answer = dashboard.client().post(path)
     assert (answer.status_code, answer.json["code"]) == (404, "unknown_call")
+
+
+def test_the_people_behind_a_bar_are_said_to_be_cut_off() -> None:
+    call, most = openapi.PATHS["/api/insights/funnel/people"]["post"], f"{funnel.MOST_PEOPLE:,} at most"
+    assert most in call["summary"]
+    assert most in " ".join((Path(__file__).parents[3] / "docs/numbers.md").read_text().split())
 
 
 def test_it_is_open_and_well_formed(dashboard: Dashboard) -> None:
