@@ -172,7 +172,8 @@ def test_every_page_of_numbers_fits(visited: Collector, windows: Windows, width:
     paths = [f"/insights?kind={kind}&event={long}&event=$pageview&breakdown={long}" for kind in KINDS]
     own = f"where1={long}&where1_value={long}&where2=a&where2_operator=not_icontains"
     paths += [f"/insights?kind={kind}&event={long}&event=$pageview&{own}" for kind in ("trends", "funnel")]
-    for path in [*paths, "/identity", f"/insights/people?kind=funnel&event={long}&event={long}"]:
+    behind = f"/insights/people?kind=funnel&event={long}&event={long}"
+    for path in [*paths, "/identity", behind, f"{behind}&breakdown={long}&breakdown_value={long}"]:
         page.goto(visited.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
