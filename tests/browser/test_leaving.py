@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from .conftest import AnyBrowser, Browser, Collector, Line, Site, tag, until
+from .conftest import AnyBrowser, Collector, Line, Site, tag, until
 from .firefox import FirefoxBrowser
 from .line import DROPPED
 
@@ -110,9 +110,9 @@ def test_a_burst_of_captures_leaves_in_order_and_once(
 
 @pytest.mark.parametrize("edits", [False, True], ids=["heard-of", "edited"])
 def test_events_that_the_page_only_hears_of_leave_with_its_farewell_and_those_it_edits_do_not(
-    collector: Collector, line: Line, site: Site, browser: Browser, edits: bool
+    collector: Collector, line: Line, site: Site, any_browser: AnyBrowser, edits: bool
 ) -> None:
-    page = browser.page()
+    page = any_browser.page()
     line.hold(".wasm")  # Python never comes up in this page
     page.goto(site.add("/", tag(line, first="page")))
     page.wait_for_function("window.beknown")

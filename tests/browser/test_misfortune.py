@@ -216,6 +216,8 @@ def test_what_a_clock_that_was_fast_left_is_taken_over(
 def test_two_tags_share_the_one_policy_that_a_page_may_have_and_both_hear_of_a_no(
     collector: Collector, site: Site, browser: Browser
 ) -> None:
+    # In Chromium alone: Firefox may tell a tab of another's storage before it shows the other's cookie, which decides.
+    # There the tab hears of a no with its next call, or when it is looked at.
     policy = f"default-src 'none'; script-src {collector.url} 'wasm-unsafe-eval'; worker-src blob:; "
     policy += f"connect-src {collector.url}; require-trusted-types-for 'script'; trusted-types beknown"
     tags = tag(collector) + tag(collector, key="bk_other", **{"global": "other"})
@@ -230,8 +232,8 @@ def test_two_tags_share_the_one_policy_that_a_page_may_have_and_both_hear_of_a_n
         until(lambda mark=mark: page.evaluate(mark) is None, f"the tag of {key} to have heard")
 
 
-def test_python_starts_on_a_page_that_is_never_idle(collector: Collector, site: Site, browser: Browser) -> None:
-    page = browser.page()
+def test_python_starts_on_a_page_that_is_never_idle(collector: Collector, site: Site, any_browser: AnyBrowser) -> None:
+    page = any_browser.page()
     page.add_init_script(
         "window.requestIdleCallback = (call, {timeout} = {}) => { if (timeout) setTimeout(call, timeout / 100) }"
     )

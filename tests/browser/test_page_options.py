@@ -10,7 +10,7 @@ import pytest
 from beknown_server.snippet import INLINE
 from playwright.sync_api import Playwright
 
-from .conftest import KEY, AnyBrowser, Browser, Collector, Line, Site, own_browser, tag, until
+from .conftest import KEY, AnyBrowser, Collector, Line, Site, own_browser, tag, until
 from .firefox import FirefoxBrowser
 from .line import DROPPED
 from .test_consent import kept, opened
@@ -55,9 +55,9 @@ def test_the_pages_functions_edit_drop_and_hear_every_event(
 
 
 def test_the_pages_functions_cannot_make_an_event_somebody_elses(
-    collector: Collector, site: Site, browser: Browser
+    collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
-    page = browser.page()
+    page = any_browser.page()
     page.goto(site.add("/", tag(collector)))
     page.evaluate(
         """beknown.before_send((event) => {
@@ -79,7 +79,7 @@ def test_the_pages_functions_cannot_make_an_event_somebody_elses(
     assert [event["event"] for event in events] == ["bare", "fine"]
     assert {event["distinct_id"] for event in events} == {page.evaluate("beknown.get_distinct_id()")}
     assert all(len(event["uuid"]) == 36 for event in events)
-    until(lambda: sum("was dropped" in line for line in browser.listen()) == 4, str(browser.said))
+    until(lambda: sum("was dropped" in line for line in any_browser.listen()) == 4, str(any_browser.said))
 
 
 def test_the_pages_functions_work_where_storage_is_full(
