@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from urllib.parse import unquote
 
 import pytest
 from beknown_server.snippet import INLINE
-from playwright.sync_api import Playwright
 
-from .conftest import KEY, AnyBrowser, Collector, Line, Site, own_browser, tag, until
-from .firefox import FirefoxBrowser
+from .conftest import KEY, AnyBrowser, Collector, Line, Site, tag, until
 from .line import DROPPED
 from .test_consent import kept, opened
 
@@ -237,72 +233,6 @@ def test_a_tab_goes_on_over_its_pages_and_their_calls_too_wherever_it_is_kept(
     assert [event["properties"]["$sequence"] for event in events] == [1, 2, 3, 4]
     assert len({event["properties"]["$window_id"] for event in events}) == 1
     assert any_browser.listen() == []
-
-
-@pytest.mark.parametrize("where", ["chromium", "firefox"])
-def test_subdomains_share_the_visitor_and_open_tabs_follow(
-    collector: Collector, site: Site, request: pytest.FixtureRequest, tmp_path: Path, where: str
-) -> None:
-    browser: AnyBrowser
-    if where == "chromium":
-        rules = "--host-resolver-rules=MAP *.example.test 127.0.0.1"
-        browser = own_browser(request.getfixturevalue("playwright"), tmp_path / "subdomains", rules)
-    else:
-        browser = FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True)  # it resolves all names so
-    try:
-        site.add("/", tag(collector, first="page"))
-        port = site.url.rpartition(":")[2]
-        a = opened(browser, f"http://a.example.test:{port}/")
-        visitor = a.evaluate("beknown.ready.then(beknown.flush).then(beknown.get_distinct_id)")
-        b = opened(browser, f"http://b.example.test:{port}/")
-        assert b.evaluate("beknown.ready.then(beknown.flush).then(beknown.get_distinct_id)") == visitor
-        domains = {cookie["domain"] for cookie in browser.cookies() if cookie["name"] == NAME}
-        assert domains == {".example.test"}
-        a.evaluate("beknown.identify('ada'); beknown.flush()")
-        a.wait_for_function("beknown.get_distinct_id() == 'ada'")
-        b.evaluate("beknown.capture('in_b'); beknown.flush()")
-        (event,) = collector.wait_for("in_b")
-        assert event["distinct_id"] == "ada"
-        b.evaluate("beknown.reset(); beknown.flush()")
-        b.wait_for_function("beknown.get_distinct_id() != 'ada'")
-        a.evaluate("beknown.capture('in_a'); beknown.flush()")
-        (event,) = collector.wait_for("in_a")
-        assert event["distinct_id"] == b.evaluate("beknown.get_distinct_id()")
-        assert len(unquote(next(c["value"] for c in browser.cookies() if c["name"] == NAME))) < 170
-        a.evaluate("beknown.opt_out()")
-        b.reload()
-        b.wait_for_function("window.beknown")
-        # The server's copy for their domain, set by an answer that came when the page was gone.
-        b.evaluate(f"document.cookie = '{NAME}.kept=late;path=/;domain=example.test'")
-        b.reload()
-        b.wait_for_function("window.beknown")
-        assert {cookie["name"] for cookie in browser.cookies()} == {NAME}
-        assert browser.errors == []
-    finally:
-        browser.close()
-
-
-def test_the_tag_may_name_the_domain_whose_subdomains_share_the_visitor(
-    collector: Collector, site: Site, playwright: Playwright, tmp_path: Path
-) -> None:
-    rules = "--host-resolver-rules=MAP *.example.test 127.0.0.1"
-    browser = own_browser(playwright, tmp_path / "named", rules)
-    try:
-        site.add("/", tag(collector, first="page", cookie_domain="shop.example.test"))
-        port = site.url.rpartition(":")[2]
-        a, b, outside = (
-            opened(browser, f"http://{name}.example.test:{port}/") for name in ("a.shop", "b.shop", "elsewhere")
-        )
-        for page in (a, b, outside):
-            page.evaluate("beknown.capture('here'); beknown.ready.then(beknown.flush)")
-        ids = [page.evaluate("beknown.get_distinct_id()") for page in (a, b, outside)]
-        assert ids[0] == ids[1] != ids[2]
-        domains = {cookie["domain"] for cookie in browser.cookies() if cookie["name"] == NAME}
-        assert domains == {".shop.example.test", "elsewhere.example.test"}  # outside it the cookie is the host's alone
-        assert {event["distinct_id"] for event in collector.wait_for("here", 3)} == set(ids)
-        assert browser.errors == []
-    finally:
-        browser.close()
 
 
 def test_requests_to_the_hosts_that_the_tag_names_say_whose_they_are(
