@@ -12,9 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import CHROMIUM, FLAGS, KEY, AnyBrowser, Collector, Line, Site, tag, until
+from . import pyscript
+from .conftest import CHROMIUM, FLAGS, KEY, AnyBrowser, Browser, Collector, Line, Site, tag, until
 
 SIGNAL = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
+SIGNALS = {
+    "Global Privacy Control": SIGNAL,
+    "Do Not Track": "Object.defineProperty(Navigator.prototype, 'doNotTrack', {get: () => '1'})",
+}
 
 
 class Traffic:
@@ -129,14 +134,14 @@ def test_an_answer_on_its_way_when_the_visitor_says_no_brings_nobody_back(
     assert page.evaluate("beknown.get_distinct_id()") == visitor != "ada"
 
 
-@pytest.mark.parametrize("why", ["the tag", "the browser"])
+@pytest.mark.parametrize("why", ["the tag", *SIGNALS])
 def test_cookieless_counts_a_browser_once_a_day_and_stores_nothing(
     collector: Collector, site: Site, any_browser: AnyBrowser, why: str
 ) -> None:
     home = site.add("/", tag(collector, consent="cookieless") if why == "the tag" else tag(collector))
     page = any_browser.page()
-    if why == "the browser":
-        page.add_init_script(SIGNAL)
+    if why in SIGNALS:
+        page.add_init_script(SIGNALS[why])
     page.goto(home)
     page.wait_for_function("window.beknown")
     assert page.evaluate("beknown.consent()") == "cookieless"
@@ -153,23 +158,43 @@ def test_cookieless_counts_a_browser_once_a_day_and_stores_nothing(
     telling = {"$device_id", "$session_id", "$window_id", "$sequence"}
     assert not any(telling & set(event["properties"]) for event in events)
     assert all(event["properties"]["$cookieless_mode"] is True for event in events)
-    assert {event["properties"].get("$gpc") for event in events} == {True if why == "the browser" else None}
+    assert {event["properties"].get("$gpc") for event in events} == {True if why in SIGNALS else None}
     assert kept(page, any_browser) == {}
     until(lambda: any("opt_in()" in line for line in any_browser.listen()), str(any_browser.said))
     findings = {each["code"]: each for each in collector.api("identity/report")["findings"]}
     assert findings["gpc_or_opted_out"]["count"] >= 1
 
 
-def test_a_site_may_choose_not_to_listen_to_the_signal(
+def test_a_site_may_choose_not_to_listen_to_the_signals(
     collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
     page = any_browser.page()
-    page.add_init_script(SIGNAL)
+    for signal in SIGNALS.values():
+        page.add_init_script(signal)
     page.goto(site.add("/", tag(collector, respect_gpc="false")))
     page.wait_for_function("window.beknown && beknown.consent() == 'granted'")
     page.evaluate("beknown.flush()")
     (view,) = collector.wait_for("$pageview")
     assert view["distinct_id"] == page.evaluate("beknown.get_distinct_id()")
+
+
+def test_a_page_of_python_counts_whom_the_signal_is_of_without_an_id(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    code = f"""
+import beknown
+from pyscript import document
+beknown.init("{KEY}", api="{collector.url}", bots="count")
+await beknown.flush()
+document.body.setAttribute("data-told", beknown.consent())
+"""
+    assert browser.context is not None
+    browser.context.add_init_script(SIGNAL)
+    page = pyscript.opened(browser, site.add("/", pyscript.script(collector, "mpy", code)), "data-told")
+    assert page.get_attribute("body", "data-told") == "cookieless"
+    (view,) = collector.wait_for("$pageview")
+    assert view["properties"]["$gpc"] is True
+    assert kept(page, browser) == {}
 
 
 ASKED = """[posthog.has_opted_in_capturing(), posthog.has_opted_out_capturing(), posthog.is_capturing(),
