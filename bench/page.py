@@ -32,7 +32,7 @@ POSTHOG_TAG = """<script async crossorigin src="{origin}/static/array.js" onload
   disable_web_experiments: true, capture_performance: false, capture_dead_clicks: false, capture_exceptions: false,
   enable_heatmaps: false, advanced_disable_flags: true, opt_out_useragent_filter: true,
   rate_limiting: {{events_per_second: 1e6, events_burst_limit: 1e6}}}})'></script>"""
-BEKNOWN_TAG = '<script async src="{origin}/beknown.js" data-key="{key}" data-bots="count"></script>'
+BEKNOWN_TAG = '<script async src="{origin}/beknown.js" data-key="{key}" data-bots="count"{more}></script>'
 
 Measures = dict[str, float]
 Runs = dict[str, dict[str, list[Measures]]]  # "unthrottled cold" -> variant -> one per run
@@ -46,6 +46,7 @@ async def main() -> None:
     with collector() as server:
         variants = [
             Variant("nothing"),
+            beknown_first_page(server.key, await line.forward(server.port)),
             beknown(server.key, await line.forward(server.port)),
             posthog(server.key, await line.forward(host_port)),
         ]
@@ -79,8 +80,14 @@ def arguments() -> argparse.Namespace:
 
 def beknown(key: str, port: int) -> Variant:
     """Give the variant that is tagged as our README tells to."""
-    tag = BEKNOWN_TAG.format(origin=f"http://127.0.0.1:{port}", key=key)
+    tag = BEKNOWN_TAG.format(origin=f"http://127.0.0.1:{port}", key=key, more="")
     return Variant("beknown", tag, script="/beknown.js", port=port, client="beknown")
+
+
+def beknown_first_page(key: str, port: int) -> Variant:
+    """Give the variant whose calls wait for the page's own Python; they are not timed."""
+    tag = BEKNOWN_TAG.format(origin=f"http://127.0.0.1:{port}", key=key, more=' data-first="page"')
+    return Variant("beknown-first-page", tag, script="/beknown.js", port=port)
 
 
 def posthog(key: str, port: int) -> Variant:
