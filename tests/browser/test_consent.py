@@ -178,8 +178,10 @@ def test_a_site_may_choose_not_to_listen_to_the_signals(
     assert view["distinct_id"] == page.evaluate("beknown.get_distinct_id()")
 
 
-def test_a_page_of_python_counts_whom_the_signal_is_of_without_an_id(
-    collector: Collector, site: Site, browser: Browser
+@pytest.mark.parametrize("setting", ["mpy", "mpy worker"])
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_a_page_of_python_counts_whom_a_signal_is_of_without_an_id(
+    collector: Collector, site: Site, browser: Browser, signal: str, setting: str
 ) -> None:
     code = f"""
 import beknown
@@ -189,8 +191,9 @@ await beknown.flush()
 document.body.setAttribute("data-told", beknown.consent())
 """
     assert browser.context is not None
-    browser.context.add_init_script(SIGNAL)
-    page = pyscript.opened(browser, site.add("/", pyscript.script(collector, "mpy", code)), "data-told")
+    browser.context.add_init_script(SIGNALS[signal])
+    url = site.add("/", pyscript.script(collector, setting, code), headers=pyscript.ISOLATED)
+    page = pyscript.opened(browser, url, "data-told")
     assert page.get_attribute("body", "data-told") == "cookieless"
     (view,) = collector.wait_for("$pageview")
     assert view["properties"]["$gpc"] is True

@@ -187,13 +187,19 @@ class Browser:
             "timezone": self._attempt(lambda: js.Intl.DateTimeFormat().resolvedOptions().timeZone),
             "offset": int(js.Date.new().getTimezoneOffset()),
             "driven": self.has_page and self._window.navigator.webdriver is True,
-            "gpc": self._attempt(lambda: navigator.globalPrivacyControl is True or str(navigator.doNotTrack) == "1"),
+            "gpc": self._attempt(self._is_signalled),
         }
         if self.has_page:
             window = self._window
             found["screen"] = [window.screen.width, window.screen.height]
             found["viewport"] = [window.innerWidth, window.innerHeight]
         return found
+
+    def _is_signalled(self) -> bool:
+        """Tell whether Global Privacy Control or Do Not Track is on, as the page has it: workers lack the latter."""
+        navigator = self._window.navigator if self.has_page else js.navigator
+        told = [str(getattr(navigator, name, "")) for name in ("globalPrivacyControl", "doNotTrack")]
+        return told[0] in ("True", "true") or told[1] == "1"
 
     # Sending ------------------------------------------------------------------------------------------------------
 
