@@ -64,8 +64,9 @@ onmessage = async ({ data }) => {
   }
   handle = python.handle;
   const { userAgent: agent, language } = navigator;
+  const brands = JSON.stringify(navigator.userAgentData?.brands);
   // Asked here: Intl takes 15 ms of a thread the first time.
   const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  answer(JSON.stringify({ facts: { agent, language, timezone, offset: new Date().getTimezoneOffset() } }));
+  answer(JSON.stringify({ facts: { agent, brands, language, timezone, offset: new Date().getTimezoneOffset() } }));
   postMessage(JSON.stringify({ ready: { runtime: python.runtime, version: python.version } }));
 };

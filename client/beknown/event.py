@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Marketing parameters kept from the page's address (posthog-js §5.3)
 CAMPAIGN = (
     "utm_source utm_medium utm_campaign utm_content utm_term gad_source mc_cid gclid gclsrc dclid gbraid wbraid "
-    "fbclid msclkid twclid li_fat_id igshid ttclid rdt_cid epik qclid sccid irclid _kx"
+    "fbclid msclkid twclid li_fat_id igshid ttclid rdt_cid epik qclid sccid oppref bfcid irclid _kx"
 ).split()
 
 SOURCE = ["$referrer", "$referring_domain"] + list(CAMPAIGN)

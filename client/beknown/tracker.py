@@ -51,7 +51,7 @@ LINGER = 500  # ms between two requests: the first event leaves at once, what fo
 class Tracker:
     """One visitor on one page.
 
-    ``facts`` are the host's: agent, language, timezone, offset, screen, viewport, driven (by a program), now (ms; the
+    ``facts`` are the host's: agent, brands (as the browser gives them), language, timezone, offset, screen, viewport, driven (by a program), now (ms; the
     host keeps it right), consent (the mode; granted if it is missing), gpc, hooked, posthog (inherited.py), heard (the
     server has answered this page).
     ``options`` are the tag's data- attributes as texts. ``seed`` is the id of a visitor who is in no store yet.

@@ -60,6 +60,7 @@ def run() -> ResponseReturnValue:
     site, now = current_site(), now_ms()
     visit = visit_of(body_of(MAX_BODY))
     visit["facts"].setdefault("agent", request.headers.get("User-Agent", ""))
+    visit["facts"].setdefault("brands", request.headers.get("Sec-CH-UA", ""))
     visit["facts"].setdefault("language", request.accept_languages.best or "")
     try:
         project = project_of(site, visit["api_key"])

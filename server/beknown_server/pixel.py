@@ -54,6 +54,7 @@ def pixel() -> Response:
     }
     facts: dict[str, Any] = {
         "agent": request.headers.get("User-Agent", ""),
+        "brands": request.headers.get("Sec-CH-UA", ""),
         "language": request.accept_languages.best or "",
         "gpc": "1" in (request.headers.get("Sec-GPC"), request.headers.get("DNT")),
     }

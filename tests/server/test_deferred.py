@@ -80,6 +80,15 @@ def test_what_an_earlier_page_had_made_of_a_call_is_stored_as_it_was_made(
     assert (event.uuid, event.distinct_id) == (made["uuid"], "bob")
 
 
+def test_a_bot_is_known_by_the_brands_that_its_browser_sends(
+    client: FlaskClient, project: Project, store: Store
+) -> None:
+    for brands, count in (('"HeadlessChrome";v="142"', 0), ('"Google Chrome";v="142"', 3)):
+        sent = json.dumps(body(*JOURNEY))
+        assert client.post("/run", data=sent, headers={"Sec-CH-UA": brands}).status_code == 200
+        assert len(store.recent(project.id)) == count
+
+
 def test_a_call_that_cannot_be_done_is_explained_and_costs_only_itself(
     client: FlaskClient, project: Project, store: Store
 ) -> None:

@@ -183,6 +183,7 @@ class Browser:
         navigator = js.navigator
         found = {
             "agent": str(navigator.userAgent),
+            "brands": self._attempt(lambda: str(js.JSON.stringify(navigator.userAgentData.brands))),
             "language": str(navigator.language),
             "timezone": self._attempt(lambda: js.Intl.DateTimeFormat().resolvedOptions().timeZone),
             "offset": int(js.Date.new().getTimezoneOffset()),
