@@ -179,8 +179,18 @@ export default (page, area, tab) => {
     adoptJournal();
     const begin = { ...visit([]) };
     begin.facts.heard = isHeard;
-    post({ start: begin });
+    post({ start: begin, stored: lost() });
     handOver();
+  };
+  // The server's copy of the visitor's cookie (cookie.py), where it is newer: what scripts had stored was deleted, and the
+  // server's Python, which would have said so, has not been asked.
+  const lost = () => {
+    try {
+      const copy = decodeURIComponent(document.cookie.split(`bk_${options.key}.kept=`)[1].split(";")[0]);
+      return revision(copy) > revision(identity()) && [copy, ""];
+    } catch {
+      // none that this page may see
+    }
   };
   const start = () => {
     if (isStopped) return;

@@ -50,6 +50,18 @@ def test_calls_become_events_that_are_journalled_stored_and_sent_in_this_order()
     assert effects[2][1].endswith(".ada")
 
 
+def test_a_newer_copy_of_the_cookie_at_the_start_is_whom_the_pages_calls_are_filed_under():
+    for copy, who in ((f"1.7.{SEEN}.i.{SEEN}.0.0.ada", "ada"), (f"1.z.{SEEN}.i.{SEEN}.0.0.ada", SEEN), (False, SEEN)):
+        worker = Worker()
+        fresh = [COOKIE, COOKIE + "\n{}"]
+        start = {"facts": {}, "options": {"key": "bk_test"}, "stored": fresh}
+        ask(worker, {"start": start, "stored": copy and [copy, ""]})
+        effects = ask(worker, {"calls": calls(("capture", ["seen"])), "stored": False})
+        (event,) = json.loads(named(effects, "send")[0][1])["batch"]
+        assert event["distinct_id"] == who
+        assert named(effects, "store")[0][1].endswith("." + who)
+
+
 def test_events_that_the_page_only_hears_of_are_told_and_leave_at_once_and_others_are_edited_first():
     for hooked, names in (
         ("on", ["journal", "tell", "tell", "store", "send"]),

@@ -3,7 +3,8 @@
 worker.js calls ``handle`` with a message and carries out the effects it answers with:
 
     {"facts": {"agent", "brands", "language", "timezone", "offset"}}    first: what the worker knows as well as the page
-    {"start": {"facts", "options", "stored"}}           then, once; options are the tag's, its key among them
+    {"start": {"facts", "options", "stored"}, "stored": [cookie, ""]?}
+                                then, once; options are the tag's, its key among them; a newer copy of the cookie if any
     {"calls": [[call id, text], ...], "stored": [cookie, local]?, "hooked": as the fact}
     {"stored": [cookie, local]?, "again": [[call id, text], ...]}    another tab was faster: what was done is not stored
     {"answer": {"status", "retry_after", "detail"}}    to the last "send"
