@@ -62,6 +62,8 @@ export default (page, area, tab) => {
 
   const handed = new Set(); // ids of calls that a Python has been handed
   const takeBack = (ids) => ids.forEach((id) => handed.delete(id));
+  // For an author who asks (data-debug); what Python does with the calls, that says (tracker.py).
+  const note = (text) => (options.debug ?? "false") == "false" || say("info", text);
   const drop = (ids) => {
     takeBack(ids);
     for (const id of ids) {
@@ -110,6 +112,7 @@ export default (page, area, tab) => {
     try {
       const body = JSON.stringify(visit(ids));
       changed();
+      note(`${ids.length} calls to the server's Python`);
       // With credentials it takes the connection that the script came over; a second one costs a round trip or two.
       const how = { method: "POST", body, keepalive: bytes(body) < 6e4, credentials: "include" };
       answer = await fetch(api + "/run", how);
@@ -128,6 +131,7 @@ export default (page, area, tab) => {
   // Refused, blocked or offline: the worker takes them, and says what is wrong. Until it is up, or where none can start,
   // the server is asked again, as client/beknown/retry.py has it: not for ever if it was never heard of.
   const refused = (ids, answer) => {
+    note(`answer ${answer?.status || "none"} of the server's Python`);
     most = Math.min(most, ids.length) >> 1 || 1;
     if (answer?.status == 413 && ids.length < 2 && tries > 3) {
       // No worker has come for it, which sends it packed; what was called after it must not wait for ever.

@@ -10,7 +10,7 @@ The effects, each a list with its name first:
     ["store", cookie, local]      keep these two texts
     ["done", [call ids]]          remove these journal entries: the server has them, or there is nothing to send
     ["stopped"]                   nothing more will be sent from this page (wrong key, no server): flush() is over
-    ["say", level, text]          tell the page's author, in the console
+    ["say", level, text]          tell the page's author, in the console: an error, a warn(ing), or info
     ["tell", what, detail]        tell the page's on() functions: "identify", "reset" (detail: the distinct id now),
                                   "session" (its id)
 
@@ -25,6 +25,8 @@ Rules:
 - Effects come in this order, so that a crash between any two of them loses nothing and repeats nothing: events are
   journalled before the state that follows from them is stored; the state is stored before a call that made no
   events is forgotten, and names it: found again, it is not run again. Calls are forgotten oldest first.
+- An author who asks (``data-debug``) is told of each step, as info: ``call``, ``event`` or ``no event``, ``visitor``,
+  ``sent`` and ``answer`` are the first words of the lines. Nobody else pays for that.
 - One wall: no error of ours leaves ``take``. A call that cannot be done is explained in the console.
 """
 
@@ -51,9 +53,9 @@ LINGER = 500  # ms between two requests: the first event leaves at once, what fo
 class Tracker:
     """One visitor on one page.
 
-    ``facts`` are the host's: agent, brands (as the browser gives them), language, timezone, offset, screen, viewport, driven (by a program), now (ms; the
-    host keeps it right), consent (the mode; granted if it is missing), gpc, hooked, posthog (inherited.py), heard (the
-    server has answered this page).
+    ``facts`` are the host's: agent, brands (a text that has them), language, timezone, offset, screen, viewport,
+    driven (by a program), now (ms; the host keeps it right), consent (the mode; granted if it is missing), gpc, hooked,
+    posthog (inherited.py), heard (the server has answered this page).
     ``options`` are the tag's data- attributes as texts. ``seed`` is the id of a visitor who is in no store yet.
     """
 
@@ -79,6 +81,8 @@ class Tracker:
         self._written = ""  # what the host's store holds, as far as we know
         self._heard = bool(facts.get("heard"))
         self._stopped = False
+        self._explains = self.options.get("debug", "false") != "false"
+        self._named = ""  # the visitor as the author was told last
         self.follow(stored)
         # Nobody has been here: neither known, nor logged out, nor one who said no.
         is_new = not self.state.session.id and self.state.revision <= 0
@@ -105,14 +109,17 @@ class Tracker:
         except Exception as surprise:  # the wall: whatever happens in here, the page goes on
             self._say("error", f"a call could not be understood and was dropped: {surprise!r}")
             events = []
+        self._note_visitor()
         self._keep(call, events)
 
     def _run(self, id: str, entry: "Entry") -> "list[dict[str, Any]]":
+        self._note("call", entry["call"], entry["args"])
         name = calls.ALIASES.get(entry["call"], entry["call"])
         if name not in calls.CALLS:
             raise BadCall(f"there is no call named {name!r}; ignored.")
         run, most = calls.CALLS[name]
         if self._deaf:
+            self._note('this browser is a bot, or driven by a program: data-bots="count" counts it')
             return []
         permission.check(self._mode, name)
         before, session = self.state.identity, self.state.session.id
@@ -143,15 +150,17 @@ class Tracker:
         """Queue what an earlier page had made of a call, and the state it had not lived to store."""
         was_stored = wire.unpack_cookie(entry["stored"])["active"] <= self.state.session.active
         self.state.resume(entry["stored"], past.whole(entry.get("past")))
+        self._note_visitor()
         for each in entry["events"]:
             tab = self.state.tab(entry.get("window", ""))
             tab[1] = max(tab[1], each["properties"].get("$sequence", 0))
             if not was_stored:
                 self._rejoin(each["event"], each["distinct_id"], each["properties"])
-        if not entry["events"]:  # before_send() has dropped them
+        if not entry["events"]:
+            self._note("no event: before_send() dropped it")
             self._done.append(call)
             return
-        self._done += self.outbox.add(call, [json.dumps(each) for each in entry["events"]])
+        self._queue(call, entry["events"], [json.dumps(each) for each in entry["events"]])
 
     def _rejoin(self, name: str, distinct_id: str, properties: "dict[str, Any]") -> None:
         """Let the visitor act for a group whose event was journalled, and no more; the page may have edited it."""
@@ -162,6 +171,7 @@ class Tracker:
 
     def _keep(self, call: str, events: "list[dict[str, Any]]") -> None:
         if not events:
+            self._note("no event")
             self._done.append(call)
             return
         texts = [json.dumps(each) for each in events]
@@ -174,7 +184,15 @@ class Tracker:
         self._effects.append(["journal", call, journalled])
         if self.hooked:
             self._effects += [["tell", "capture", each] for each in events]
-        self._done += self.outbox.add(call, texts)
+        self._queue(call, events, texts)
+
+    def _queue(self, call: str, events: "list[dict[str, Any]]", texts: "list[str]") -> None:
+        for each in events:
+            self._note("event", each["event"], each)
+        gone = self.outbox.add(call, texts)
+        if gone:
+            self._note("dropped, because too many wait:", gone)
+        self._done += gone
 
     # Delivery -----------------------------------------------------------------------------------------------
 
@@ -183,12 +201,15 @@ class Tracker:
         head = [] if self._stopped else self.outbox.request(now)
         if not head:
             return None
-        return wire.body(self.key, [text for _, texts in head for text in texts], wire.iso(now))
+        events = [text for _, texts in head for text in texts]
+        self._note("sent", len(events), "events")
+        return wire.body(self.key, events, wire.iso(now))
 
     def answered(self, status: int, now: float, *, chance: float, retry_after: float = 0, detail: str = "") -> None:
         """Take the answer to the last request: HTTP status (0: none came), Retry-After in ms, the server's words."""
         self._heard = self._heard or status != 0
         what, gone = self.outbox.answered(status, now, chance=chance, retry_after=retry_after)
+        self._note("answer", status or "none", what, detail)
         self._done += gone
         if what == retry.STOP:
             self._stop()
@@ -218,6 +239,7 @@ class Tracker:
             except BadState as damage:
                 self._say("warn", str(damage))
         self._written = "".join(stored)
+        self._note_visitor()
 
     def again(self, call: str, text: str) -> None:
         """Run a call once more whose state was not stored, for another tab was faster; what the server has is over."""
@@ -247,6 +269,17 @@ class Tracker:
 
     def _say(self, level: str, text: str) -> None:
         self._effects.append(["say", level, text])
+
+    def _note(self, *parts: "Any") -> None:
+        """Say what was done to an author who asks for it; what is no text, as JSON."""
+        if self._explains:
+            self._say("info", " ".join([part if isinstance(part, str) else json.dumps(part) for part in parts if part]))
+
+    def _note_visitor(self) -> None:
+        now = self.state.identity
+        if self._mode == permission.GRANTED and now.distinct_id != self._named:
+            self._named = now.distinct_id
+            self._note("visitor", now.distinct_id, "identified" if now.identified else "anonymous", "on", now.device)
 
 
 def advice(status: int, detail: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Browser, Collector, Site, tag, until
+from .conftest import Browser, Collector, Line, Site, tag, until
+from .line import DROPPED
 
 
 def said(browser: Browser, *words: str) -> None:
@@ -81,3 +82,70 @@ def test_values_that_json_cannot_hold_are_refused_and_the_next_call_works(
     said(browser, "capture() failed")
     said(browser, "properties.n is [object BigInt]")
     said(browser, "event's name")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "first"), [("micropython", "server"), ("micropython", "page"), ("pyodide", "page")]
+)
+def test_an_author_who_asks_is_told_what_the_tag_does(
+    collector: Collector, site: Site, browser: Browser, runtime: str, first: str
+) -> None:
+    page = browser.page()
+    if first == "server":
+        page.add_init_script("window.Worker = undefined")  # so that its Python takes every call
+    page.goto(site.add("/", tag(collector, runtime=runtime, first=first, debug="")))
+    page.wait_for_function("window.beknown")
+    visitor = page.evaluate("beknown.get_distinct_id()")
+    page.evaluate("beknown.capture('clicked', {plan: 'pro'}); beknown.identify('ada'); beknown.identify('null')")
+    page.evaluate("beknown.flush()")
+    collector.wait_for("$identify")
+    said(browser, f"visitor {visitor} anonymous")
+    said(browser, "call capture", '["clicked", {"plan": "pro"}]')
+    said(browser, "event clicked", f'"distinct_id": "{visitor}"', '"plan": "pro"')
+    said(browser, "call identify", '["ada"]')
+    said(browser, "visitor ada identified")
+    said(browser, "event $identify", '"$anon_distinct_id"')
+    said(browser, "no event")
+    said(browser, "sent ", " events")
+    said(browser, "answer 200")
+    assert any("calls to the server's Python" in line for line in browser.said) is (first == "server")
+
+
+def test_an_author_is_told_of_a_batch_that_got_no_answer(
+    collector: Collector, line: Line, site: Site, browser: Browser
+) -> None:
+    line.faults |= {"/run": 503, "/e/": DROPPED}
+    page = browser.page()
+    page.goto(site.add("/", tag(line, debug="true")))
+    said(browser, "answer 503 of the server's Python")
+    said(browser, "answer none wait")
+
+
+@pytest.mark.parametrize("more", [{}, {"debug": "false"}])
+def test_an_author_who_does_not_ask_is_told_nothing(
+    collector: Collector, site: Site, browser: Browser, more: dict[str, str]
+) -> None:
+    page = browser.page()
+    page.goto(site.add("/", tag(collector, **more)))
+    page.wait_for_function("window.beknown")
+    page.evaluate("beknown.capture('one'); beknown.ready.then(beknown.flush)")
+    page.evaluate("beknown.capture('two'); beknown.flush()")
+    collector.wait_for("two")
+    assert browser.listen() == []
+
+
+def test_a_browser_that_names_a_program_among_its_brands_alone_is_not_counted(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    page = browser.page()
+    page.add_init_script("Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })")
+    agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+    told = {"platform": "Linux", "platformVersion": "", "architecture": "x86", "model": "", "mobile": False}
+    assert browser.context is not None
+    session = browser.context.new_cdp_session(page)
+    for name, count in (("HeadlessChrome", 0), ("Google Chrome", 1)):
+        brands = told | {"brands": [{"brand": name, "version": "142"}]}
+        session.send("Emulation.setUserAgentOverride", {"userAgent": agent, "userAgentMetadata": brands})
+        page.goto(site.add("/", tag(collector, bots="", first="page")))
+        page.evaluate("beknown.ready.then(beknown.flush)")
+        assert len(collector.events("$pageview")) == count

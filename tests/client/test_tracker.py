@@ -631,6 +631,74 @@ def test_a_bot_is_not_counted_unless_the_site_wants_it():
     assert len(page.send()) == 1
 
 
+def told(page):
+    """Give the lines that an author reads, by their first words, and forget them."""
+    lines, page.said = page.said, []
+    return [line.split(" {")[0] for line in lines]
+
+
+def test_an_author_who_asks_is_told_of_each_step():
+    page = Page(options={"debug": ""})
+    page.call("capture", "clicked", {"plan": "pro"})
+    assert told(page) == [f"visitor {SEED} anonymous on {SEED}", 'call capture ["clicked",', "event clicked"]
+    page.call("identify", "ada")
+    page.call("register", {"plan": "pro"})
+    assert told(page) == [
+        'call identify ["ada"]',
+        f"visitor ada identified on {SEED}",
+        "event $identify",
+        'call register [{"plan": "pro"}]',
+        "no event",
+    ]
+    assert len(page.send()) == 2
+    page.answer(429)
+    assert told(page) == ["sent 2 events", "answer 429 wait"]
+    page.call("identify", "null")
+    assert told(page)[-1] == "no event"
+    page.tracker.follow([page.stored[0].replace("ada", "bob"), ""])
+    page.carry_out()
+    assert told(page) == [f"visitor bob identified on {SEED}"]
+
+
+def test_an_event_that_an_author_is_told_of_is_whole_and_as_the_page_has_edited_it():
+    page = Page(facts={"hooked": 1}, options={"debug": "true"})
+    entry = {"call": "capture", "args": ["clicked"], "at": START, "url": "https://a.example/x", "window": "w"}
+    call = ids.uuid7(START, bytes(10))
+    page.tracker.take(call, json.dumps(entry))
+    (edit,) = [effect for effect in page.tracker.effects() if effect[0] == "edit"]
+    journalled = json.loads(edit[2])
+    journalled["events"][0]["properties"]["title"] = "edited"
+    page.tracker.take(call, json.dumps(journalled))
+    page.carry_out()
+    (line,) = [line for line in page.said if line.startswith("event")]
+    assert json.loads(line.split(" ", 2)[2]) == journalled["events"][0]
+    page.said = []
+    page.tracker.take("0" + call[1:], json.dumps(dict(journalled, events=[])))
+    page.carry_out()
+    assert page.said == ["no event: before_send() dropped it"]
+
+
+def test_an_author_is_told_why_a_bot_makes_no_event_and_nobody_is_told_unasked():
+    bot = {"agent": "Googlebot/2.1"}
+    page = Page(facts=bot, options={"debug": "true"})
+    page.call("capture", "clicked")
+    assert 'data-bots="count"' in page.said[-2]
+    assert page.said[-1] == "no event"
+    for options in ({}, {"debug": "false"}):
+        page = Page(options=options)
+        page.call("capture", "clicked")
+        page.call("identify", "ada")
+        page.send()
+        page.answer()
+        assert page.said == []
+
+
+def test_where_nobody_may_be_known_an_author_is_told_of_no_visitor():
+    page = Page(facts={"consent": "cookieless"}, options={"debug": "true"})
+    page.call("capture", "clicked")
+    assert told(page) == ['call capture ["clicked"]', "event clicked"]
+
+
 def test_denied_properties_stay_on_the_page_and_ids_cannot_be_denied():
     page = Page(options={"deny": "$current_url, secret,$session_id", "mask": "true"})
     page.call("capture", "x", {"secret": 1, "gclid": "abc"})
