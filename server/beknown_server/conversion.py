@@ -4,7 +4,8 @@ Rules:
 - An interval is that of the first step. A person enters once per interval, however often the first step was done in it.
 - Converted: from any of these entries the last step was reached within the window of that entry, later intervals
   included; every step lies in the range of days, so the newest intervals may still grow.
-- From one entry the next step that comes first leads furthest, so only that one is followed.
+- From one entry the next step that comes first leads furthest, so only that one is followed; in strict order the
+  event that ends a stretch as well.
 """
 
 from __future__ import annotations
@@ -43,9 +44,7 @@ def _entries(funnel: Funnel, bucket: str) -> str:
     texts = [filled("funnel.entry.first", {"bucket": bucket, "place": funnel.place(1), "stretch": stretch})]
     for k in range(2, len(funnel.steps) + 1):
         fragments = {"k": str(k), "j": str(k - 1), "place": funnel.place(k), "goes_on": goes_on}
-        texts.append(
-            filled(
-                "funnel.entry", {**fragments, "stretch": stretch, "was": was, "stretch_of": stretch.replace(" ", " b.")}
-            )
-        )
+        name = "funnel.entry.strict" if stretch else "funnel.entry"
+        more = {"stretch": stretch, "was": was, "stretch_of": stretch.replace(" ", " b.")}
+        texts.append(filled(name, {**fragments, **more}))
     return ", ".join(texts)
