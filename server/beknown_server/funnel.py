@@ -62,6 +62,14 @@ class Funnel:
         return self.order != "strict" and not self.breakdown and None not in names and len(names) == len(self.steps)
 
     @property
+    def is_intricate(self) -> bool:
+        """Tell whether exclusions ask to look at every path that ends at an event, not only at the last and the first:
+        that one between may be the clean one. In strict order the first does not lead on where the last does."""
+        firsts = [one.last for one in self.exclusions if one.first == 1]
+        begins_late = any(one.last > last for one in self.exclusions for last in firsts)
+        return bool(self.exclusions) and (self.order == "strict" or begins_late)
+
+    @property
     def whole(self) -> Funnel:
         """Give the same without its breakdown: whose value it is may decide how far somebody got."""
         return replace(self, breakdown=None)
@@ -276,7 +284,9 @@ def _chain(asked: Funnel, name: str, exclusions: list[tuple[int, Exclusion]]) ->
             clean = "".join(f" and coalesce(a.u{number} >= b.t, true)" for number in between)
             fragments = {"k": str(k), "j": str(k - 1), "columns": columns, "place": asked.place(k), "goes_on": goes_on}
             fragments |= {"chain": name, "path": ", ".join([*(f"a.s{step}" for step in range(1, k)), *begun])}
-            text = filled("funnel.level", {**fragments, "clean": clean})
+            is_every = name == "clean" and asked.is_intricate
+            fragments |= {"clean": clean, "actor": asked.actor("b")}
+            text = filled("funnel.level.every" if is_every else "funnel.level", fragments)
         for number, one in exclusions:
             if one.first == k:
                 fragments = {"number": str(number), "first": str(k), "from": text}
@@ -297,15 +307,16 @@ def _clean_path(asked: Funnel, k: int) -> str:
     """Give who got to step ``k``; a path that ends there is clean if nothing spoils it in the rest of its window."""
     source = f"clean{k}"
     ending = [(number, one.first == 1) for number, one in enumerate(asked.exclusions, 1) if one.first <= k < one.last]
-    if ending:
-        over = "coalesce(b.u{} > {}.s1 + $window, true)"
-        kept = [over.format(number, "b") for number, _ in ending]
-        # A path that began earlier may not be one: in strict order, or where its start had to be late to be clean.
-        is_alone = asked.order == "strict" or any(one.first == 1 and one.last <= k for one in asked.exclusions)
+    over = "coalesce(b.u{} > {}.s1 + $window, true)"
+    kept = [over.format(number, "b") for number, _ in ending]
+    if asked.is_intricate:
+        fragments = {"k": str(k), "actor": asked.actor("b"), "kept": " and ".join(["true", *kept])}
+        source = f"({filled('funnel.kept', fragments)})"
+    elif ending:
         earlier = [over.format(number, "g") for number, of_start in ending if not of_start]
         fragments = {
             "kept": " and ".join(kept),
-            "earlier": "false" if is_alone else " and ".join(["true", *earlier]),
+            "earlier": " and ".join(["true", *earlier]),
             "good": " and ".join(["true", *(over.format(number, "b") for number, of_start in ending if of_start)]),
         }
         names = {"actor": asked.actor(), "same": asked.same("b", "g"), "from": f"clean{k}"}
