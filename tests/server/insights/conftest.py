@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,8 +17,13 @@ from beknown_server.insights import Desk
 from beknown_server.spans import Zone
 from beknown_server.store import Claim, Event, Project, Store
 
+from ..conftest import NOW
+from .reference import Rich
+
 TODAY = date(2026, 11, 30)
 UTC_DAYS = Zone(ZoneInfo("UTC"), sunday=False)
+TEAMS = {"p1": "red", "p2": "blue"}  # a property of persons of random histories; whoever else is in none
+_projects = count()
 
 
 def ms(text: str) -> int:
@@ -31,7 +37,7 @@ class History:
     def __init__(self, store: Store, project: Project, folder: Path) -> None:
         self.store, self.project = store, project
         self.columns = Columns(store, folder)
-        self.zone = UTC_DAYS
+        self.zone, self.today = UTC_DAYS, TODAY
         self._count = 0
 
     def event(self, name: str, who: str, at: str | int, **more: Any) -> Event:
@@ -58,7 +64,7 @@ class History:
         """Give the answer to a question of insights.py and its neighbours."""
         with self.columns.reading(self.project.id) as reading:
             people = lambda keys: self.store.person_texts(self.project.id, keys)  # noqa: E731
-            return question(Desk(reading, people, self.zone, TODAY), body, **more)
+            return question(Desk(reading, people, self.zone, self.today), body, **more)
 
 
 @pytest.fixture
@@ -66,6 +72,35 @@ def history(store: Store, project: Project, tmp_path: Path) -> Iterator[History]
     made = History(store, project, tmp_path / "columns")
     yield made
     made.columns.close()
+
+
+@pytest.fixture
+def stored(store: Store, tmp_path: Path) -> Callable[[list[Rich]], tuple[History, list[Rich]]]:
+    """Give what stores a random history in a project of its own, as it arrives."""
+
+    def make(happened: list[Rich]) -> tuple[History, list[Rich]]:
+        number = next(_projects)
+        project = store.create_project("Random", f"bk_rich_{number}", f"bks_rich_{number}", NOW)
+        history = History(store, project, tmp_path / "columns")
+        every = [one._replace(seq=seq) for seq, one in enumerate(happened)]
+        store.append(project.id, [_told(history, one) for one in every], NOW)
+        return history, every
+
+    return make
+
+
+def _told(history: History, one: Rich) -> Event:
+    carried: dict[str, Any] = {"plan": one.plan, "$pathname": one.plan} if one.plan else {}
+    if one.amount is not None:
+        carried["amount"] = one.amount
+    if one.company is not None:
+        carried["$groups"] = {"company": one.company}
+    if one.source == "mail":  # a campaign says more than the site that its link was on
+        carried |= {"$utm_source": "mail", "$referring_domain": "x.example"}
+    elif one.source:
+        carried["$referring_domain"] = one.source
+    team = {"team": TEAMS[one.person]} if one.person in TEAMS else {}
+    return history.event(one.name, one.person, one.at, session=one.session or None, set_=team, **carried)
 
 
 @pytest.fixture

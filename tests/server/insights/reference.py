@@ -1,9 +1,15 @@
-"""The numbers, the slow and obvious way: loops over events in order, sharing no code with the server."""
+"""The numbers, the slow and obvious way: loops over events in order, sharing no code with the server.
+
+Funnels are in reference_funnel.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import accumulate
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -24,7 +30,7 @@ def dau(events: Iterable[Seen], days: Sequence[date]) -> list[int]:
     return [len({one.person for one in events if day(one.at) == each}) for each in days]
 
 
-def trailing(events: Iterable[Seen], days: Sequence[date], length: int) -> list[int]:
+def trailing(events: Iterable[Seen | Rich], days: Sequence[date], length: int) -> list[int]:
     """Persons with an event in the ``length`` calendar days that end with each day."""
     found = []
     for each in days:
@@ -37,113 +43,6 @@ def by_person(events: Iterable[Seen]) -> dict[str, list[Seen]]:
     found: dict[str, list[Seen]] = {}
     for one in sorted(events):
         found.setdefault(one.person, []).append(one)
-    return found
-
-
-def moments(mine: list[Seen], steps: Sequence[str]) -> list[list[Seen]]:
-    """One person's events by moment; within a moment in the order of the steps, what is no step last."""
-    order = {name: place for place, name in reversed(list(enumerate(steps)))}
-    grouped: dict[int, list[Seen]] = {}
-    for one in mine:
-        grouped.setdefault(one.at, []).append(one)
-    return [sorted(grouped[at], key=lambda one: order.get(one.name, len(steps))) for at in sorted(grouped)]
-
-
-def walk(mine: list[Seen], steps: Sequence[str], window: int, *, strict: bool) -> list[list[int]]:
-    """Every path that was ever reached, as the times of its steps, in the order of being reached."""
-    best: list[list[int] | None] = [None] * len(steps)
-    reached = []
-    for moment in moments(mine, steps):
-        calm = len(moment) == 1 or all(one.name not in steps for one in moment)
-        for one in moment:
-            new: list[list[int] | None] = [None] * len(steps)
-            for k in range(len(steps) - 1, -1, -1):
-                if one.name != steps[k]:
-                    continue
-                before = best[k - 1] if k else []
-                if before is not None and (not before or one.at - before[0] <= window):
-                    new[k] = [*before, one.at]
-            reached += [path for path in new if path]
-            keep = [None] * len(steps) if strict and calm else best
-            best = [fresh or old for fresh, old in zip(new, keep, strict=True)]
-    return reached
-
-
-def every_path(mine: list[Seen], steps: Sequence[str], window: int) -> Iterator[list[tuple[int, int]]]:
-    """Every path there is, looked for everywhere: the place and the time of each of its steps."""
-    line = [one for moment in moments(mine, steps) for one in moment]
-
-    def onwards(path: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-        if path:
-            yield path
-        for place in range(path[-1][0] + 1 if path else 0, len(line)):
-            one = line[place]
-            is_next = len(path) < len(steps) and one.name == steps[len(path)]
-            if is_next and (not path or one.at - path[0][1] <= window):
-                yield from onwards([*path, (place, one.at)])
-
-    return onwards([])
-
-
-def ordered(events: list[Seen], steps: Sequence[str], window: int, *, strict: bool = False) -> list[list[int]]:
-    """For each person who began, the times on the furthest path, the first of its length."""
-    found = []
-    for mine in by_person(events).values():
-        if strict:
-            paths = walk(mine, steps, window, strict=True)
-        else:  # of those that end at the same event, the latest
-            every = sorted(every_path(mine, steps, window), reverse=True)
-            paths = [[at for _, at in path] for path in sorted(every, key=lambda one: one[-1])]
-        if paths:
-            furthest = max(map(len, paths))
-            found.append(next(path for path in sorted(paths, key=lambda one: one[-1]) if len(path) == furthest))
-    return found
-
-
-def excluding(
-    events: list[Seen], steps: Sequence[str], window: int, wrong: Sequence[tuple[str, int, int]]
-) -> list[int]:
-    """How far each person got on the furthest clean path; a person whose furthest paths are all tainted is left out."""
-    found = []
-    for mine in by_person(events).values():
-        paths = [[at for _, at in path] for path in every_path(mine, steps, window)]
-        furthest = max(map(len, paths), default=0)
-
-        def is_clean(path: list[int], mine: list[Seen] = mine) -> bool:
-            for name, first, last in wrong:
-                if len(path) >= first:
-                    until = path[last - 1] - 1 if len(path) >= last else path[0] + window
-                    if any(one.name == name and path[first - 1] < one.at <= until for one in mine):
-                        return False
-            return True
-
-        if furthest and any(len(path) == furthest and is_clean(path) for path in paths):
-            found.append(furthest)
-    return found
-
-
-def unordered(events: list[Seen], steps: Sequence[str], window: int) -> list[int]:
-    """Per person, the most different steps within one window."""
-    found = []
-    for mine in by_person(events).values():
-        most = 0
-        for start in mine:
-            most = max(most, len({one.name for one in mine if 0 <= one.at - start.at <= window} & set(steps)))
-        if most:
-            found.append(most)
-    return found
-
-
-def bars(lengths: Iterable[int], steps: int) -> list[int]:
-    every = list(lengths)
-    return [sum(length >= k for length in every) for k in range(1, steps + 1)]
-
-
-def medians(paths: list[list[int]], steps: int) -> list[float | None]:
-    found: list[float | None] = [None]
-    for k in range(1, steps):
-        times = [(path[k] - path[k - 1]) / 1000 for path in paths if len(path) > k]
-        found.append(median(times) if times else None)
     return found
 
 
@@ -204,6 +103,8 @@ class Rich(NamedTuple):
     plan: str
     amount: int | None
     session: str
+    company: str | None  # a group; one without a key is none
+    source: str  # where the visitor came from, "$direct" from nowhere
 
 
 def local(at: int, zone: tzinfo) -> date:
@@ -217,10 +118,8 @@ def week(day: date, *, sunday: bool) -> date:
     return day
 
 
-def percentile(values: Sequence[float], share: float) -> float | None:
+def percentile(values: Sequence[float], share: float) -> float:
     """Give the value at a share of the way through the sorted values, between neighbours in proportion."""
-    if not values:
-        return None
     ordered = sorted(values)
     place = share * (len(ordered) - 1)
     low = int(place)
@@ -228,16 +127,84 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def first_time(
-    events: Iterable[Rich], names: str, plan: str | None, days: Sequence[date], *, matching: bool
-) -> list[int]:
-    """Persons whose earliest event of a name falls on a day: among those with the plan, or if the earliest has it."""
-    earliest: dict[str, Rich] = {}
+SHARES = {"min": 0.0, "median": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+def aggregate(math: str, values: Sequence[float]) -> float | None:
+    if not values:
+        return None
+    if math in ("sum", "avg"):
+        return sum(values) / (len(values) if math == "avg" else 1)
+    return percentile(values, SHARES[math])
+
+
+def measured(math: str, events: Sequence[Rich]) -> float | None:
+    """Give the number of an interval that these events lie in."""
+    persons = [one.person for one in events]
+    if math == "total":
+        return len(events)
+    if math == "dau":
+        return len(set(persons))
+    if math == "sessions":
+        return len({one.session for one in events if one.session})
+    if math == "groups":
+        return len({one.company for one in events if one.company})
+    if math.endswith("_per_person"):
+        return aggregate(math.removesuffix("_per_person"), [persons.count(who) for who in set(persons)])
+    return aggregate(math, [one.amount for one in events if one.amount is not None])
+
+
+def earliest(events: Iterable[Rich], passes: Callable[[Rich], bool], *, ever: bool) -> list[Rich]:
+    """Give each person's earliest of the events that pass; ``ever``: the earliest of all, of those that pass."""
+    found: dict[str, Rich] = {}
     for one in sorted(events):
-        if one.name in names and (not matching or plan is None or one.plan == plan):
-            earliest.setdefault(one.person, one)
-    passing = [one for one in earliest.values() if plan is None or one.plan == plan]
-    return [sum(day(one.at) == each for one in passing) for each in days]
+        if ever or passes(one):
+            found.setdefault(one.person, one)
+    return [one for one in found.values() if passes(one)]
+
+
+def trend(
+    math: str, events: list[Rich], days: Sequence[date], display: str, label: Callable[[Rich], str]
+) -> dict[str, list[float | None]]:
+    """Give the numbers of each series: per day, one in all ("total"), or the sum of the days so far ("cumulative")."""
+    if math.startswith("first_time"):
+        events, math = earliest(events, lambda one: True, ever=True), "total"
+    found: dict[str, list[float | None]] = {}
+    for name in {label(one) for one in events}:
+        mine = [one for one in events if label(one) == name]
+        if math in ("wau", "mau"):
+            last = days[-1:] if display == "total" else days
+            found[name] = [*trailing(mine, last, 7 if math == "wau" else 30)]
+        else:
+            spans = [days] if display == "total" else [[each] for each in days]
+            found[name] = [measured(math, [one for one in mine if day(one.at) in span]) for span in spans]
+        if display == "cumulative":
+            found[name] = [*accumulate(number or 0 for number in found[name])]
+    return found
+
+
+def labels(values: Iterable[str], top: int) -> Callable[[str], str]:
+    """Give what names the series of a value: the most frequent ones have their own."""
+    counts = Counter(value for value in values if value)
+    own = sorted(counts, key=lambda value: (-counts[value], value))[:top]
+    return lambda value: "None" if not value else value if value in own else "Other"
+
+
+NUMERIC = ("gt", "gte", "lt", "lte")
+
+
+def passes(value: str | int | None, operator: str, wanted: Any) -> bool:
+    """Tell whether a property's value (None: there is none) passes a filter."""
+    if operator in ("is_not", "not_icontains", "not_regex", "is_not_set"):
+        without_not = {"is_not": "exact", "is_not_set": "is_set"}.get(operator, operator.removeprefix("not_"))
+        return not passes(value, without_not, wanted)
+    if value is None or operator == "is_set":
+        return value is not None
+    if operator in NUMERIC:
+        return {"gt": value > wanted, "gte": value >= wanted, "lt": value < wanted, "lte": value <= wanted}[operator]
+    if operator == "icontains":
+        return wanted.lower() in value.lower()
+    return bool(re.search(wanted, value)) if operator == "regex" else value == wanted
 
 
 def kept(events: Iterable[Rich], least: int, interval: Callable[[int], Any]) -> dict[str, set[Any]]:
@@ -269,45 +236,20 @@ def retained(
     return table
 
 
-def converts(mine: list[Seen], steps: Sequence[str], window: int, entry: int) -> bool:
-    """Whether there is any way from this event to the last step, looked for everywhere."""
-    line = [one for moment in moments(mine, steps) for one in moment]
-    start = next(place for place, one in enumerate(line) if one is mine[entry])
+def mean(table: list[list[int]], running: int, *, simple: bool) -> list[float | None]:
+    """Give the mean share of those who came back k periods later, without the period that is running.
 
-    def goes_on(place: int, step: int) -> bool:
-        if step == len(steps):
-            return True
-        return any(
-            line[later].name == steps[step] and line[later].at - line[start].at <= window and goes_on(later, step + 1)
-            for later in range(place + 1, len(line))
-        )
-
-    return goes_on(start, 1)
-
-
-def broken_down(
-    events: list[Rich], steps: Sequence[str], window: int, attribution: str, step: int
-) -> dict[str, list[int]]:
-    """Give the bars per value of the plan, by whose value counts (posthog-server §7.3)."""
-    order = {name: place for place, name in reversed(list(enumerate(steps)))}
-    lengths: dict[str, list[int]] = {}
-    for who in {one.person for one in events}:
-        mine = sorted(
-            (one for one in events if one.person == who), key=lambda one: (one.at, order.get(one.name, 9), one.seq)
-        )
-        with_value = [one for one in mine if one.name in order and one.plan]
-        if attribution in ("first_touch", "last_touch"):
-            chosen = with_value[:1] if attribution == "first_touch" else with_value[-1:]
-            values, pinned = {one.plan for one in chosen} or {""}, ()
+    ``simple``: each cohort weighs the same, not each person.
+    """
+    found: list[float | None] = []
+    for k in range(max(map(len, table), default=0)):
+        over = [row for c, row in enumerate(table) if len(row) > k and row[0] and (k == 0 or c + k != running)]
+        sizes, came = [row[0] for row in over], [row[k] for row in over]
+        if simple:
+            found.append(aggregate("avg", [part / size for part, size in zip(came, sizes, strict=True)]))
         else:
-            first = steps[0] if attribution == "all_steps" else steps[step - 1]
-            values = {one.plan for one in mine if one.name == first}
-            pinned = tuple(steps) if attribution == "all_steps" else (first,)
-        for value in values:
-            line = [Seen(one.at, one.name, who) for one in mine if one.name not in pinned or one.plan == value]
-            for path in ordered(line, steps, window):
-                lengths.setdefault(value, []).append(len(path))
-    return {value: bars(found, len(steps)) for value, found in lengths.items()}
+            found.append(sum(came) / sum(sizes) if over else None)
+    return found
 
 
 def ways(events: Iterable[Rich]) -> dict[tuple[int, str, str | None], int]:
@@ -324,3 +266,36 @@ def ways(events: Iterable[Rich]) -> dict[tuple[int, str, str | None], int]:
             key = (place + 1, page, pages[place + 1] if place + 1 < len(pages) else None)
             found[key] = found.get(key, 0) + 1
     return found
+
+
+def visited(events: Iterable[Rich], days: Sequence[date]) -> dict[str, Any]:
+    """Give all that is told of the sessions that began on these days."""
+    every: dict[str, list[Rich]] = {}
+    for one in sorted(events):
+        if one.session:
+            every.setdefault(one.session, []).append(one)
+    sessions = [mine for mine in every.values() if day(mine[0].at) in days]
+    lengths = [mine[-1].at - mine[0].at for mine in sessions]
+    views = [sum(one.name == "$pageview" for one in mine) for mine in sessions]
+    clicked = [any(one.name == "$autocapture" for one in mine) for mine in sessions]
+    pages = [[one.plan for one in mine if one.name == "$pageview" and one.plan] or [None] for mine in sessions]
+    came = [mine[0].source if mine[0].source not in ("", "$direct") else None for mine in sessions]
+    bounced = [v <= 1 and not c and at < 10_000 for v, c, at in zip(views, clicked, lengths, strict=True)]
+
+    def places(values: list[str | None]) -> list[dict[str, Any]]:
+        """The most frequent value first, of those the first in the alphabet, what is none last."""
+        pairs = list(zip(values, bounced, strict=True))
+        order = sorted({*values}, key=lambda value: (-values.count(value), value is None, value))
+        return [{"value": each, "sessions": values.count(each), "bounced": pairs.count((each, True))} for each in order]
+
+    return {
+        "sessions": len(sessions),
+        "persons": len({mine[0].person for mine in sessions}),
+        "average_seconds": sum(lengths) / len(lengths) / 1000 if sessions else None,
+        "median_seconds": median(lengths) / 1000 if sessions else None,
+        "views_per_session": aggregate("avg", views),
+        "bounce_rate": aggregate("avg", bounced),
+        "entries": places([mine[0] for mine in pages]),
+        "exits": places([mine[-1] for mine in pages]),
+        "sources": places(came),
+    }

@@ -2,8 +2,20 @@
 
 A deviation is named so; what is not here at all docs/numbers.md lists.
 
-Beside these, test_reference.py and test_reference_rich.py compare all of them with a slow, obvious way on random
-histories, on both databases.
+Beside these, on random histories and on both databases, a slow and obvious way (reference.py, reference_funnel.py) is
+compared with the SQL for:
+
+- test_reference.py, with merges: dau, wau, mau, unique users, lifecycle, stickiness, retention by day (recurring, first
+  time), funnels in their three orders, the times of those that have an order, exclusions.
+- test_reference_rich.py, with properties: every math of trends, in each display, broken down by a property of the
+  event, of the person, or not, also where there are more values than series; every operator of a filter; a formula;
+  weeks, days and stickiness where the clocks change; all kinds, modes, periods and means of retention; the ways between
+  pages; all that is told of sessions.
+- test_reference_funnel.py: whose value a breakdown counts (each attribution, of an event and of a person, with an
+  exclusion, strict), a step that only some persons can do, how many people are behind each bar, a funnel along time.
+
+Not compared, but worked out by hand alone: events about no person, hours and months of trends, breakdowns and equal
+steps of an unordered funnel (test_funnel.py has random ones for the second), lifecycle by month, paths' persons.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import count
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ..conftest import BOTH_ENGINES, NOW
-from . import reference
+from . import reference, reference_funnel
 from .conftest import History, ms
 from .reference import Seen
 
@@ -102,20 +103,23 @@ def test_funnels(histories: Any, happened: Any, claims: Any, steps: Any) -> None
     inside = [one for one in every if reference.day(one.at) in DAYS]
     body = {**RANGE, "steps": [{"event": name} for name in steps], "window_days": WINDOW // DAY}
 
-    def answer(**more: Any) -> tuple[list[int], list[float | None]]:
+    def answer(**more: Any) -> list[list[float | None]]:
         found = history.ask(funnel, {**body, **more})["steps"]
-        return [one["count"] for one in found], [one["median_seconds"] for one in found]
+        return [[one[name] for one in found] for name in ("count", "median_seconds", "average_seconds")]
 
     for order in ("ordered", "strict"):
-        paths = reference.ordered(inside, steps, WINDOW, strict=order == "strict")
-        counts, medians = answer(order=order)
-        assert counts == reference.bars(map(len, paths), len(steps)), order
-        assert medians == reference.medians(paths, len(steps)), order
-    for wrong in ([(1, len(steps))], [(1, 2)], [(len(steps) - 1, len(steps))]):
-        exclusions = [{"event": "X", "from": first, "to": last} for first, last in wrong]
-        lengths = reference.excluding(inside, steps, WINDOW, [("X", *each) for each in wrong])
-        assert answer(exclusions=exclusions)[0] == reference.bars(lengths, len(steps)), wrong
+        strict = order == "strict"
+        paths = reference_funnel.chosen(inside, steps, WINDOW, strict=strict)
+        counts, medians, means = answer(order=order)
+        assert counts == reference_funnel.bars(map(len, paths), len(steps)), order
+        assert medians == reference_funnel.times(paths, len(steps), statistics.median), order
+        assert means == pytest.approx(reference_funnel.times(paths, len(steps), statistics.mean)), order
+        for wrong in ([(1, len(steps))], [(1, 2)], [(len(steps) - 1, len(steps))]):
+            exclusions = [{"event": "X", "from": first, "to": last} for first, last in wrong]
+            clean = reference_funnel.lengths(inside, steps, WINDOW, [("X", *each) for each in wrong], strict=strict)
+            found = answer(order=order, exclusions=exclusions)[0]
+            assert found == reference_funnel.bars(clean, len(steps)), (order, wrong)
     if len(set(steps)) == len(steps):
-        lengths = reference.unordered(inside, steps, WINDOW)
-        assert answer(order="unordered")[0] == reference.bars(lengths, len(steps))
+        lengths = reference_funnel.unordered(inside, steps, WINDOW)
+        assert answer(order="unordered")[0] == reference_funnel.bars(lengths, len(steps))
     history.columns.close()
