@@ -108,14 +108,15 @@
     mode = "pending";
     if (document.prerendering) return (wish = said);
     wish = 0;
-    const chosen = said || choice();
+    const kept = choice(); // read once: another tab may be just choosing
+    const chosen = said || kept;
     mode = chosen || wanted;
     if (mode != "granted") {
       // The server's copy (cookie.py), for any of the domains: an answer that was on its way has set it once more.
       if (cookie(name + ".kept")) wipe(name + ".kept");
       delete marks[place];
     }
-    if (mode == before && chosen == choice()) return;
+    if (mode == before && chosen == kept) return;
     python = python?.stop?.();
     live = mode == "granted" || mode == "cookieless";
     if (before == "cookieless") memory = ["", ""];

@@ -181,3 +181,35 @@ def test_a_yes_that_is_repeated_begins_nothing_anew(collector: Collector, site: 
     page.evaluate("beknown.opt_in(); beknown.flush()")
     collector.wait_for("$pageview")
     assert page.evaluate("workers.length") == 1
+
+
+YES_MEANWHILE = """cookie => {
+  // Another tab says yes between two looks at the cookie.
+  const own = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
+  let looks = 0;
+  Object.defineProperty(document, 'cookie', {
+    configurable: true,
+    get() {
+      const text = own.get.call(document);
+      if (!looks++) own.set.call(document, cookie);
+      return text;
+    },
+    set: (text) => own.set.call(document, text),
+  });
+  beknown.consent();
+  delete document.cookie;
+  return beknown.consent();
+}"""
+
+
+def test_a_yes_that_another_tab_says_just_now_is_not_taken_back(
+    collector: Collector, site: Site, any_browser: AnyBrowser
+) -> None:
+    page = opened(any_browser, site.add("/", tag(collector)))
+    page.evaluate("beknown.ready.then(beknown.flush)")
+    page.evaluate("beknown.opt_out()")
+    assert page.evaluate("beknown.consent()") == "denied"
+    yes = f"{NAME}=1y.1.dev.a..0.0.dev;path=/"
+    assert page.evaluate(f"({YES_MEANWHILE})({yes!r})") == "granted"
+    (cookie,) = [each for each in any_browser.cookies() if each["name"] == NAME]
+    assert cookie["value"].startswith("1y")
