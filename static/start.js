@@ -306,8 +306,9 @@ export default (page, area, tab) => {
   python.equip();
   if (options.links) more("links", client);
   if (options.tracingHosts) more("tracing", options.tracingHosts, client, identity);
-  // Another tab's choice of consent: what runs here stops at once, for consent() looks.
-  if (!page.isListening) addEventListener("storage", () => client.consent());
+  // Another tab's choice of consent: what runs here stops at once, for consent() looks; in Firefox the cookie may come later.
+  const look = () => client.consent();
+  if (!page.isListening) addEventListener("storage", () => setTimeout(look, 500, look()));
   page.isListening = true; // once for a tag, however often consent is given and taken back
   // The worker cannot hear it in Chromium (issue 114475). It tries again then, also where it had stopped.
   addEventListener("online", () => {

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from beknown_server.snippet import INLINE
 
-from .conftest import KEY, AnyBrowser, Browser, Collector, Line, Site, tag, until
+from .conftest import KEY, AnyBrowser, Collector, Line, Site, tag, until
 from .line import DROPPED
 from .test_choice import WORKERS
 from .test_consent import opened
@@ -214,15 +214,13 @@ def test_what_a_clock_that_was_fast_left_is_taken_over(
 
 
 def test_two_tags_share_the_one_policy_that_a_page_may_have_and_both_hear_of_a_no(
-    collector: Collector, site: Site, browser: Browser
+    collector: Collector, site: Site, any_browser: AnyBrowser
 ) -> None:
-    # In Chromium alone: Firefox may tell a tab of another's storage before it shows the other's cookie, which decides.
-    # There the tab hears of a no with its next call, or when it is looked at.
     policy = f"default-src 'none'; script-src {collector.url} 'wasm-unsafe-eval'; worker-src blob:; "
     policy += f"connect-src {collector.url}; require-trusted-types-for 'script'; trusted-types beknown"
     tags = tag(collector) + tag(collector, key="bk_other", **{"global": "other"})
     home = site.add("/", tags, headers={"Content-Security-Policy": policy})
-    page, tab = opened(browser, home), opened(browser, home)
+    page, tab = opened(any_browser, home), opened(any_browser, home)
     for each in (page, tab):
         each.wait_for_function("window.other")
         each.evaluate("Promise.all([beknown.ready, other.ready])")
