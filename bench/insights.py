@@ -3,7 +3,7 @@
     python bench/insights.py [--events 1000000 10000000] [--properties varied|constant] [--data FOLDER]
 
 One command, both sizes: about half an hour on two quiet processors (more than half of it fills the stores, which
-``--data`` keeps for the next run), 25 GB of disk; with the same few properties on every event (``constant``) half of
+``--data`` keeps for the next run), 30 GB of disk; with the same few properties on every event (``constant``) half of
 the time and 8 GB. The store is filled directly (history.py), the copy is built as a server builds it, and each question
 is asked in turn of
 
