@@ -156,17 +156,17 @@ def identify(
     call: Call, user: "Any" = None, set: "Any" = None, set_once: "Any" = None, proof: "Any" = None
 ) -> "Events":
     """identify(id, set, set_once, {signature}): this visitor is that user of yours; your backend signs the id."""
-    state = call.state
-    before = call.identity
+    state, before = call.state, call.identity
     if call.is_late and past.is_forgotten(state.past, call.id):  # claims nobody
         before = identity.Identity(before.device, before.distinct_id, identity.IDENTIFIED)
     after, how, link = identity.identify(before, wire.checked_id(user), call.id)
     top, signed = call.person(set, set_once), _signed(proof)
     if how == "repeat":
         return _once_more(call, top, signed)
+    said = values.fingerprint(top), values.fingerprint(signed)  # first: what fails must leave them who they were
     is_now = call.becomes(after)
     if is_now:
-        state.sent, state.proof = values.fingerprint(top), values.fingerprint(signed)
+        state.sent, state.proof = said
     if how == "claim":
         first = dict(state.first if is_now else {})  # what is known of the first touch is the present visitor's
         first.update(top.get("$set_once", {}))

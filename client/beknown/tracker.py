@@ -32,7 +32,7 @@ Rules:
 
 import json
 
-from . import calls, event, outbox, past, permission, retry, state, wire
+from . import calls, event, outbox, past, permission, retry, state, values, wire
 from .errors import BadCall, BadState
 from .filter import ignores
 from .inherited import inherited
@@ -99,6 +99,8 @@ class Tracker:
             return
         try:
             entry = json.loads(text)
+            if "\\ud" in text:  # so do halves of emojis begin, and whole ones that CPython wrote
+                entry = values.whole(entry)
             if "events" in entry:
                 self._take_over(call, entry)
                 return

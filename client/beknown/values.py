@@ -1,6 +1,6 @@
 """What may be a property: plain JSON values, finite, bounded in depth and length. One table for every runtime.
 
-    str                     kept; cut at MAX_STRING characters
+    str                     kept; cut at MAX_STRING characters; U+FFFD for half an emoji
     bool, int, None         kept
     float                   kept if finite; NaN and infinities become None, as in posthog-js
     list, tuple, set        list
@@ -73,7 +73,7 @@ def plain_properties(
 def _name(name: "Any", where: str) -> str:
     """Give a property's name as text; raise BadValue if it has none."""
     try:
-        return str(name)
+        return str(whole(str(name)))
     except Exception:  # of the name's own __str__
         raise BadValue(f"{where} has a {type(name).__name__} for a name, which has no text; left out.") from None
 
@@ -85,7 +85,7 @@ def _plain(value: "Any", where: str, depth: int, budget: "list[int]", foreign: "
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
-        return value[:MAX_STRING]
+        return whole(value)[:MAX_STRING]
     if isinstance(value, float):
         return value if -_INFINITY < value < _INFINITY else None
     if isinstance(value, dict):
@@ -101,6 +101,33 @@ def _plain(value: "Any", where: str, depth: int, budget: "list[int]", foreign: "
     if isinstance(value, (list, tuple, set)):
         return [_plain(inner, f"{where}[]", depth - 1, budget, foreign) for inner in value]
     return _plain(foreign(value, where), where, depth - 1, budget, foreign)
+
+
+def whole(value: "Any", depth: int = 2 * MAX_DEPTH) -> "Any":
+    """Give plain data with U+FFFD for each half of an emoji, which a text that was cut may have; what lies deeper than
+    any property stays as it is.
+
+    CPython cannot encode a half, and JavaScript's border mangles it. MicroPython reads an escaped emoji as two of them:
+    such are put together.
+    """
+    if isinstance(value, dict) and depth:
+        return {whole(name): whole(inner, depth - 1) for name, inner in value.items()}
+    if isinstance(value, list) and depth:
+        return [whole(inner, depth - 1) for inner in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        if b"\xed" not in value.encode():  # with which each half begins in UTF-8
+            return value
+    except UnicodeError:  # CPython's, of a half
+        pass
+    points = [0]
+    for point in [ord(letter) for letter in value]:
+        if 0xDC00 <= point < 0xE000 and 0xD800 <= points[-1] < 0xDC00:
+            points[-1] = points[-1] * 1024 + point - 0x35FDC00
+        else:
+            points.append(point)
+    return "".join([chr(0xFFFD if 0xD800 <= point < 0xE000 else point) for point in points[1:]])
 
 
 def fingerprint(value: "Any") -> str:

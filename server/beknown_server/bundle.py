@@ -181,7 +181,8 @@ def workload(sources: Iterable[str]) -> dict[str, str]:
     ]
     paths = [*tests_of(sources), conformance, ROOT / "tests/runtimes/suite.py"]
     found = {path.name: path.read_text() for path in paths}
-    return found | {"conformance_cases.py": f"import json\nCASES = json.loads({json.dumps(cases)!r})\n"}
+    text = json.dumps(cases, ensure_ascii=False)  # MicroPython does not join escaped surrogates
+    return found | {"conformance_cases.py": f"import json\nCASES = json.loads({text!r})\n"}
 
 
 def _runtime(sources: dict[str, str]) -> tuple[bytes, bytes]:

@@ -66,7 +66,10 @@ def test_a_visit(collector: Collector, site: Site, browser: Browser, setting: st
     for name, path in SUITE.items():
         site.pages["/" + name] = (path.read_text(), {})
         files["/" + name] = "./" + name
-    site.pages["/conformance_cases.py"] = (f"import json\nCASES = json.loads({json.dumps(CASES)!r})\n", {})
+    site.pages["/conformance_cases.py"] = (
+        f"import json\nCASES = json.loads({json.dumps(CASES, ensure_ascii=False)!r})\n",
+        {},
+    )
     files["/conformance_cases.py"] = "./conformance_cases.py"
     code = VISIT.format(key=KEY, init=f'api="{collector.url}", bots="count"') + CONFORMANCE
     url = site.add("/", script(collector, setting, code, files), headers=ISOLATED)

@@ -610,6 +610,8 @@ TABLE = [
     (range(3), [0, 1, 2]),
     ({"k": 1}.values(), [1]),
     ({7: {"deep": (1,)}}, {"7": {"deep": [1]}}),
+    ("cut \ud83d", "cut \ufffd"),
+    ({"\ude00 name": ["\ud83d\ude00"]}, {"\ufffd name": ["\U0001f600"]}),
     (float("inf"), None),
     (True, True),
     (2**40, 2**40),
@@ -662,6 +664,17 @@ def test_every_runtime_converts_and_refuses_python_objects_alike():
     assert [n for n in range(len(REFUSED)) if str(n) in refused] == []
     assert len(visit.said) == len(REFUSED)
     assert [text for text in visit.said if "gone through" in text] == []
+
+
+def test_half_an_emoji_costs_no_sign_up():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.identify("ada", {"name": "Ada \ud83d"})
+    python.set_person_properties({"bio\ud83d": "\ude00"})
+    visit.settle()
+    assert names_of(visit) == ["$identify", "$set"]
+    assert [event["$set"] for event in visit.sent] == [{"name": "Ada \ufffd"}, {"bio\ufffd": "\ufffd"}]
+    assert visit.said == []
 
 
 def test_of_a_persons_properties_the_usable_part_is_kept_and_a_bag_that_is_none_costs_no_call():

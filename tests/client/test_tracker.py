@@ -2,7 +2,7 @@
 
 import json
 
-from beknown import ids, session, tracker, wire
+from beknown import ids, session, tracker, values, wire
 
 SEED = "01a20a91-ae05-7e94-aea9-36f6d0ff238a"
 START = 1795473649157
@@ -796,3 +796,44 @@ def test_only_a_name_can_be_unregistered():
     page.call("capture", "x")
     assert page.send()[0]["properties"]["plan"] == "pro"
     assert len(page.said) == 4
+
+
+def test_half_an_emoji_costs_no_sign_up_and_is_the_same_in_every_text():
+    """As a page has it that cuts a text: JSON.stringify escapes it."""
+    page = Page()
+    for name, args in (
+        ("identify", ["ada\ud83d", {"bio\ud83d": "Hi \ud83d"}]),
+        ("register", [{"plan\ud83d": 1, "\ud83d\ude00": 1}]),
+        ("set_person_properties", [{"city": "\ude00"}]),
+        ("unregister", ["plan\ud83d"]),
+        ("capture", ["x\ud83d"]),
+    ):
+        page.at += 1000
+        entry = {"call": name, "args": args, "at": page.at, "url": "https://a.example/x", "window": "w"}
+        call = ids.uuid7(page.at, bytes(10))
+        page.journal[call] = escaped(json.dumps(entry))
+        page.tracker.take(call, page.journal[call])
+        page.carry_out()
+    claim, city, seen = page.send()
+    assert [claim["event"], claim["distinct_id"], claim["$set"]] == [
+        "$identify", "ada\ufffd", {"bio\ufffd": "Hi \ufffd"},
+    ]  # fmt: skip
+    assert [city["$set"], seen["event"], page.said] == [{"city": "\ufffd"}, "x\ufffd", []]
+    assert "plan\ufffd" not in seen["properties"]
+    assert seen["properties"]["\U0001f600"] == 1
+
+
+def escaped(text):
+    """Give JSON with its surrogates escaped, which MicroPython's is not."""
+    return "".join(["\\u%04x" % ord(each) if 0xD800 <= ord(each) < 0xE000 else each for each in text])
+
+
+def test_what_fails_while_a_user_is_named_leaves_the_visitor_who_they_were():
+    page = Page()
+    real, values.fingerprint = values.fingerprint, None
+    page.call("identify", "ada", {"plan": "pro"})
+    values.fingerprint = real
+    assert [page.identity.distinct_id, len(page.said), page.send()] == [SEED, 1, []]
+    page.call("identify", "ada", {"plan": "pro"})
+    (claim,) = page.send()
+    assert claim["properties"]["$anon_distinct_id"] == SEED

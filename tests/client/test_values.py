@@ -61,6 +61,18 @@ def test_long_text_is_cut():
     assert len(values.plain("x" * (values.MAX_STRING + 5))) == values.MAX_STRING
 
 
+def test_half_an_emoji_is_replaced_and_two_that_fit_are_one():
+    cut = {"name\ud83d": ["\ude00 x \ud83d", "\ud83d\ude00", "\ud83d\ud83d\ude00", "\ud55c\U0001f600"], "n": 1}
+    mended = {"name\ufffd": ["\ufffd x \ufffd", "\U0001f600", "\ufffd\U0001f600", "\ud55c\U0001f600"], "n": 1}
+    assert values.plain(cut) == values.whole(cut) == mended
+    assert values.plain_properties(cut) == (mended, [])
+    assert values.fingerprint(values.plain(cut)) == values.fingerprint(mended)
+    deep = []
+    for _ in range(500):
+        deep = [deep]
+    assert values.whole([deep, "\ud83d"]) == [deep, "\ufffd"]
+
+
 def test_depth_and_size_are_bounded():
     deep = []
     for _ in range(values.MAX_DEPTH + 1):

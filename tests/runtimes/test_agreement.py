@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from beknown import ids
+from beknown import ids, values
 from beknown.hosts import worker
 
 from .test_runtimes import built
@@ -42,6 +43,9 @@ TEXTS = [
     "\\",
     "\u2028",
     "[object Object]",
+    "cut \ud83d",
+    "\ude00",
+    "\ud83d\ude01",  # as CPython's escapes come to MicroPython
 ]
 
 
@@ -70,6 +74,11 @@ def value(dice: random.Random, depth: int = 3) -> Any:
     return [value(dice, depth - 1) for _ in range(dice.randrange(8))]
 
 
+def stringified(value: Any) -> str:
+    """Give what JSON.stringify gives: surrogates are escaped, all else is not."""
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
 def call(dice: random.Random, at: int) -> list[str]:
     arguments = [dice.choice([text(dice), value(dice)]), *[value(dice) for _ in range(dice.randrange(3))]]
     query = f"?utm_source={dice.choice(['ad', 'caf%C3%A9', '%zz'])}&gclid=x" if dice.random() < 0.3 else ""
@@ -79,14 +88,14 @@ def call(dice: random.Random, at: int) -> list[str]:
         arguments = OURS[name]
     entry = {"call": name, "args": arguments, "at": at, "url": url, "referrer": "", "title": text(dice)}
     entry["window"] = f"w{dice.randrange(3)}"
-    return [ids.uuid7(at, dice.randbytes(10)), json.dumps(entry, ensure_ascii=False)]
+    return [ids.uuid7(at, dice.randbytes(10)), stringified(entry)]
 
 
 def messages(dice: random.Random) -> list[dict[str, Any]]:
     seen = ids.uuid7(START, dice.randbytes(10))
     cookie = f"1.0.{seen}.a..0.0.{seen}"
     options = {"mask": "true", "deny": "title"} if dice.random() < 0.3 else {}
-    facts = {"agent": text(dice), "language": "de-CH", "screen": [1280, 720], "viewport": [800, 600]}
+    facts = {"agent": values.whole(text(dice)), "language": "de-CH", "screen": [1280, 720], "viewport": [800, 600]}
     start = {"facts": facts, "options": {"key": "bk_test", **options}, "stored": [cookie, cookie + "\n{}"]}
     made: list[dict[str, Any]] = [{"facts": {"timezone": "Europe/Zurich"}}, {"start": start}]
     at = START
@@ -125,7 +134,7 @@ def test_cpython_and_the_bundle_agree_on_random_calls(seed: int, monkeypatch: py
     monkeypatch.setattr(worker, "time", SimpleNamespace(time=lambda: next(clock) / 1000))
     dice = random.Random(seed)
     visits = [messages(dice) for _ in range(25)]
-    lines = "\n".join(json.dumps(message, ensure_ascii=False) for visit in visits for message in visit)
+    lines = "\n".join(stringified(message) for visit in visits for message in visit)
     done = subprocess.run(
         ["node", HERE / "worker.mjs", built()], input=lines, capture_output=True, text=True, timeout=100, check=True
     )

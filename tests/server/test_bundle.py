@@ -24,8 +24,9 @@ BUILT = bundle.ROOT / "build/bundle"
 # that a worker which dies, a script that stays away and a no said elsewhere are noticed, and said, 0.4 kB; that a group
 # is not lost, nor events that a page's functions only hear of, as it is left, 0.1 kB;
 # that all of posthog-js's bots are known, that data-debug says what the tag does, and that a visitor whose storage was
-# deleted is found where the server takes no calls, 0.9 kB.
-ALLOWED = 105_000
+# deleted is found where the server takes no calls, 0.9 kB;
+# that half an emoji costs no sign-up, and is the same text on every Python, 0.5 kB.
+ALLOWED = 105_500
 SOME = (
     "cold",
     "hooks.js",
