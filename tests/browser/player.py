@@ -51,8 +51,6 @@ class Player:
                 if not heard.in_worker:  # which does not hear that its page is left
                     heard.pass_on(name + "~tab", library._brain.tab)
                 library = self.begun(heard)
-            elif step[0] == "reset":
-                library.reset(**(step[1] if len(step) > 1 else {}))
             else:
                 getattr(library, step[0])(*step[1:])
         await library.flush()

@@ -37,11 +37,8 @@ def is_for_python(case: dict[str, Any]) -> bool:
         return False  # the stage's pages have one init() for all cases
     for step in case["steps"]:
         if isinstance(step, list):
-            given = [None, *step[1:]]
-            if step[0] == "reset":  # whose options are named in Python
-                given = [None] if all(isinstance(each, dict) for each in step[1:]) else given
             try:
-                inspect.signature(getattr(Library, step[0])).bind(*given)
+                inspect.signature(getattr(Library, step[0])).bind(None, *step[1:])
             except (AttributeError, TypeError):
                 return False
     return True

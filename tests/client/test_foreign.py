@@ -28,6 +28,7 @@ def test_what_json_holds_is_kept():
         value = js.JSON.parse(text)
         assert foreign.plain(value, "x") == foreign.json.loads(text)
     assert foreign.plain(js.Date.new(0), "x") == "1970-01-01T00:00:00.000Z"
+    assert foreign.plain(js.URL.new("https://a.example/x?y=1"), "x") == "https://a.example/x?y=1"
     assert foreign.plain({"a": [js.JSON.parse("null"), js.undefined]}, "x") == {"a": [None, None]}
     assert foreign.plain(js.BigInt("12345678901234567890"), "x") == "12345678901234567890"
 

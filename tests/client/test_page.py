@@ -2,7 +2,9 @@
 
 import functools
 import inspect
+import io
 import json
+import sys
 
 import beknown
 from beknown import wire
@@ -567,6 +569,16 @@ class Record:
     b = (2, Member())
 
 
+class Model:
+    """As pydantic's: what it holds is in no attribute that others have."""
+
+    def model_dump(self):
+        return {"at": Span(), "kept": 1}
+
+    def __iter__(self):
+        raise AssertionError("gone through")
+
+
 class Tally:
     def items(self):
         return [("x", 2)]
@@ -602,6 +614,7 @@ TABLE = [
     (Span(), 90.0),
     (Path(), "/data"),
     (Record(), {"a": 1, "b": [2, "red"]}),
+    (Model(), {"at": 90.0, "kept": 1}),
     (Tally(), {"x": 2}),
     (Frame(), "2 x 3"),
     (b"caf\xc3\xa9", "caf\u00e9"),
@@ -647,6 +660,7 @@ class Anything:
 
 
 REFUSED = [b"\xff\xfe", generated(), object(), generated, Member, 1j, 10**5000, Anything()]
+REFUSED += [io.StringIO("an open file"), io.BytesIO(b"another")]
 REFUSED += [Frame(10**6), Endless(), range(10**8)]
 REFUSED += [Failing(way) for way in ("items", "tolist", "isoformat", "total_seconds", "model_dump")]
 
@@ -763,6 +777,70 @@ def test_a_bad_call_is_explained_and_raises_nothing():
     python.capture(None)
     python.identify(object())
     assert len(visit.said) == 3
+
+
+def test_the_forms_that_javascript_has_are_taken_too():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.register({"plan": "pro", "theme": "dark"})
+    python.identify("ada", {}, {}, {"signature": "s1"})
+    python.alias("ada-2", {"signature": "s2"})
+    device = python.get_device_id()
+    python.reset({"keep": ["plan"]}, device=True)
+    python.capture("x")
+    assert python.get_device_id() != device
+    device = python.get_device_id()
+    python.reset(True)
+    assert python.get_device_id() != device
+    python.alias("bob", "somebody")
+    visit.settle()
+    claim, alias, seen, _ = visit.sent
+    assert [claim["properties"]["$signature"], alias["properties"]["$signature"]] == ["s1", "s2"]
+    assert [seen["properties"].get("plan"), seen["properties"].get("theme")] == ["pro", None]
+    assert ["'somebody' is ignored" in visit.said[0], len(visit.said)] == [True, 1]
+
+
+def test_arguments_that_do_not_fit_are_said_and_raise_nothing():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    names = [name for name in beknown.__all__ if name != "init"]
+    for name in names:
+        visit.settle()
+        visit.said.clear()
+        answer = getattr(python, name)(*[{}] * 7)
+        if name in ("ready", "flush"):
+            finish(answer)
+        elif name == "on":
+            answer()
+        elif name == "captured":
+            assert answer(len) is len
+        elif name == "properties":
+            with answer:
+                pass
+        assert f"{name}(): its arguments do not fit" in visit.said[0], name
+    visit.said.clear()
+    python.opt_in()
+    python.capture("x", props={})
+    python.identify()
+    python.identify("bob", email="bob@a.example")
+    assert [text.partition("(")[0] for text in visit.said] == ["capture", "identify", "identify"]
+    python.identify("ada")
+    python.reset(hard=True)
+    assert python.get_distinct_id() != "ada", "a log-out is one all the same"
+    visit.settle()
+    assert names_of(visit)[-1] == "$identify"
+
+
+def test_ready_tells_which_python_it_is():
+    answers = []
+
+    async def ask():
+        answers.append(await library(Visit()).ready())
+
+    finish(ask())
+    version = ".".join([str(part) for part in sys.implementation.version[:3]])
+    runtime = "micropython" if sys.implementation.name == "micropython" else "pyodide"
+    assert answers == [{"runtime": runtime, "version": version}]
 
 
 def test_a_missing_init_is_said_once():

@@ -22,7 +22,7 @@ ORDER = {
     ),
     CLIENT / "hosts": (
         "worker objects foreign arguments settings lifecycle uncaught cookies browser spans hooks journal store "
-        "farewell turns page tag bridge library __init__"
+        "farewell turns page tag bridge wall library __init__"
     ),
     SERVER / "store": (
         "order question records migrations migrate sqlite postgres writer warnings projects layers clusters people "

@@ -44,6 +44,13 @@ def argument(label: str, arg: "Any", say: "Say") -> "Any":
     return foreign.plain(arg, label)
 
 
+def options(given: "Any", **named: "Any") -> "Any":
+    """Give a call's options, JavaScript's object of them or what is in its place, with those that Python has named."""
+    if given is None or isinstance(given, dict):
+        return named | (given or {})
+    return given
+
+
 def event(given: "Any", say: "Say") -> "Bag | None":
     """Give an event that before_send() gave as it may travel; None, which drops it, is itself."""
     if given is None:

@@ -5,7 +5,8 @@
     beknown.capture("report_opened", {"rows": 120})
 
 Rules:
-- The names and arguments are the tag's (design: contract.md); Python values go in, Python values come out.
+- The names and arguments are the tag's (design: contract.md); Python values go in, Python values come out. Options may
+  be JavaScript's object of them, or named.
 - One brain per page: the tag's, where the page has it with the same key (tag.py; bridge.py from a worker that does not
   see the page), and otherwise our own (page.py).
 - One wall: no call raises into the page, except ``init`` where it can never work. The console says what was wrong.
@@ -22,6 +23,7 @@ from .hooks import check
 from .page import Page
 from .spans import Scope, named, scoped, timed
 from .tag import Tag
+from .wall import forgiving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,18 +123,26 @@ class Library:
         self._do("capture", take)
 
     def identify(
-        self, distinct_id: str, set: "Bag | None" = None, set_once: "Bag | None" = None, *, signature: str = ""
+        self,
+        distinct_id: str,
+        set: "Bag | None" = None,
+        set_once: "Bag | None" = None,
+        options: "Bag | None" = None,
+        *,
+        signature: str = "",
     ) -> None:
         """This visitor is that user of yours. ``signature``: what your backend's ``sign`` gives for this id."""
-        self._call("identify", distinct_id, set, set_once, {"signature": signature})
+        self._call("identify", distinct_id, set, set_once, arguments.options(options, signature=signature))
 
-    def reset(self, *, device: bool = False, keep: "list[str] | None" = None) -> None:
+    def reset(
+        self, options: "Bag | bool | None" = None, *, device: bool = False, keep: "list[str] | None" = None
+    ) -> None:
         """The user has gone; whoever comes next is somebody else (with ``device``: on another device, too)."""
-        self._call("reset", {"device": device, "keep": keep})
+        self._call("reset", arguments.options(options, device=device, keep=keep))
 
-    def alias(self, id: str, *, signature: str = "") -> None:
+    def alias(self, id: str, options: "Bag | str | None" = None, *, signature: str = "") -> None:
         """That id is another name of this visitor. ``signature``: of whichever of the two ids is the user's."""
-        self._call("alias", id, {"signature": signature})
+        self._call("alias", id, arguments.options(options, signature=signature))
 
     def group(self, type: str, key: str, properties: "Bag | None" = None) -> None:
         """From now on this visitor acts for that company, team or the like."""
@@ -308,6 +318,9 @@ class Library:
         found.on_failure(told)
 
 
+for _name in dir(Library):
+    if _name[0] != "_" and _name != "init":
+        setattr(Library, _name, forgiving(_name, getattr(Library, _name)))
 _library = Library()
 alias = _library.alias
 before_send = _library.before_send
