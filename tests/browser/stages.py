@@ -36,6 +36,13 @@ class Found(Visitor):
         self.stored, self.events, self.said, self.journal, self.repeats = stored, events, said, journal, 0
 
 
+# What an earlier visit left: cookie and localStorage, each if there is any.
+LEAVE = """([name, cookie, local]) => {
+  if (cookie) document.cookie = name + "=" + encodeURIComponent(cookie) + ";path=/";
+  if (local) localStorage.setItem(name, local);
+}"""
+
+
 class TagStage:
     """The tag on MicroPython: a page that is loaded afresh for each case, and where a case says so."""
 
@@ -63,6 +70,8 @@ class TagStage:
         self.empty()
         if left := case.get("facts", {}).get("posthog"):
             self.page.evaluate(f"text => localStorage.setItem('ph_{KEY}_posthog', text)", left)
+        if stored := case.get("stored"):
+            self.page.evaluate(LEAVE, [NAME, *stored])
         self.browser.said.clear()
         self.load(url)
         for is_call, steps in groupby(case["steps"], key=lambda step: isinstance(step, list)):
