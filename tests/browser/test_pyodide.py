@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from . import conftest, test_consent, test_leaving, test_page_options, test_policies, test_tabs, test_visitor
+from . import (
+    conftest,
+    test_choice,
+    test_consent,
+    test_delivery,
+    test_leaving,
+    test_misfortune,
+    test_page_options,
+    test_policies,
+    test_storage,
+    test_tabs,
+    test_visitor,
+)
 from .conftest import Browser, Collector, Site, tag, until
 from .pyscript import SLOW
 
@@ -63,8 +75,10 @@ def test_pyodide_in_the_page_of_the_collectors_own_origin(collector: Collector, 
     assert browser.said == []
 
 
+BLOCKED = [test_storage.COOKIES_THAT_THROW, test_storage.NO_LOCAL_STORAGE, test_storage.NO_SESSION_STORAGE]
+
 # What the tag must do on either runtime, where it takes the calls by itself: the tests are those of MicroPython.
-THE_SAME: list[tuple[Callable[..., None], dict[str, str]]] = [
+THE_SAME: list[tuple[Callable[..., None], dict[str, Any]]] = [
     (test_visitor.test_a_first_visit_gets_an_id_that_reload_second_page_and_restart_keep, {"first": "page"}),
     (test_visitor.test_sign_up_makes_the_anonymous_visitor_a_person_with_their_whole_history, {"first": "server"}),
     (test_visitor.test_sign_up_makes_the_anonymous_visitor_a_person_with_their_whole_history, {"first": "page"}),
@@ -75,14 +89,23 @@ THE_SAME: list[tuple[Callable[..., None], dict[str, str]]] = [
     (test_policies.test_a_strict_policy_that_names_the_collector_is_enough, {"more": ""}),
     (test_consent.test_pending_stores_and_sends_nothing_and_a_yes_replays_what_waited, {}),
     (test_page_options.test_the_pages_functions_edit_drop_and_hear_every_event, {"first": "page"}),
+    (test_delivery.test_a_page_waits_until_the_date_that_a_refusal_names, {"path": "/e/"}),
+    (
+        test_storage.test_blocked_storage_never_shows_in_the_page,
+        {"blocked": BLOCKED, "id_lasts": False, "first": "page"},
+    ),
+    (test_misfortune.test_a_worker_that_dies_is_replaced_once_and_then_the_servers_python_takes_its_calls, {}),
+    (test_choice.test_an_answer_from_the_worker_is_an_occasion_to_hear_of_a_no, {}),
 ]
 
 
 @pytest.mark.parametrize(
-    ("test", "how"), THE_SAME, ids=["-".join([t.__name__[5:], *how.values()]) for t, how in THE_SAME]
+    ("test", "how"),
+    THE_SAME,
+    ids=["-".join([t.__name__[5:], *(each for each in how.values() if isinstance(each, str))]) for t, how in THE_SAME],
 )
 def test_the_same_on_pyodide(
-    test: Callable[..., None], how: dict[str, str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    test: Callable[..., None], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setitem(test.__globals__, "tag", functools.partial(tag, runtime="pyodide", load="eager"))
     patient = functools.partial(until, patience=SLOW / 1000)
