@@ -276,7 +276,8 @@ export default (page, area, tab) => {
     kept = 0;
     over = [];
   };
-  const revision = (cookie) => parseInt(cookie.split(".")[1], 16);
+  // Of a format that Python here does not know, it is none: its state takes that one's place.
+  const revision = (cookie) => (cookie[0] == 1 ? parseInt(cookie.split(".")[1], 16) : 0);
 
   // What a page rarely needs --------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ Rules:
 
 import json
 
-from . import past, wire
+from . import past, values, wire
 from .errors import BadState
 from .identity import Identity, is_claim
 from .session import Session, touched
@@ -165,6 +165,7 @@ class State:
         cookie, _, rest = local.partition("\n")
         try:
             kept = json.loads(rest)
+            kept = values.whole(kept) if "\\ud" in rest else kept  # as Pyodide writes emojis
             found = {name: kept.get(name) for name in KEPT}
         except (ValueError, AttributeError, RuntimeError):  # RuntimeError: nested too deeply for the parser
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None

@@ -20,15 +20,11 @@ from ..client.test_conformance import CASES, compare, named
 from .pyscript import SETTINGS
 from .stages import PyodideTagStage, PythonStage, TagStage, staged
 
-# start.js compares the revision of a cookie that it cannot read, and asks the server again and again.
-LATER = "A cookie of a later format is not guessed at"
-
 
 def is_for_pages(case: dict[str, Any]) -> bool:
     """Tell whether a case uses only what a page can do: calls, the next page, and what is found there."""
     return (
         case.get("browser", True)
-        and case["case"] != LATER
         and set(case) <= {"case", "browser", "options", "facts", "stored", "steps", "events", "said", "state"}
         and set(case.get("facts", {})) <= {"posthog"}
         and all(isinstance(step, list) or step == {"page": True} for step in case["steps"])

@@ -828,6 +828,17 @@ def escaped(text):
     return "".join(["\\u%04x" % ord(each) if 0xD800 <= ord(each) < 0xE000 else each for each in text])
 
 
+def test_properties_that_another_python_has_kept_have_whole_emojis():
+    """CPython and Pyodide escape them, as two halves each."""
+    page = Page()
+    page.call("register", {"plan": "\U0001f600"})
+    cookie, local = page.stored
+    page.stored = [cookie, escaped(local.replace("\U0001f600", "\ud83d\ude00"))]
+    page = page.next_page()
+    page.call("capture", "x")
+    assert page.send()[-1]["properties"]["plan"] == "\U0001f600"
+
+
 def test_what_fails_while_a_user_is_named_leaves_the_visitor_who_they_were():
     page = Page()
     real, values.fingerprint = values.fingerprint, None
