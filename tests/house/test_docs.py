@@ -95,11 +95,11 @@ def test_the_sizes_it_quotes_are_those_of_the_bundle_give_or_take_a_tenth() -> N
 
 def test_the_bytes_that_it_quotes_are_those_of_the_last_run_with_a_bundle_about_as_large() -> None:
     page, hosts = ((ROOT / f"bench/results/{name}.md").read_text() for name in ("page", "hosts"))
-    tag, _ = re.findall(r"^\| bytes in all.* \| ([\d,]+) \| ([\d,]+) \|$", README, re.M)[0]
-    assert f"| {tag} | " in re.findall(r"^\| bytes in total .*", page, re.M)[0]
+    tag, _ = re.findall(r"^\| bytes in all.* \| ([\d,]+) \| ([\d,]+) \|$", README, re.MULTILINE)[0]
+    assert f"| {tag} | " in re.findall(r"^\| bytes in total .*", page, re.MULTILINE)[0]
     row = r"^\| [^|]+ \| ([\d,]{6,}) \|"
-    quoted = re.findall(row, README.partition("## Which Python")[2].partition("\n## ")[0], re.M)
-    assert quoted == re.findall(row, hosts.partition("## Second visit")[0], re.M)
+    quoted = re.findall(row, README.partition("## Which Python")[2].partition("\n## ")[0], re.MULTILINE)
+    assert quoted == re.findall(row, hosts.partition("## Second visit")[0], re.MULTILINE)
     built = json.loads((ROOT / "build/bundle/manifest.json").read_text())["assets"]
     first = {"beknown.js", "start.js", "micropython.js", "micropython.wasm"}
     size = sum(each["brotli"] for each in built if Path(each["path"]).name in first and "pyscript" not in each["path"])
