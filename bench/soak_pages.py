@@ -94,7 +94,8 @@ def leave(context: BrowserContext, page: Page, url: str, way: str, dice: random.
     page.goto(url, wait_until="commit")
     page.wait_for_timeout(1000 * LONGEST_VISIT * dice.random() ** haste)
     if dice.random() < OFFLINE:
-        context.set_offline(True)
+        with suppress(Error):  # "Target crashed": a page before, which is being taken down
+            context.set_offline(True)
         page.wait_for_timeout(1000 * dice.random())
         context.set_offline(False)
     if way == "reload":

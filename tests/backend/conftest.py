@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from ..ports import free_port
 from ..server.conftest import Server
 
 KEY = "bk_tests"
@@ -89,9 +90,7 @@ class Process:
     def __init__(self, folder: Path, seed: int) -> None:
         self.file = folder / f"stored-{seed}"
         self.seed = seed
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 

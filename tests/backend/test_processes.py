@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import pytest
 from beknown import channel
 from beknown.backend import Client
 
+from ..ports import free_port
 from .conftest import KEY, Recorder, until
 
 PREAMBLE = """
@@ -321,9 +321,7 @@ def pay():
 @pytest.mark.timeout(60)
 def test_gunicorn_workers_forked_from_a_loaded_application_deliver(recorder: Recorder, tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(APPLICATION)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", f"127.0.0.1:{port}", "shop:app"]
     environment = {**os.environ, "COLLECTOR": recorder.url}
     with (tmp_path / "log").open("w") as log:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +22,7 @@ import pytest
 from playwright.sync_api import Browser as SharedChromium
 from playwright.sync_api import BrowserContext, Page, Playwright
 
+from ..ports import free_port
 from .firefox import Firefox, FirefoxBrowser
 from .forked import Forked, Nursery
 from .line import Line
@@ -36,12 +36,6 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Collector:

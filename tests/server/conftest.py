@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from beknown_server import Settings, create_app
 from beknown_server.store import Event, Project, Store, open_store
 from flask import Flask
 from flask.testing import FlaskClient
+
+from ..ports import free_port
 
 KEY, SECRET = "bk_tests", "bks_tests_secret"
 NOW = 1_795_000_000_000  # some day in 2026
@@ -150,9 +151,7 @@ class Server:
         self.folder = folder
         self.options = options
         self.database = database or f"sqlite:///{folder}/beknown.db"
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ..ports import free_port
 from .conftest import KEY, SECRET, Server, missing, uuid_of
 
 ROOT = Path(__file__).parents[2]
@@ -54,9 +55,7 @@ def of_caddy(folder: Path, port: int, behind: int) -> list[str]:
 @contextmanager
 def proxy(command: Callable[[Path, int, int], list[str]], folder: Path, behind: int) -> Iterator[str]:
     """Run it in front of a server; give its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     homes = {name: str(folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     with (folder / "proxy.log").open("wb") as log:
         process = subprocess.Popen(command(folder, port, behind), stdout=log, stderr=log, env=os.environ | homes)

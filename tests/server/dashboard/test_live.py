@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from beknown_server.store import Row
 from beknown_server.store.records import PersonRef
 
 from ...backend.conftest import in_a_loop
+from ...ports import free_port
 from ..conftest import BOTH_ENGINES
 
 SECRET_KEY, WRITE_KEY = "bks_livetests", "bk_livetests"
@@ -487,12 +487,6 @@ def test_the_place_is_the_last_event_id_before_the_address(
 
 
 # Over a real process --------------------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Server:
