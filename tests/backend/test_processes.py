@@ -261,7 +261,7 @@ def test_a_busy_program_takes_over_what_others_left_too(
     recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(channel, "LOOK_MS", 0)
-    with Client(KEY, recorder.url, spool=tmp_path, flush_interval=30, flush_at=2) as client:
+    with Client(KEY, recorder.url, spool=tmp_path, flush_interval=90, flush_at=2) as client:
         client.capture("u", "first")
         assert client.flush()
         recorder.hangs.set()
@@ -270,7 +270,7 @@ def test_a_busy_program_takes_over_what_others_left_too(
             client.capture("u", "x")
         recorder.hangs.clear()
         recorder.goes_on.set()
-        until(lambda: names(recorder)["left"], "the other program's event", patience=10)
+        until(lambda: names(recorder)["left"], "the other program's event", patience=40)
 
 
 def test_a_program_killed_at_any_moment_loses_nothing(recorder: Recorder, tmp_path: Path) -> None:
