@@ -79,7 +79,7 @@ def events() -> ResponseReturnValue:
     if request.args.get("person"):
         known = site.store.person(mine.id, request.args["person"])
         if known is None:
-            return _json({"results": [], "next": None})
+            return as_json({"results": [], "next": None})
         person_id = known.person_id
     rows = site.store.recent(
         mine.id,
@@ -89,7 +89,7 @@ def events() -> ResponseReturnValue:
         distinct_id=request.args.get("distinct_id") or None,
         person_id=person_id,
     )
-    return _json({"results": [event_json(row) for row in rows], "next": rows[-1].seq if len(rows) == limit else None})
+    return as_json({"results": [event_json(row) for row in rows], "next": rows[-1].seq if len(rows) == limit else None})
 
 
 @bp.get("/persons")
@@ -99,7 +99,7 @@ def persons() -> ResponseReturnValue:
     search = request.args.get("search", "")
     people = current_site().store.people(mine.id, search=search, limit=limit, before=_place())
     older = "{}.{}".format(*people[-1].place) if len(people) == limit else None
-    return _json({"results": [person_json(person) for person in people], "next": older})
+    return as_json({"results": [person_json(person) for person in people], "next": older})
 
 
 @bp.get("/persons/<path:any_id>")
@@ -108,7 +108,7 @@ def person(any_id: str) -> ResponseReturnValue:
     mine = project()
     found = current_site().store.person(mine.id, any_id) or _nobody(any_id)
     origins = current_site().store.origins(mine.id, found.person_id)
-    return _json({**person_json(found), "origins": {name: origin_json(one) for name, one in origins.items()}})
+    return as_json({**person_json(found), "origins": {name: origin_json(one) for name, one in origins.items()}})
 
 
 @bp.get("/persons/<path:any_id>/explain")
@@ -116,13 +116,13 @@ def explain(any_id: str) -> ResponseReturnValue:
     """Answer with the links that make one person of these ids, and those that were refused."""
     mine = project()
     explanation = current_site().store.explain(mine.id, any_id)
-    return _json(explanation_json(explanation or _nobody(any_id)))
+    return as_json(explanation_json(explanation or _nobody(any_id)))
 
 
 @bp.get("/warnings")
 def warnings() -> ResponseReturnValue:
     """Answer with every refusal, counted, with an example and the fix."""
-    return _json({"results": [warning_json(warning) for warning in current_site().store.warnings(project().id)]})
+    return as_json({"results": [warning_json(warning) for warning in current_site().store.warnings(project().id)]})
 
 
 @bp.get("/live", endpoint="live")
@@ -266,5 +266,6 @@ def _place() -> Place | None:
     return int(at), int(number)
 
 
-def _json(answer: Any) -> Response:
+def as_json(answer: Any) -> Response:
+    """Give an answer as JSON."""
     return Response(orjson.dumps(answer), mimetype="application/json")

@@ -13,13 +13,13 @@ from dataclasses import asdict
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from . import access, cohorts, insights
 from . import funnel as funnels
 from . import report as reports
-from .api import project
+from .api import as_json, project
 from .conversion import conversion
 from .errors import Unusable
 from .insights import Desk
@@ -37,21 +37,21 @@ def unique() -> ResponseReturnValue:
     """Answer with the number of persons in a range of days."""
     mine = project()
     with desk_of(mine) as at:
-        return _json(reports.unique(at, Register(current_site().store, mine.id), _body()))
+        return as_json(reports.unique(at, Register(current_site().store, mine.id), _body()))
 
 
 @bp.post("/insights/trends")
 def trends() -> ResponseReturnValue:
     """Answer with one number per interval."""
     with desk_of(project()) as at:
-        return _json(insights.trends(at, _body()))
+        return as_json(insights.trends(at, _body()))
 
 
 @bp.post("/insights/funnel")
 def funnel() -> ResponseReturnValue:
     """Answer with how many persons got how far."""
     with desk_of(project()) as at:
-        return _json(funnels.funnel(at, _body()))
+        return as_json(funnels.funnel(at, _body()))
 
 
 @bp.post("/insights/funnel/people")
@@ -61,55 +61,55 @@ def funnel_people() -> ResponseReturnValue:
     with desk_of(mine) as at:
         numbers = funnels.people(at, _body())
     named = current_site().store.named(numbers)
-    return _json({"results": [{**asdict(named[number])} for number in numbers if number in named]})
+    return as_json({"results": [{**asdict(named[number])} for number in numbers if number in named]})
 
 
 @bp.post("/insights/funnel/trend")
 def funnel_trend() -> ResponseReturnValue:
     """Answer with how many entered a funnel in each interval, and how many of them got to its end."""
     with desk_of(project()) as at:
-        return _json(conversion(at, _body()))
+        return as_json(conversion(at, _body()))
 
 
 @bp.post("/insights/sessions")
 def sessions() -> ResponseReturnValue:
     """Answer with how many sessions, how long, where they begin and end."""
     with desk_of(project()) as at:
-        return _json(visits(at, _body()))
+        return as_json(visits(at, _body()))
 
 
 @bp.post("/insights/retention")
 def retention() -> ResponseReturnValue:
     """Answer with who came back, by cohort."""
     with desk_of(project()) as at:
-        return _json(cohorts.retention(at, _body()))
+        return as_json(cohorts.retention(at, _body()))
 
 
 @bp.post("/insights/lifecycle")
 def lifecycle() -> ResponseReturnValue:
     """Answer with new, returning, resurrecting and dormant persons."""
     with desk_of(project()) as at:
-        return _json(cohorts.lifecycle(at, _body()))
+        return as_json(cohorts.lifecycle(at, _body()))
 
 
 @bp.post("/insights/stickiness")
 def stickiness() -> ResponseReturnValue:
     """Answer with persons by the number of intervals in which they were active."""
     with desk_of(project()) as at:
-        return _json(cohorts.stickiness(at, _body()))
+        return as_json(cohorts.stickiness(at, _body()))
 
 
 @bp.post("/insights/paths")
 def paths() -> ResponseReturnValue:
     """Answer with the ways from page to page."""
     with desk_of(project()) as at:
-        return _json(cohorts.paths(at, _body()))
+        return as_json(cohorts.paths(at, _body()))
 
 
 @bp.get("/identity/report")
 def identity() -> ResponseReturnValue:
     """Answer with how good the identification is; examples are persons, with the name they go by."""
-    return _json(report_of(project(), request.args.to_dict()))
+    return as_json(report_of(project(), request.args.to_dict()))
 
 
 @contextmanager
@@ -131,7 +131,3 @@ def _body() -> Any:
         return orjson.loads(request.get_data() or b"{}")
     except orjson.JSONDecodeError as error:
         raise Unusable("bad_json", f"the body is no JSON: {error}.", fix="Send a JSON object.") from None
-
-
-def _json(answer: Any) -> Response:
-    return Response(orjson.dumps(answer), mimetype="application/json")

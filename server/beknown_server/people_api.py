@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 from beknown.wire import iso
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from . import access
-from .api import project
+from .api import as_json, project
 from .errors import Unauthorized, Unusable
 from .site import Site, current_site, now_ms
 from .store import Group, Project
@@ -34,13 +34,13 @@ def merge() -> ResponseReturnValue:
     """Make one person of two; answer with the link's number, which undoes it."""
     mine, body = own_project(), sent()
     source, into = _id(body, "from"), _id(body, "into")
-    return _json({"id": current_site().store.corrections.merge(mine.id, source, into, now=now_ms())})
+    return as_json({"id": current_site().store.corrections.merge(mine.id, source, into, now=now_ms())})
 
 
 @bp.post("/merges/<int:link>/undo")
 def undo(link: int) -> ResponseReturnValue:
     """Take a link out, as if it had never been said; answer with the links by which its ids are still one person."""
-    return _json(
+    return as_json(
         {"id": link, "still_one_by": current_site().store.corrections.undo(own_project().id, link, now=now_ms())}
     )
 
@@ -49,7 +49,7 @@ def undo(link: int) -> ResponseReturnValue:
 def redo(link: int) -> ResponseReturnValue:
     """Take an undo back."""
     current_site().store.corrections.redo(own_project().id, link)
-    return _json({"id": link})
+    return as_json({"id": link})
 
 
 @bp.post("/persons/split")
@@ -59,14 +59,14 @@ def split() -> ResponseReturnValue:
     ids = body.get("distinct_ids")
     if not isinstance(ids, list) or not 0 < len(ids) <= MOST_IDS or not all(isinstance(one, str) for one in ids):
         raise Unusable("bad_ids", f"distinct_ids is not a list of 1 to {MOST_IDS} ids.", fix="Name the ids as texts.")
-    return _json({"undone": current_site().store.corrections.split(mine.id, ids, now=now_ms())})
+    return as_json({"undone": current_site().store.corrections.split(mine.id, ids, now=now_ms())})
 
 
 @bp.delete("/persons/<path:any_id>")
 def delete(any_id: str) -> ResponseReturnValue:
     """Delete a person with events, ids and properties; late events do not bring them back."""
     events, ids = delete_person(current_site(), own_project(), any_id)
-    return _json({"events": events, "distinct_ids": ids})
+    return as_json({"events": events, "distinct_ids": ids})
 
 
 @bp.get("/groups")
@@ -74,7 +74,7 @@ def groups() -> ResponseReturnValue:
     """Answer with groups, the latest seen first; ``type`` and ``key`` narrow it down."""
     wanted = {name: request.args.get(name) or None for name in ("type", "key")}
     found = current_site().store.groups.known(project().id, limit=MOST_GROUPS, **wanted)
-    return _json({"results": [group_json(group) for group in found]})
+    return as_json({"results": [group_json(group) for group in found]})
 
 
 def delete_person(site: Site, mine: Project, any_id: str) -> tuple[int, int]:
@@ -114,7 +114,3 @@ def _id(body: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Unusable("missing_id", f"{name!r} is not an id.", fix='Send {"from": id, "into": id}.')
     return value
-
-
-def _json(answer: Any) -> Response:
-    return Response(orjson.dumps(answer), mimetype="application/json")

@@ -11,12 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import orjson
-from flask import Blueprint, Response
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from . import access
-from .api import project
+from .api import as_json, project
 from .errors import Unusable
 from .options import DEFAULTS, Chosen
 from .people_api import own_project, sent
@@ -30,7 +29,7 @@ bp.after_request(access.guarded)
 @bp.get("/project")
 def read() -> ResponseReturnValue:
     """Answer with what the project has chosen."""
-    return _json(project_json(project()))
+    return as_json(project_json(project()))
 
 
 @bp.patch("/project")
@@ -45,14 +44,10 @@ def change() -> ResponseReturnValue:
     if chosen.wrong:
         raise Unusable("bad_option", " ".join(f"{name}: {words}" for name, words in chosen.wrong.items()))
     current_site().store.set_options(mine.id, chosen.options)
-    return _json(project_json(replace(mine, options=chosen.options)))
+    return as_json(project_json(replace(mine, options=chosen.options)))
 
 
 def project_json(mine: Project) -> dict[str, Any]:
     """Give a project as the API writes it: its name, the key that stands in its pages, and every option."""
     chosen = {name: mine.options.get(name, default) for name, default in DEFAULTS.items()}
     return {"name": mine.name, "write_key": mine.write_key, **chosen}
-
-
-def _json(answer: Any) -> Response:
-    return Response(orjson.dumps(answer), mimetype="application/json")

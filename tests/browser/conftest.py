@@ -297,3 +297,13 @@ def lasting_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
     else:
         running = FirefoxBrowser(Firefox(tmp_path / "profile"), is_shared=False)
     yield from used(running)
+
+
+@pytest.fixture(params=["chromium", "firefox"])
+def named_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBrowser]:
+    """Each of the browsers in turn, for which every name is this machine."""
+    if request.param == "chromium":
+        rules = "--host-resolver-rules=MAP * 127.0.0.1"
+        yield from used(own_browser(request.getfixturevalue("playwright"), tmp_path / "named", rules))
+    else:
+        yield from used(FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True))  # it resolves all names so

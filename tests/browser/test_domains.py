@@ -5,27 +5,12 @@ Some names are real ones, since browsers have a list of the public suffixes; eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import unquote
 
-import pytest
-
-from .conftest import KEY, AnyBrowser, Collector, Site, own_browser, tag, used
-from .firefox import FirefoxBrowser
+from .conftest import KEY, AnyBrowser, Collector, Site, tag
 from .test_consent import opened
 
 NAME = f"bk_{KEY}"
-
-
-@pytest.fixture(params=["chromium", "firefox"])
-def named_browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBrowser]:
-    """Each of the browsers in turn, for which every name is this machine."""
-    if request.param == "chromium":
-        rules = "--host-resolver-rules=MAP * 127.0.0.1"
-        yield from used(own_browser(request.getfixturevalue("playwright"), tmp_path / "named", rules))
-    else:
-        yield from used(FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True))  # it resolves all names so
 
 
 def homes(browser: AnyBrowser) -> set[str]:

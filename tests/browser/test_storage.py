@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import KEY, AnyBrowser, Browser, Collector, Site, own_browser, tag, until, used
-from .firefox import FirefoxBrowser
+from .conftest import KEY, AnyBrowser, Browser, Collector, Site, own_browser, tag, until
 
 # The faults are the subject here, so they are staged: what a browser does when a setting or a sandbox forbids storage.
 NO_COOKIES = """
@@ -189,30 +187,20 @@ def test_a_page_without_javascript_and_one_with_it_have_the_same_visitor(
     assert len({view["properties"]["$session_id"] for view in views}) == 1
 
 
-@pytest.fixture(params=["chromium", "firefox"])
-def with_subdomains(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBrowser]:
-    """A browser for which all names under example.test are this machine."""
-    if request.param == "chromium":
-        rules = "--host-resolver-rules=MAP *.example.test 127.0.0.1"
-        yield from used(own_browser(request.getfixturevalue("playwright"), tmp_path / "subdomains", rules))
-    else:
-        yield from used(FirefoxBrowser(request.getfixturevalue("firefox"), is_shared=True))  # it resolves all names so
-
-
 @pytest.mark.parametrize("older", ["", "example.test"], ids=["this host's", "the wider domain's"])
 def test_an_older_cookie_of_another_domain_does_not_hide_the_tags_own(
-    collector: Collector, site: Site, with_subdomains: AnyBrowser, older: str
+    collector: Collector, site: Site, named_browser: AnyBrowser, older: str
 ) -> None:
     port = site.url.rpartition(":")[2]
     site.add("/before", f"<script>document.cookie = 'bk_{KEY}=older;path=/;domain={older}'</script>")
     site.add("/", tag(collector, cookie_domain="app.example.test", first="page"))
-    page = with_subdomains.page()
+    page = named_browser.page()
     page.goto(f"http://www.app.example.test:{port}/before")
     page.goto(f"http://www.app.example.test:{port}/")
     page.wait_for_function("window.beknown")
     page.evaluate("beknown.identify('ada'); beknown.flush()")
     page.wait_for_function("beknown.get_distinct_id() == 'ada'")
-    (cookie,) = [each for each in with_subdomains.cookies() if each["name"] == f"bk_{KEY}"]
+    (cookie,) = [each for each in named_browser.cookies() if each["name"] == f"bk_{KEY}"]
     assert cookie["domain"] == ".app.example.test"
     assert cookie["value"].endswith(".ada")
 

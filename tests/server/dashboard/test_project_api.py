@@ -11,17 +11,9 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from .conftest import SECRET_KEY, WRITE_KEY, Dashboard, csrf_of
-from .test_settings_page import FORM, options_of
+from .test_settings_page import CHOSEN, FORM, options_of
 
 KEY = {"Authorization": f"Bearer {SECRET_KEY}"}
-CHOSEN = {
-    "timezone": "Europe/Berlin",
-    "week_start": "monday",
-    "origins": ["https://shop.example", "*.shop.example"],
-    "retention_days": 400,
-    "signed_identities": True,
-    "merge_dangerously": False,
-}
 
 
 def patched(dashboard: Dashboard, body: Any) -> TestResponse:

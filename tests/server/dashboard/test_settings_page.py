@@ -22,6 +22,14 @@ FORM = {
     "retention_days": "400",
     "signed_identities": "on",
 }
+CHOSEN = {
+    "timezone": "Europe/Berlin",
+    "week_start": "monday",
+    "origins": ["https://shop.example", "*.shop.example"],
+    "retention_days": 400,
+    "signed_identities": True,
+    "merge_dangerously": False,
+}
 
 
 def sent(client: FlaskClient, form: dict[str, str], path: str = "/settings") -> TestResponse:
@@ -35,14 +43,7 @@ def options_of(dashboard: Dashboard) -> dict[str, Any]:
 def test_what_is_chosen_is_kept_and_shown(dashboard: Dashboard) -> None:
     client = dashboard.signed_in()
     assert sent(client, FORM).status_code == 303
-    assert options_of(dashboard) == {
-        "timezone": "Europe/Berlin",
-        "week_start": "monday",
-        "origins": ["https://shop.example", "*.shop.example"],
-        "retention_days": 400,
-        "signed_identities": True,
-        "merge_dangerously": False,
-    }
+    assert options_of(dashboard) == CHOSEN
     page = client.get("/settings").text
     assert 'value="Europe/Berlin"' in page
     assert "https://shop.example\n*.shop.example" in page
