@@ -164,8 +164,7 @@ class State:
         """
         cookie, _, rest = local.partition("\n")
         try:
-            kept = json.loads(rest)
-            kept = values.whole(kept) if "\\ud" in rest else kept  # as Pyodide writes emojis
+            kept = values.parsed(rest)
             found = {name: kept.get(name) for name in KEPT}
         except (ValueError, AttributeError, RuntimeError):  # RuntimeError: nested too deeply for the parser
             raise BadState("what localStorage held is damaged; registered properties are forgotten.") from None

@@ -98,9 +98,7 @@ class Tracker:
             self._done.append(call)
             return
         try:
-            entry = json.loads(text)
-            if "\\ud" in text:  # so do halves of emojis begin, and whole ones that CPython wrote
-                entry = values.whole(entry)
+            entry = values.parsed(text)
             if "events" in entry:
                 self._take_over(call, entry)
                 return

@@ -9,7 +9,6 @@ Rules:
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
@@ -30,7 +29,6 @@ from .site import current_site, now_ms
 from .store import Explanation, Link, Origin, Person, Place, Project, Row, Warning
 
 MAX_LIMIT = 1000
-PLACE = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")  # people's cursor: when somebody was last seen, and their number
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 bp.after_request(access.guarded)
@@ -98,7 +96,7 @@ def persons() -> ResponseReturnValue:
     mine, limit = project(), _whole("limit", default=50, least=1, most=MAX_LIMIT)
     search = request.args.get("search", "")
     people = current_site().store.people(mine.id, search=search, limit=limit, before=_place())
-    older = "{}.{}".format(*people[-1].place) if len(people) == limit else None
+    older = str(people[-1].place) if len(people) == limit else None
     return as_json({"results": [person_json(person) for person in people], "next": older})
 
 
@@ -255,15 +253,13 @@ def _whole(name: str, *, default: int | None, least: int, most: int = 2**63 - 1)
 
 def _place() -> Place | None:
     """Give the place among people that a page begins behind."""
-    text = request.args.get("before")
-    if not text:
-        return None
-    if not PLACE.fullmatch(text):
+    text = request.args.get("before", "")
+    found = Place.read(text)
+    if text and found is None:
         raise Unusable(
             "bad_parameter", f"before={text[:40]!r} is no cursor.", fix="Send what `next` of the page before gave."
         )
-    at, _, number = text.partition(".")
-    return int(at), int(number)
+    return found
 
 
 def as_json(answer: Any) -> Response:

@@ -12,7 +12,7 @@ from beknown.wire import VERSION
 from flask import Blueprint, Response
 
 from . import access, asked, cohorts, funnel, harmless, insights, spans, visits
-from .api import MAX_LIMIT, PLACE
+from .api import MAX_LIMIT
 from .people_api import MOST_IDS
 from .shapes import (
     ANYTHING,
@@ -40,6 +40,7 @@ from .shapes import (
     ref,
     whole_from,
 )
+from .store import CURSOR
 
 bp = Blueprint("openapi", __name__, url_prefix="/api")
 bp.after_request(access.guarded)
@@ -111,7 +112,7 @@ def _correction(words: str, answer: Schema, *parameters: Schema, missing: str, b
 
 LINK = {"name": "link", "in": "path", "required": True, "schema": WHOLE, "description": "The link's `id`."}
 NO_LINK = "There is no such link."
-CURSOR = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
+BEHIND_WHOM = {"type": "string", "pattern": f"^{CURSOR.pattern}$"}
 ANY_ID = {"name": "any_id", "in": "path", "required": True, "schema": TEXT, "description": "Any id of the person."}
 NOBODY = "Nobody was seen under this id."
 
@@ -133,7 +134,7 @@ PATHS: dict[str, Schema] = {
             record(results=many(ref("Person")), next=or_null(TEXT)),
             _query("search", TEXT, "Part of a name, an e-mail address or an id, or property=value."),
             _query("limit", whole_from(1, MAX_LIMIT, 50), "How many."),
-            _query("before", CURSOR, "The cursor that `next` of the page before gave."),
+            _query("before", BEHIND_WHOM, "The cursor that `next` of the page before gave."),
         )
     },
     "/api/persons/{any_id}": {

@@ -166,9 +166,9 @@ def live_view() -> ResponseReturnValue:
 @bp.get("/people")
 def people() -> ResponseReturnValue:
     """Show everyone who was seen, or those whom a search finds, most recent first."""
-    search = request.args.get("search", "").strip()[:200]
-    found = current_site().store.people(g.project.id, search=search, limit=PAGE, before=_place())
-    older = "{}.{}".format(*found[-1].place) if len(found) == PAGE else None
+    search, before = request.args.get("search", "").strip()[:200], Place.read(request.args.get("before", ""))
+    found = current_site().store.people(g.project.id, search=search, limit=PAGE, before=before)
+    older = str(found[-1].place) if len(found) == PAGE else None
     return draw("beknown/people.html", search=search, people=found, next=older)
 
 
@@ -273,13 +273,6 @@ def login_link(project_id: int, base: str) -> str:
     """Give an address that logs in once: for the demo, which prints it. Needs an application context."""
     token = _doors().links.make(project_id, secret=access.secret())
     return f"{base}/login?token={token}"
-
-
-def _place() -> Place | None:
-    """Give the place among people that a page begins behind: a time, and the number of one of those seen then."""
-    at, _, number = request.args.get("before", "").partition(".")
-    time = whole(at)
-    return None if time is None else (time, whole(number) or 0)
 
 
 def whole(text: str) -> int | None:

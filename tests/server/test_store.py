@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from beknown_server.errors import TooBusy
-from beknown_server.store import Claim, Event, Origin, Project, Store, open_store, people, writer
+from beknown_server.store import Claim, Event, Origin, Place, Project, Store, open_store, people, writer
 from beknown_server.store.migrate import pending
 
 from .conftest import BOTH_ENGINES, NOW, SECRET, event, uuid_of
@@ -109,7 +109,7 @@ def test_people_are_found_by_id_email_and_name(store: Store, project: Project) -
         assert [person.distinct_ids[0] for person in store.people(project.id, search=search)] == ["u1"]
     assert [person.distinct_ids[0] for person in store.people(project.id, search="_100%")] == ["bob_100%"]
     assert store.people(project.id, search="b%b") == []
-    assert [person.distinct_ids[0] for person in store.people(project.id, before=(NOW + 5, 0))] == ["u1"]
+    assert [person.distinct_ids[0] for person in store.people(project.id, before=Place(NOW + 5, 0))] == ["u1"]
     assert len(store.people(project.id, limit=1)) == 1
 
 

@@ -6,6 +6,7 @@ from ..errors import Misconfigured
 from .order import place_of, text_of
 from .postgres import Postgres
 from .records import (
+    CURSOR,
     Appended,
     Claim,
     Counts,
@@ -28,6 +29,7 @@ from .sqlite import Sqlite
 from .store import Store
 
 __all__ = [
+    "CURSOR",
     "Appended",
     "Claim",
     "Counts",

@@ -123,7 +123,7 @@ def _person(head: Any, ids: list[Any], properties: dict[str, Any]) -> Person:
         first_seen=min(row["first_seen"] for row in ids),
         last_seen=max(row["last_seen"] for row in ids),
         event_count=sum(row["event_count"] for row in ids),
-        place=max((row["personal"], row["last_seen"], row["id"]) for row in ids)[1:],
+        place=Place(*max((row["personal"], row["last_seen"], row["id"]) for row in ids)[1:]),
     )
 
 

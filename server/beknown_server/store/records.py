@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from beknown.wire import iso
 from ..identity import Write
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,21 @@ class Row:
         return text if self.micros is None else f"{text[:-1]}{self.micros:03}Z"
 
 
-Place = tuple[int, int]  # among people, by the latest id of each: when it was last seen, and its number
+class Place(NamedTuple):
+    """Where a person stands among people: when the latest of their ids was last seen, and its number."""
+
+    last_seen: int
+    number: int
+
+    @classmethod
+    def read(cls, text: str) -> Place | None:
+        """Give the place that a cursor tells, or None if it tells none."""
+        found = CURSOR.fullmatch(text)
+        return cls(int(found[1]), int(found[2])) if found else None
+
+    def __str__(self) -> str:
+        """Give it as the cursor of the page of people that begins behind it."""
+        return f"{self.last_seen}.{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
