@@ -65,7 +65,9 @@ def test_files_and_newest_rows_are_neither_double_nor_missing(store: Store, proj
 
 
 @BOTH_ENGINES
-def test_merges_and_their_undo_reach_a_copy_that_is_there(store: Store, project: Project, columns: Columns) -> None:
+def test_a_claim_and_an_earlier_one_that_comes_late_reach_a_copy_that_is_there(
+    store: Store, project: Project, columns: Columns
+) -> None:
     fill(store, project, 30)
     assert counted(columns, project) == (30, 10)
     claim = event("$identify", "user", NOW + 100, claim=Claim("claim", "v1", "user"))
@@ -74,6 +76,36 @@ def test_merges_and_their_undo_reach_a_copy_that_is_there(store: Store, project:
     late = event("$identify", "other", NOW - 100, claim=Claim("claim", "v1", "other"))
     store.append(project.id, [late], NOW)  # happened first: v1 was the other's, and the user stands alone
     assert counted(columns, project) == (32, 11)
+
+
+@BOTH_ENGINES
+@pytest.mark.usefixtures("small")
+def test_what_an_operator_corrects_reaches_every_copy_that_is_there(
+    store: Store, project: Project, columns: Columns
+) -> None:
+    fill(store, project, 50)
+    operators, other = store.corrections, Columns(store, columns._folder)
+
+    def persons() -> int:
+        assert counted(columns, project) == counted(other, project)
+        events, found = counted(other, project)
+        assert events == (50 if found > 8 else 40)
+        return found
+
+    assert persons() == 10
+    link = operators.merge(project.id, "v1", "v2", now=NOW)
+    assert persons() == 9
+    operators.undo(project.id, link, now=NOW)
+    assert persons() == 10
+    operators.redo(project.id, link)
+    assert persons() == 9
+    assert operators.split(project.id, ["v1"], now=NOW) == [link]
+    assert persons() == 10
+    operators.redo(project.id, link)
+    assert persons() == 9
+    operators.delete(project.id, "v1", now=NOW)  # v2 goes with them
+    assert persons() == 8
+    other.close()
 
 
 @BOTH_ENGINES
