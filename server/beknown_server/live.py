@@ -15,8 +15,9 @@ Rules:
   a viewer is refused. What all viewers get is drawn, joined and encoded once, what they search is searched once.
 - Memory is bounded in bytes (KEPT_BYTES for each of the things that are kept), and so is every question (PAGE_BYTES):
   an event may have a megabyte of properties.
-- What is in memory of somebody who was deleted goes with them, in whichever process that was: it is let go of before
-  a viewer comes in, and as often as the store is asked. What is missing then is read from the store again.
+- What is in memory is as old as the last change of anybody's ids (a claim, an operator's correction, a deletion), in
+  whichever process that was: it is let go of before a viewer comes in, and as often as the store is asked. Whoever
+  wants it then has it from the store again: of nobody who was deleted, and with the persons of now.
 - A process that was asked to end lets its viewers go at once; they come back to the next one.
 """
 
@@ -58,7 +59,7 @@ STREAM_SECONDS = 600
 log = logging.getLogger("beknown.live")
 
 Recent = Callable[..., list[Row]]
-Deletions = Callable[[int], tuple[int, bool]]
+LastChange = Callable[[], int]
 Draw = Callable[[Row], str]
 
 
@@ -83,14 +84,14 @@ class Feed:
 
     ``recent(after=seq, limit=n)`` answers with rows beyond ``seq``, oldest first; without ``after``, newest first. It
     may give fewer than there are, but never none of some.
-    ``deletions(change)`` answers with the number of the last change, and whether somebody was deleted after ``change``.
+    ``last_change()`` answers with the number of the last change of some id's person, or deletion of some id.
     """
 
     def __init__(
-        self, recent: Recent, deletions: Deletions, *, seats: threading.Semaphore, is_stopping: Callable[[], bool]
+        self, recent: Recent, last_change: LastChange, *, seats: threading.Semaphore, is_stopping: Callable[[], bool]
     ) -> None:
         self._recent = recent
-        self._deletions = deletions
+        self._last_change = last_change
         self._seats = seats  # shared by all feeds of a process
         self._is_stopping = is_stopping
         self.pace = Pace(is_stopping)
@@ -105,7 +106,7 @@ class Feed:
         self._floor = 0  # rows beyond this seq are all in _rows
         self._is_cut = False  # what came before those of _rows was more than anybody reads
         self._head = 0  # the newest seq that was read
-        self._change = 0  # deletions up to this one are heeded
+        self._change = 0  # changes up to this one are heeded
         # What was drawn, and the same by batch, with the rows that it is of.
         self._drawn: Kept[int, Drawn] = Kept(KEPT, KEPT_BYTES, lambda drawn: drawn.size)
         self._texts: Kept[tuple[int, int, str, str], tuple[list[Row], bytes]] = Kept(
@@ -133,7 +134,7 @@ class Feed:
                     self._seats.release()
                     raise
         try:
-            self._heed(self._deletions(self._change))
+            self._heed(self._last_change())
         except BaseException:
             self.leave()
             raise
@@ -217,10 +218,9 @@ class Feed:
             known = self._drawn.put(row.seq, Drawn(row))
         return known
 
-    def _heed(self, deletions: tuple[int, bool]) -> int:
-        """Let go of all that was read, if somebody was deleted since; give the number of the last change."""
-        change, is_deleted = deletions
-        if is_deleted:
+    def _heed(self, change: int) -> int:
+        """Let go of all that was read, if anybody's ids changed since; give the number of the last change."""
+        if change != self._change:
             with self._changed:
                 self._forget()
             with self._asking:  # who is reading a page just now puts it in its place first
@@ -237,7 +237,7 @@ class Feed:
         self._is_cut = False
 
     def _start(self) -> None:
-        self._change, _ = self._deletions(self._change)
+        self._change = self._last_change()
         newest = self._recent(limit=1)
         self._head = newest[0].seq if newest else 0
         self._forget()
@@ -250,8 +250,8 @@ class Feed:
             while self._goes_on():
                 began = time.monotonic()
                 # In this order: of what is read after it, those who were deleted before it are no part. Only here the
-                # number moves on, so that what this thread read before a deletion goes the next time at the latest.
-                self._change = self._heed(self._deletions(self._change))
+                # number moves on, so that what this thread read before a change goes the next time at the latest.
+                self._change = self._heed(self._last_change())
                 rows, is_flood = self._news()
                 if rows:
                     self._add(rows, is_flood)
