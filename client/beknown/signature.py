@@ -2,6 +2,9 @@
 
     signature = HMAC-SHA256(key = SHA-256(secret key), message = the id in UTF-8), as 64 hexadecimal digits
 
+The message is the id without the blanks around it (wire.BLANKS), on both sides: the page takes them off before it
+claims an id, another sender may not, and a database's CHAR column brings them.
+
 Rules:
 - Pure. The HMAC's key is the secret key's SHA-256 because that is what the server keeps of it (store: ``_hash``).
 - Compared in constant time.
@@ -11,6 +14,8 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from typing import Any
+
+from .wire import BLANKS
 
 
 def sign(user_id: Any, secret_key: str) -> str:
@@ -34,4 +39,4 @@ def is_signed_with(user_id: str, signature: Any, hashed_keys: Iterable[bytes]) -
 
 def signed_with(user_id: str, hashed_key: bytes) -> str:
     """Give the same signature to whoever holds only the secret key's SHA-256, as the server does."""
-    return hmac.new(hashed_key, user_id.encode(errors="replace"), hashlib.sha256).hexdigest()
+    return hmac.new(hashed_key, user_id.strip(BLANKS).encode(errors="replace"), hashlib.sha256).hexdigest()
