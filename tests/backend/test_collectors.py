@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from beknown.backend import AsyncClient, Client, NotSent, Visitor, identify_context, within
+from beknown.backend import AsyncClient, Client, NotSent, Visitor, identify_context, sign, within
+from beknown_server.store import open_store
+from beknown_server.store.projects import REMEMBERED_S
 from posthog import Posthog
 
 from ..server.conftest import SECRET, Server
@@ -51,6 +54,31 @@ def test_what_the_backend_said_of_a_visitor_becomes_the_users(beknown: Server) -
     assert found["event_count"] == 8
     assert found["properties"]["name"] == "Ada"
     assert found["properties"]["first_plan"] == "free"
+
+
+def test_where_signed_identities_are_demanded_an_alias_links_with_the_users_signature(beknown: Server) -> None:
+    store = open_store(beknown.database)
+    store.set_options(1, {"signed_identities": True})
+    store.close()
+    time.sleep(REMEMBERED_S)  # then the server's process knows of it
+    good, wrong = sign("user-1", SECRET), sign("user-2", SECRET)
+    with Client(KEY, beknown.url) as client:
+        client.alias("user-1", "unsigned")
+        client.alias("user-1", "wrong", signature=wrong)
+        client.alias("user-1", "crm-7", signature=good)
+        client.alias("old-shop-7", "user-1", signature=good)  # either of the two may be the user
+        client.alias("user-1 ", "crm-8", signature=sign("user-1 ", SECRET))
+
+    async def of_a_task() -> None:
+        async with AsyncClient(KEY, beknown.url) as client:
+            client.alias("user-1", "crm-9", signature=good)
+
+    in_a_loop(of_a_task())
+    assert sorted(person(beknown, "user-1")["distinct_ids"]) == ["crm-7", "crm-8", "crm-9", "old-shop-7", "user-1"]
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    events = httpx.get(f"{beknown.url}/api/events", headers=headers).json()["results"]
+    assert [one["properties"]["$verified"] for one in events] == [True, True, True, True, False, False]
+    assert not any("$signature" in one["properties"] for one in events)
 
 
 def test_identify_on_a_backend_sets_properties_and_marks_nobody(beknown: Server) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from beknown.signature import sign
 from beknown_server import bundle
 from beknown_server.snippet import INLINE
+from beknown_server.store import open_store
+from beknown_server.store.projects import REMEMBERED_S
 from playwright.sync_api import Page
 
 from ..client.test_conformance import CASES
-from .conftest import KEY, Browser, Collector, Site, own_browser, tag
+from .conftest import KEY, SECRET, Browser, Collector, Site, own_browser, tag
 from .pyscript import ISOLATED, SETTINGS, SLOW, opened, script
 
 SUITE = {
@@ -314,6 +318,37 @@ document.body.setAttribute("data-second", "yes")
     assert len(collector.events("$exception")) == 5
     browser.listen()
     browser.errors.clear()
+
+
+def test_a_project_that_demands_signatures_believes_what_python_says_with_one(
+    collector: Collector, site: Site, browser: Browser
+) -> None:
+    with closing(open_store(f"sqlite:///{collector.folder / 'beknown.db'}")) as store:
+        store.set_options(1, {"signed_identities": True})
+    time.sleep(REMEMBERED_S)  # then the collector's process knows of it
+    good = sign("ada  ", SECRET)  # as a database's CHAR column has it
+    code = f"""
+import beknown
+from pyscript import document
+beknown.init("{KEY}", api="{collector.url}", pageviews="off", bots="count")
+beknown.identify("eve")
+beknown.reset()
+beknown.identify("ada  ", {{"plan": "pro"}}, signature="{good}")
+beknown.alias("crm-7", signature="{good}")
+beknown.alias("crm-8")
+await beknown.flush()
+document.body.setAttribute("data-told", "yes")
+"""
+    opened(browser, site.add("/", script(collector, "mpy", code)), "data-told")
+    eve, ada = collector.wait_for("$identify", 2)
+    assert [each["properties"]["$verified"] for each in (eve, ada)] == [False, True]
+    found = collector.person("ada")
+    assert sorted(found["distinct_ids"]) == sorted(["ada", ada["properties"]["$anon_distinct_id"], "crm-7"])
+    assert found["is_identified"]
+    assert found["properties"]["plan"] == "pro"
+    assert collector.person("eve")["distinct_ids"] == ["eve"]
+    assert not collector.person("eve")["is_identified"]
+    assert not any("$signature" in event["properties"] for event in collector.events())
 
 
 def test_a_wrong_key_is_said_in_the_console(collector: Collector, site: Site, browser: Browser) -> None:

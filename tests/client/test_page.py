@@ -779,6 +779,17 @@ def test_a_bad_call_is_explained_and_raises_nothing():
     assert len(visit.said) == 3
 
 
+def test_a_signature_is_named():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.identify("ada", {"plan": "pro"}, signature="s1")
+    python.alias("ada-2", signature="s2")
+    python.alias("ada-3")
+    visit.settle()
+    assert [event["properties"].get("$signature") for event in visit.sent] == ["s1", "s2", None]
+    assert visit.sent[0]["$set"] == {"plan": "pro"}
+
+
 def test_the_forms_that_javascript_has_are_taken_too():
     visit = Visit()
     python = library(visit, pageviews="off")
