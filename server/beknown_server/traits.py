@@ -7,6 +7,7 @@ Rules (posthog-server §1.5, §2.7, §2.8):
 - Upstream writes volatile keys (address, window) only along with others, to save work; what is written there depends
   on what came before. Here each event says the same whenever it arrives.
 - A server is not the person's device: its system and its place are not theirs, and its address is no first touch.
+  The campaign, the referrer and what else it passes on are.
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ from .bags import clean, plain_bag, shown
 
 MAX_SET = 512 << 10  # bytes that one event may write on a person (posthog-server §1.8, there for the whole person)
 WRITE_NOTHING = ("$exception", "$$heatmap", "$groupidentify", "$feature_flag_called")  # not about the person
-SERVERS = ("posthog-python", "posthog-node", "posthog-go", "posthog-ruby", "posthog-php", "posthog-java")
+# The libraries of servers that do not all say $is_server; posthog-server is the newer one for Java, edge is node's.
+SERVERS = (
+    "posthog-python posthog-node posthog-edge posthog-go posthog-ruby posthog-php posthog-java posthog-server "
+    "posthog-dotnet posthog-elixir posthog-rs"
+).split()
 OF_THE_SERVER = ("$os", "$geoip_", "$initial_os", "$initial_geoip_")
+ADDRESS = ("$current_url", "$pathname")  # on a server, of what was asked of it
 LEAKED = ("$context_tags", "$session_id")  # posthog-python writes its context into $set
 
 # Read off every event of somebody: now as it is named here, and the first one ever as $initial_<name>.
@@ -55,7 +61,8 @@ def traits(raw: Bag, properties: Bag, name: str, complain: Complain) -> tuple[Ba
         return {}, {}, names
     properties.update({key: bag for key, bag in (("$set", set_), ("$set_once", once), ("$unset", names)) if bag})
     found = _read_off(properties, from_server)
-    first = {} if from_server else {"$initial_" + key.lstrip("$"): value for key, value in found.items()}
+    first_touch = {key: value for key, value in found.items() if not (from_server and key in ADDRESS)}
+    first = {"$initial_" + key.lstrip("$"): value for key, value in first_touch.items()}
     return {**found, **set_}, {**first, **once}, names
 
 

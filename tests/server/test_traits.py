@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from beknown.record import OURS
 from beknown_server.traits import READ_OFF, traits
 
 
@@ -82,11 +83,32 @@ def test_what_the_caller_says_goes_before_what_is_read_off() -> None:
     assert (set_["$browser"], once["$initial_browser"]) == ("Ada's", "1st")
 
 
-@pytest.mark.parametrize("server", [{"$is_server": True}, {"$lib": "posthog-python"}, {"$lib": "posthog-node"}])
-def test_a_server_tells_neither_its_own_system_nor_a_first_touch(server: dict[str, Any]) -> None:
+# What upstream's server libraries call themselves, and the mark that ours and its newer ones send.
+SERVER_LIBRARIES = (
+    "posthog-python posthog-node posthog-edge posthog-go posthog-ruby posthog-php posthog-java posthog-server "
+    "posthog-dotnet posthog-elixir posthog-rs"
+).split()
+SERVERS = [{"$is_server": True}, OURS, *({"$lib": name} for name in SERVER_LIBRARIES)]
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda one: str(one.get("$lib")))
+def test_a_server_tells_neither_its_own_system_nor_its_address_as_a_first_touch(server: dict[str, Any]) -> None:
     own = {"$os": "Linux", "$os_version": "6", "$geoip_city_name": "Ashburn", "$initial_os": "Linux"}
-    set_, once, _ = said({**server, **own, "$current_url": "https://shop/api", "$set": {**own, "plan": "pro"}})
-    assert (set_, once) == ({"plan": "pro", "$current_url": "https://shop/api"}, {})
+    address = {"$current_url": "https://shop/api", "$pathname": "/api"}
+    set_, once, _ = said({**server, **own, **address, "$set": {**own, "plan": "pro"}, "$set_once": dict(own)})
+    assert (set_, once) == ({"plan": "pro", **address}, {})
+
+
+@pytest.mark.parametrize("key", sorted({*READ_OFF} - {"$os", "$os_version", "$current_url", "$pathname"}))
+def test_what_else_a_server_passes_on_is_the_persons_now_and_at_first(key: str) -> None:
+    set_, once, _ = said({**OURS, key: "v"})
+    assert (set_, once) == ({key: "v"}, {"$initial_" + key.lstrip("$"): "v"})
+
+
+@pytest.mark.parametrize("library", ["web", "beknown", "posthog-js", "posthog-ios", "posthog-android", 7, None])
+def test_a_device_tells_its_system_and_its_address(library: Any) -> None:
+    _, once, _ = said({"$lib": library, "$os": "iOS", "$current_url": "https://shop/"})
+    assert once == {"$initial_os": "iOS", "$initial_current_url": "https://shop/"}
 
 
 @pytest.mark.parametrize("name", ["$exception", "$$heatmap", "$groupidentify", "$feature_flag_called"])
