@@ -34,6 +34,7 @@ MAX_EVENT = 1 << 20  # bytes of one event's properties (posthog-server §1.8: on
 MAX_SESSION = 100
 MAX_GROUP = 400
 
+NEED_A_PROFILE = ("$identify", "$create_alias", "$merge_dangerously", "$groupidentify")  # posthog-server §2.8
 NOBODYS = ("$groupidentify", "$feature_flag_called")  # about a group or a flag: they make no person
 
 BEYOND_US = "not understood"
@@ -57,7 +58,7 @@ FIXES = {
     "too_many_group_types": "A project has five types of groups, the first that came; this event made no group.",
     "forgotten": "It names somebody who was deleted after it happened, so it was not stored. Nothing is to be done.",
     "invalid_process_person_profile": "Only true and false are understood; the event was taken as true.",
-    "personless_identity": "An event that asks for no person profile cannot identify, alias or merge.",
+    "personless_identity": "Without a person profile it cannot identify, alias, merge or tell of a group; it is kept.",
 }
 
 # why an event is left out -> what to do about it
@@ -302,11 +303,11 @@ def _claim(
     The source is absorbed, the event's own id is meant to survive.
     """
     given = properties if isinstance(properties, dict) else {}
+    if name in NEED_A_PROFILE and given.get("$process_person_profile") is False:
+        complaints.append(("personless_identity", f"{name} for {shown(distinct_id)}"))
+        return None, False
     found = _said(name, distinct_id, given)
     if found is None:
-        return None, False
-    if given.get("$process_person_profile") is False:
-        complaints.append(("personless_identity", f"{name} for {shown(distinct_id)}"))
         return None, False
     kind, value = found
     source = as_id(value)

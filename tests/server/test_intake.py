@@ -254,11 +254,32 @@ def test_some_events_write_nothing_on_the_person(name: str) -> None:
     assert take({"event": name, "distinct_id": "ada", "$set": {"a": 1}}).event.set_ == {}
 
 
-def test_an_event_without_a_person_profile_writes_and_links_nothing() -> None:
-    raw = identify(**{"$anon_distinct_id": "anon-1", "$process_person_profile": False, "$set": {"a": 1}})
-    found = take(raw)
-    assert (found.event.set_, found.event.claim) == ({}, None)
-    assert [code for code, _ in found.complaints] == ["personless_identity"]
+# What would say who is who, or what a group is (posthog-server §2.8): with their own words for it, and without.
+NEEDING_A_PROFILE = [
+    ("$identify", {"$anon_distinct_id": "anon-1"}),
+    ("$identify", {"$previous_user": "switched"}),
+    ("$identify", {}),
+    ("$create_alias", {"alias": "anon-1"}),
+    ("$create_alias", {}),
+    ("$merge_dangerously", {"alias": "bob"}),
+    ("$groupidentify", {"$group_type": "company", "$group_key": "acme", "$group_set": {"a": 1}}),
+    ("$groupidentify", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "about"), NEEDING_A_PROFILE)
+def test_an_event_without_a_person_profile_writes_and_links_nothing_and_that_is_said(
+    name: str, about: dict[str, Any]
+) -> None:
+    sender = {"$lib": "web", "$lib_version": "1.2", "$current_url": "https://shop/a?b"}
+    properties = {**sender, **about, "$process_person_profile": False, "$set": {"a": 1}}
+    found = take({"event": name, "distinct_id": "ada", "properties": properties}, options={"merge_dangerously": True})
+    assert (found.event.set_, found.event.claim, found.event.group) == ({}, None, None)
+    assert found.complaints == [("personless_identity", f"{name} for ada (web 1.2 on https://shop/a)")]
+
+
+def test_any_other_event_may_do_without_a_person_profile() -> None:
+    assert take(event(properties={"$process_person_profile": False})).complaints == []
 
 
 def test_only_a_boolean_switches_the_profile_off() -> None:

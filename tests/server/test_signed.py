@@ -104,8 +104,10 @@ def test_no_sender_marks_an_event_as_verified(
     store.set_options(project.id, {"signed_identities": demanded})
     said(client, "clicked", "ada", **{"$verified": True})
     said(client, "$identify", "ada", **{"$verified": True, "$set": {"plan": "pro"}})
-    personless = {"$anon_distinct_id": "anon-1", "$process_person_profile": False}
-    said(client, "$identify", "ada", **{"$verified": True, **personless})
+    personless = {"$verified": True, "$process_person_profile": False}
+    said(client, "$identify", "ada", **{"$anon_distinct_id": "anon-1", **personless})
+    said(client, "$create_alias", "ada", alias="anon-1", **personless)
+    said(client, "$merge_dangerously", "ada", alias="anon-1", **personless)
     assert not any("$verified" in row.properties for row in store.recent(project.id))
 
 
