@@ -23,16 +23,16 @@ from beknown.wire import MAX_ID, MAX_NAME, is_junk
 
 from . import agent
 from .bags import as_id, clean, plain_bag, shown
+from .grouping import MAX_GROUP, groups
 from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
 from .moments import micros, moment
-from .store import Claim, Event, Group
+from .store import Claim, Event
 from .traits import MAX_SET, traits
 
 SKEW_MS = 60_000
 FUTURE_MS = 23 * 3600 * 1000
 MAX_EVENT = 1 << 20  # bytes of one event's properties (posthog-server §1.8: one Kafka message upstream)
 MAX_SESSION = 100
-MAX_GROUP = 400
 
 NEED_A_PROFILE = ("$identify", "$create_alias", "$merge_dangerously", "$groupidentify")  # posthog-server §2.8
 NOBODYS = ("$groupidentify", "$feature_flag_called")  # about a group or a flag: they make no person
@@ -53,7 +53,7 @@ FIXES = {
     "properties_not_an_object": "The event was kept without its properties. Send them as an object.",
     "set_too_large": f"The event was kept, but its $set and $set_once of over {MAX_SET} bytes wrote nothing.",
     "group_key_too_long": f"Group keys have at most {MAX_GROUP} characters; the group was left out of the event.",
-    "group_without_name": "A group has a type and a key: {$group_type: 'company', $group_key: 'acme'}.",
+    "group_without_name": "A group has a type and a key: {$groups: {company: 'acme'}}. What has not was left out.",
     "group_set_not_an_object": "The group was noted, without properties. Send $group_set as an object.",
     "too_many_group_types": "A project has five types of groups, the first that came; this event made no group.",
     "forgotten": "It names somebody who was deleted after it happened, so it was not stored. Nothing is to be done.",
@@ -134,7 +134,11 @@ def taken(raw: Any, terms: Terms) -> Taken:
     properties = _properties(given, complaints)
     properties |= agent.told(properties)
     timestamp, ahead = _timestamp(raw, properties, terms, complaints)
-    set_, once, unset = traits(raw, properties, name, lambda code, example: complaints.append((code, example)))
+
+    def complain(code: str, example: str) -> None:
+        complaints.append((code, example))
+
+    set_, once, unset = traits(raw, properties, name, complain)
     session = properties.get("$session_id")
     claim, signed = _claim(name, whole_id, given, terms, complaints)
     properties.pop(SIGNATURE, None)  # whoever could read it could make the same claim
@@ -154,7 +158,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
         clean(session)[:MAX_SESSION] if isinstance(session, str) else None,
         claim,
         name not in NOBODYS,
-        _group(name, properties, complaints),
+        groups(name, properties, complain),
         _written(properties),
         micros(raw.get("timestamp")),
         ahead,
@@ -196,10 +200,6 @@ def _properties(given: Any, complaints: Complaints) -> dict[str, Any]:
         complaints.append(("properties_not_an_object", shown(given)))
     properties, dropped = plain_bag(given if isinstance(given, dict) else {}, "properties")
     complaints += [("property_dropped", text) for text in dropped]
-    groups = properties.get("$groups")
-    if isinstance(groups, dict):
-        for kind in [kind for kind, key in groups.items() if len(as_id(key)) > MAX_GROUP]:
-            complaints.append(("group_key_too_long", f"{shown(kind)}: {shown(groups.pop(kind))}"))
     return properties
 
 
@@ -275,24 +275,6 @@ def _timestamp(
         complaints.append(("future_timestamp", shown(raw["timestamp"])))
         return terms.now, 0
     return max(at, 0), max(skew, 0)
-
-
-def _group(name: str, properties: dict[str, Any], complaints: Complaints) -> Group | None:
-    """Give the group that the event names and sets properties of, if it does (posthog-server §2.9)."""
-    kind, key = properties.get("$group_type"), properties.get("$group_key")
-    if name != "$groupidentify" or properties.get("$process_person_profile") is False:
-        return None
-    if not isinstance(kind, str) or not kind.strip() or key is None or not as_id(key).strip():
-        complaints.append(("group_without_name", f"{shown(kind)}: {shown(key)}"))
-        return None
-    if len(as_id(key)) > MAX_GROUP:
-        complaints.append(("group_key_too_long", f"{shown(kind)}: {shown(key)}"))
-        return None
-    given = properties.get("$group_set")
-    if given is not None and not isinstance(given, dict):
-        complaints.append(("group_set_not_an_object", shown(given)))
-    bag = given if isinstance(given, dict) else {}
-    return Group(clean(kind)[:MAX_NAME], clean(as_id(key)), {clean(one)[:MAX_NAME]: bag[one] for one in bag})
 
 
 def _claim(

@@ -204,15 +204,18 @@ def test_groups_come_back_also_when_their_events_have_expired(command: Command, 
     def seats(at: int, **bag: Any) -> dict[str, Any]:
         return raw("$groupidentify", "acme", "ada", at, bag, "$set")
 
-    tell(store, mine, [seats(5, seats=5, city="Turin"), seats(9, seats=9)])
+    blue = {"event": "x", "distinct_id": "ada", "uuid": uuid_of(), "properties": {"$groups": {"team": "blue"}}}
+    tell(store, mine, [seats(5, seats=5, city="Turin"), seats(9, seats=9), {**blue, "timestamp": str(NOW + 7)}])
     store.upkeep.erase_before(mine.id, NOW + 100, limit=100)
     assert store.recent(mine.id) == []
     command.run("export", "--format", form, "--output", tmp_path / "all", project=mine)
     for _ in range(2):
         command.run("import", tmp_path / "all", project=other)
         assert store.groups.known(other.id) == store.groups.known(mine.id)
-    (acme,) = store.groups.known(other.id)
-    assert (acme.first_seen, acme.last_seen) == (NOW + 5, NOW + 9)
+    assert [(one.key, one.first_seen, one.last_seen) for one in store.groups.known(other.id)] == [
+        ("acme", NOW + 5, NOW + 9),
+        ("blue", NOW + 7, NOW + 7),
+    ]
     tell(store, other, [seats(7, seats=7, city="Rome", plan="pro")])  # late for the seats, not for the city
     assert store.groups.known(other.id)[0].properties == {"seats": 9, "city": "Rome", "plan": "pro"}
 

@@ -9,6 +9,7 @@ from beknown.ids import uuid7
 from beknown_server.identity import REFUSED
 from beknown_server.intake import CLAIM_FIXES, FIXES, MAX_SET, SKIPS, Skip, Taken, Terms, described, taken
 from beknown_server.moments import moment
+from beknown_server.store import Group
 
 from .conftest import NOW
 
@@ -129,6 +130,59 @@ def test_a_group_key_over_400_characters_is_left_out() -> None:
     found = take(event(properties={"$groups": {"company": "c" * 401, "team": "t" * 400}}))
     assert found.event.properties["$groups"] == {"team": "t" * 400}
     assert found.complaints == [("group_key_too_long", "company: " + "c" * 80)]
+
+
+# what was said of a group, what its key and type are then, and what is complained of
+GROUPS = [
+    ("company", "acme", ("company", "acme"), None),
+    ("company", 7, ("company", "7"), None),
+    ("company", True, ("company", "true"), None),
+    ("company", {"id": [1]}, ("company", '{"id":[1]}'), None),
+    ("com\0pany", "ac\0me", ("com\ufffdpany", "ac\ufffdme"), None),
+    ("t" * 201, "acme", ("t" * 200, "acme"), None),
+    ("company", None, None, ("group_without_name", "company: null")),
+    ("company", "", None, ("group_without_name", "company: ")),
+    ("company", " \n", None, ("group_without_name", "company:  \n")),
+    (" ", "acme", None, ("group_without_name", " : acme")),
+    ("company", "c" * 401, None, ("group_key_too_long", "company: " + "c" * 80)),
+]
+
+
+@pytest.mark.parametrize(("kind", "key", "group", "complaint"), GROUPS)
+def test_a_group_is_told_alike_by_an_event_of_its_own_and_by_those_that_belong_to_it(
+    kind: str, key: Any, group: tuple[str, str] | None, complaint: tuple[str, str] | None
+) -> None:
+    own = take({"event": "$groupidentify", "distinct_id": "x", "properties": {"$group_type": kind, "$group_key": key}})
+    belonging = take(event(properties={"$groups": {kind: key, "team": "blue"}}))
+    blue = Group("team", "blue", {})
+    wanted = (Group(*group, {}),) if group else ()
+    assert (own.event.groups, belonging.event.groups) == (wanted, (*wanted, blue))
+    assert own.complaints == belonging.complaints == ([complaint] if complaint else [])
+
+
+@pytest.mark.parametrize(
+    ("given", "example"), [("acme", "acme"), (7, "7"), (["acme"], "a list"), (True, "true"), (None, None), ([], None)]
+)
+def test_groups_that_are_no_object_are_none(given: Any, example: str | None) -> None:
+    found = take(event(properties={"$groups": given}))  # PHP writes an empty one as []
+    assert found.event.groups == ()
+    assert found.complaints == ([("group_without_name", f"$groups: {example}")] if example else [])
+
+
+def test_a_group_that_is_described_and_belonged_to_is_told_once() -> None:
+    about = {"$group_type": "company", "$group_key": 7, "$group_set": {"seats": 5}}
+    properties = {**about, "$groups": {"company": "7", "team": "blue"}}
+    found = take({"event": "$groupidentify", "distinct_id": "ada", "properties": properties}).event
+    assert found.groups == (Group("company", "7", {"seats": 5}), Group("team", "blue", {}))
+
+
+def test_an_event_without_a_person_profile_belongs_to_no_group() -> None:
+    found = take(event(properties={"$process_person_profile": False, "$groups": {"company": "acme"}}))
+    assert (found.event.groups, found.event.properties, found.complaints) == (
+        (),
+        {"$process_person_profile": False},
+        [],
+    )
 
 
 def test_too_much_about_a_person_writes_nothing_and_keeps_the_event() -> None:
@@ -274,7 +328,7 @@ def test_an_event_without_a_person_profile_writes_and_links_nothing_and_that_is_
     sender = {"$lib": "web", "$lib_version": "1.2", "$current_url": "https://shop/a?b"}
     properties = {**sender, **about, "$process_person_profile": False, "$set": {"a": 1}}
     found = take({"event": name, "distinct_id": "ada", "properties": properties}, options={"merge_dangerously": True})
-    assert (found.event.set_, found.event.claim, found.event.group) == ({}, None, None)
+    assert (found.event.set_, found.event.claim, found.event.groups) == ({}, None, ())
     assert found.complaints == [("personless_identity", f"{name} for ada (web 1.2 on https://shop/a)")]
 
 

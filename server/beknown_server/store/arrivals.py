@@ -83,12 +83,11 @@ def append(db: Connection, project_id: int, batches: Sequence[Batch]) -> list[Ap
             if rule in REFUSED:
                 refused[batch].append((rule, event.claim))
     _write_properties(db, fresh, numbers)
-    about_groups = [(order(uuid, event.micros), event) for uuid, (event, _) in fresh.items() if event.group]
+    about_groups = [(order(uuid, event.micros), event) for uuid, (event, _) in fresh.items() if event.groups]
     too_many = groups.learn(db, project_id, about_groups)
     ungrouped: dict[int, list[Group]] = defaultdict(list)
-    for event, batch in fresh.values():
-        if event.group and event.group.type in too_many:
-            ungrouped[batch].append(event.group)
+    for event, batch in fresh.values() if too_many else ():
+        ungrouped[batch] += [group for group in event.groups if group.type in too_many]
     stored = Counter(one.batch for one in fresh.values())
     lost = [gone.intersection(event.uuid for event in batch.events) for batch in batches]
     return [

@@ -1,20 +1,23 @@
 """Groups: companies, teams and the like, and what was set on them (posthog-server §2.9). Never merged, never anybody.
 
 Rules:
-- ``$groupidentify`` names a group by type and key and sets properties of it; per name the latest value counts.
+- An event names groups by type and key: those that it belongs to (``$groups``), and one that it describes
+  (``$groupidentify``), whose properties it sets; per name the latest value counts.
+- Each group is written once per transaction, in one order everywhere.
 - A project has MOST_TYPES types, the first that came; events of further ones are stored, but make no group, and
   that is said.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import orjson
 
-from ..identity import SET, Write
+from ..identity import SET, Write, winners
 from .records import Event, Group, KeptGroup
 from .writer import Connection
 
@@ -23,7 +26,8 @@ MOST_TYPES = 5  # as upstream
 
 def learn(db: Connection, project_id: int, events: Iterable[tuple[bytes, Event]]) -> set[str]:
     """Store what these events, by their places (order.py), say about groups; give what types were too many."""
-    return keep(db, project_id, [_said(event.group, event.timestamp, place) for place, event in events if event.group])
+    said = [_said(group, event.timestamp, place) for place, event in events for group in event.groups]
+    return keep(db, project_id, said)
 
 
 def _said(group: Group, at: int, place: bytes) -> KeptGroup:
@@ -36,16 +40,21 @@ def keep(db: Connection, project_id: int, groups: Sequence[KeptGroup]) -> set[st
     if not groups:
         return set()
     types = {row["type"] for row in db.all("grouping.types", project_id=project_id)}
+    told: dict[tuple[str, str], list[KeptGroup]] = defaultdict(list)
     for group in groups:
-        if group.type not in types and len(types) >= MOST_TYPES:
-            continue
-        types.add(group.type)
-        key = {"project_id": project_id, "type": group.type, "key": group.key}
-        # One by one: an upsert of many may name a row only once.
-        db.many("grouping.seen", [{**key, "first_seen": group.first_seen, "last_seen": group.last_seen}])
-        for write in group.written:
-            row = {"name": write.key, "value": orjson.dumps(write.value).decode(), "at": write.at, "uuid": write.uuid}
-            db.many("group_property.write", [{**key, **row}])
+        if group.type in types or len(types) < MOST_TYPES:
+            types.add(group.type)
+            told[group.type, group.key].append(group)
+    seen, written = [], []
+    for (type, key), same in sorted(told.items()):
+        place = {"project_id": project_id, "type": type, "key": key}
+        times = {"first_seen": min(one.first_seen for one in same), "last_seen": max(one.last_seen for one in same)}
+        seen.append(place | times)
+        for name, write in winners(write for one in same for write in one.written).items():
+            value = orjson.dumps(write.value).decode()
+            written.append(place | {"name": name, "value": value, "at": write.at, "uuid": write.uuid})
+    db.many("grouping.seen", seen)
+    db.many("group_property.write", written)
     return {group.type for group in groups} - types
 
 

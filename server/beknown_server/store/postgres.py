@@ -25,7 +25,7 @@ LOCKS = 0x626B  # the first half of our advisory locks' numbers ("bk"); the seco
 CONNECT_S = 5
 WORTH_A_COPY = 4  # rows: fewer are inserted sooner than a COPY is begun and ended
 # No row is named twice in one call: several may stand in one INSERT.
-ONE_ROW_EACH = ("distinct_id.seen", "property.write", "property.lay")
+ONE_ROW_EACH = ("distinct_id.seen", "property.write", "property.lay", "grouping.seen", "group_property.write")
 LOCK_MS = 10_000  # how long to wait for another process's transaction
 
 T = TypeVar("T")

@@ -69,7 +69,7 @@ class Event(NamedTuple):
     session_id: str | None = None
     claim: Claim | None = None
     personal: bool = True
-    group: Group | None = None
+    groups: Sequence[Group] = ()  # that it describes, or belongs to; each once
     text: str = ""  # the properties as JSON, where they were written already
     micros: int | None = None  # of the timestamp, beyond its milliseconds, where the sender told them
     ahead: int = 0  # ms, by which the timestamp is at least too late: so far the sender's clock was ahead

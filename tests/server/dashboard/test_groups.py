@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from beknown.wire import iso
+from beknown_server.store.postgres import PostgresConnection
+from beknown_server.store.sqlite import SqliteConnection
 
 from ..conftest import BOTH_ENGINES, uuid_of
 from .conftest import NOW, SECRET_KEY, WRITE_KEY, Dashboard
@@ -22,6 +24,16 @@ def site(dashboard: Dashboard) -> Dashboard:
 def grouped(kind: Any, key: Any, at: int, **bag: Any) -> dict[str, Any]:
     about = {"$group_type": kind, "$group_key": key, "$group_set": bag}
     return {"event": "$groupidentify", "distinct_id": "ada", "uuid": uuid_of(), "timestamp": at, "properties": about}
+
+
+def belonging(groups: Any, at: int, **more: Any) -> dict[str, Any]:
+    """Give an event of somebody who belongs to these."""
+    properties = {"$groups": groups, **more}
+    return {"event": "x", "distinct_id": "ada", "uuid": uuid_of(), "timestamp": at, "properties": properties}
+
+
+def seen(site: Dashboard) -> dict[tuple[str, str], tuple[str, str]]:
+    return {(one["type"], one["key"]): (one["first_seen"], one["last_seen"]) for one in listed(site)}
 
 
 def send(site: Dashboard, *events: dict[str, Any]) -> None:
@@ -75,6 +87,103 @@ def test_a_project_has_five_types_of_groups_and_a_sixth_is_said(site: Dashboard)
     assert (warning.code, warning.count, warning.example) == ("too_many_group_types", 2, "type-6: x")
     assert "five types" in warning.fix
     assert site.store.recent(site.project.id, event="$groupidentify", limit=9)[0].properties["$group_type"] == "type-6"
+
+
+def test_an_event_that_belongs_to_groups_makes_them_known(site: Dashboard) -> None:
+    send(site, belonging({"company": "acme", "team": 7}, NOW + 3))
+    assert listed(site, "?type=company") == [
+        {"type": "company", "key": "acme", "properties": {}, "first_seen": iso(NOW + 3), "last_seen": iso(NOW + 3)}
+    ]
+    send(site, grouped("company", "acme", NOW + 5, seats=5), belonging({"company": "acme"}, NOW + 9))
+    assert listed(site, "?type=company") == [
+        {
+            "type": "company",
+            "key": "acme",
+            "properties": {"seats": 5},
+            "first_seen": iso(NOW + 3),
+            "last_seen": iso(NOW + 9),
+        }
+    ]
+    assert seen(site)["team", "7"] == (iso(NOW + 3), iso(NOW + 3))
+
+
+def test_when_groups_were_seen_depends_on_no_order_and_repeats_change_nothing(site: Dashboard) -> None:
+    told = [
+        belonging({"company": "acme", "team": "red"}, NOW + 7),
+        belonging({"team": "red"}, NOW + 2),
+        grouped("company", "acme", NOW + 4, seats=4),
+        grouped("company", "acme", NOW + 6, seats=6),
+        belonging({"company": "acme"}, NOW + 5),
+    ]
+    wanted = {("company", "acme"): (iso(NOW + 4), iso(NOW + 7)), ("team", "red"): (iso(NOW + 2), iso(NOW + 7))}
+    send(site, *told)
+    assert seen(site) == wanted
+    for one in reversed(told):
+        send(site, one, {**one, "timestamp": NOW + 50})
+    assert seen(site) == wanted
+    other = site.store.create_project("Other", "bk_other", "bks_other", NOW)
+    for one in reversed(told):
+        site.client().post("/batch/", json={"api_key": "bk_other", "batch": [one]})
+    assert site.store.groups.known(other.id) == site.store.groups.known(site.project.id)
+    assert site.store.groups.known(other.id, type="company")[0].properties == {"seats": 6}
+
+
+def test_a_batch_writes_each_group_once(site: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def counted(kind: Any, name: str) -> None:
+        original = getattr(kind, name)
+
+        def counting(self: Any, question: str, *rows: Any, **values: Any) -> Any:
+            if question.startswith("group") and rows != ([],):
+                asked.append((question, len(rows[0]) if rows else 0))
+            return original(self, question, *rows, **values)
+
+        monkeypatch.setattr(kind, name, counting)
+
+    for kind in (SqliteConnection, PostgresConnection):
+        counted(kind, "many")
+        counted(kind, "all")
+    send(site, *(belonging({}, NOW + n) for n in range(3)), *(belonging(None, NOW + n) for n in range(3)))
+    assert asked == [], "who says nothing of groups pays nothing for them"
+    send(site, *(belonging({"company": f"c{n % 2}"}, NOW + n) for n in range(50)))
+    assert asked == [("grouping.types", 0), ("grouping.seen", 2)]
+
+
+def test_types_beyond_the_fifth_are_said_and_make_no_group_however_they_come(site: Dashboard) -> None:
+    send(site, belonging({f"type-{n}": "one" for n in range(4)}, NOW), grouped("type-4", "one", NOW))
+    assert not site.store.warnings(site.project.id)
+    send(site, belonging({"type-5": "one", "type-0": "two", "type-6": "x"}, NOW + 1), grouped("type-6", "x", NOW))
+    assert set(seen(site)) == {("type-0", "two"), *((f"type-{n}", "one") for n in range(5))}
+    (warning,) = site.store.warnings(site.project.id)
+    assert (warning.code, warning.count, warning.example) == ("too_many_group_types", 3, "type-6: x")
+    newest = site.store.recent(site.project.id, event="x", limit=1)[0]
+    assert newest.properties["$groups"] == {"type-5": "one", "type-0": "two", "type-6": "x"}
+
+
+def test_an_odd_group_costs_itself_only_and_is_said_with_the_page_it_came_from(site: Dashboard) -> None:
+    odd = {"company": None, "team": "c" * 401, "no\0de": "a\0b", "list": [1, {"a": None}]}
+    send(site, belonging(odd, NOW, **{"$lib": "web", "$current_url": "https://shop/a"}))
+    assert set(seen(site)) == {("no\ufffdde", "a\ufffdb"), ("list", '[1,{"a":null}]')}
+    said = {one.code: (one.count, one.example) for one in site.store.warnings(site.project.id)}
+    assert said == {
+        "group_without_name": (1, "company: null (web on https://shop/a)"),
+        "group_key_too_long": (1, f"team: {'c' * 80} (web on https://shop/a)"),
+    }
+
+
+def test_whose_event_asks_for_no_profile_belongs_to_no_group(site: Dashboard) -> None:
+    send(site, belonging({"company": "acme"}, NOW, **{"$process_person_profile": False}))
+    assert listed(site) == []
+
+
+def test_many_groups_do_not_make_the_next_one_dear(site: Dashboard) -> None:
+    for n in range(6):
+        send(site, belonging({f"type-{n}": "one"}, NOW))
+    with site.store._reader() as db:
+        found = [row["type"] for row in db.all("grouping.types", project_id=site.project.id)]
+        assert found == [f"type-{n}" for n in range(5)]
+        assert db.all("grouping.types", project_id=site.project.id + 1) == []
 
 
 def test_the_list_is_closed_without_the_secret_key(site: Dashboard) -> None:

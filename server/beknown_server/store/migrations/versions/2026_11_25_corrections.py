@@ -1,7 +1,7 @@
 """What an operator corrects and forgets, and what is known of groups.
 
     forgotten        ids that were deleted: SHA-256 of the id, and when; what happened before stays deleted
-    grouping         every group that was ever named by a $groupidentify
+    grouping         every group that an event has named
     group_property   what was set on a group, per name: the latest counts
 
 An id that was deleted is not kept, only what recognises it when it comes again.

@@ -1,0 +1,63 @@
+"""What an event says of groups: the one that it describes ($groupidentify), and those that it belongs to ($groups).
+
+Rules (posthog-server §1.8, §2.8, §2.9):
+- Pure. A type and a key are read alike, wherever they stand; a key becomes text as an id does.
+- What is no group is complained of and costs itself only. A key that is too long leaves ``$groups`` as well.
+- An event that asks for no person profile belongs to no group, and its ``$groups`` does not stay to be counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from beknown.wire import MAX_NAME
+
+from .bags import as_id, clean, shown
+from .store import Group
+from .traits import Complain
+
+MAX_GROUP = 400  # characters of a key
+
+Bag = dict[str, Any]
+
+
+def groups(name: str, properties: Bag, complain: Complain) -> Sequence[Group]:
+    """Give the groups that an event names, each once; ``properties`` keep what is left of ``$groups``."""
+    if properties.get("$process_person_profile") is False:
+        properties.pop("$groups", None)
+        return ()
+    named, describes = properties.get("$groups"), name == "$groupidentify"
+    if not named and not describes:
+        return ()
+    found = {}
+    if describes and (place := _place(properties.get("$group_type"), properties.get("$group_key"), complain)):
+        found[place] = Group(*place, _set(properties.get("$group_set"), complain))
+    if isinstance(named, dict):
+        for place in [_place(kind, key, complain) for kind, key in named.items()]:
+            if place:
+                found.setdefault(place, Group(*place, {}))
+        for kind in [kind for kind, key in named.items() if len(as_id(key)) > MAX_GROUP]:
+            del named[kind]
+    elif named:
+        complain("group_without_name", f"$groups: {shown(named)}")
+    return tuple(found.values())
+
+
+def _place(kind: Any, key: Any, complain: Complain) -> tuple[str, str] | None:
+    """Give the type and the key of a group as they are stored, or None if it has none."""
+    text = as_id(key)
+    if not isinstance(kind, str) or not kind.strip() or key is None or not text.strip():
+        complain("group_without_name", f"{shown(kind)}: {shown(key)}")
+    elif len(text) > MAX_GROUP:
+        complain("group_key_too_long", f"{shown(kind)}: {shown(key)}")
+    else:
+        return clean(kind)[:MAX_NAME], clean(text)
+    return None
+
+
+def _set(given: Any, complain: Complain) -> Bag:
+    if given is not None and not isinstance(given, dict):
+        complain("group_set_not_an_object", shown(given))
+    bag = given if isinstance(given, dict) else {}
+    return {clean(one)[:MAX_NAME]: bag[one] for one in bag}
