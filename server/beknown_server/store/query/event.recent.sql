@@ -1,8 +1,9 @@
+-- Of a person, along their ids: the +, for SQLite would read the project's events until it has found enough of them.
 select e.seq, e.uuid, e.event, e.timestamp, e.micros, e.received, d.name as distinct_id, e.session_id, e.properties,
        coalesce(d.person, d.id) as person
 from event e
 join distinct_id d on d.id = e.distinct_id
-where e.project_id = :project_id
+where {{:person +}}e.project_id = :project_id
   {{:before and e.seq < :before}}
   {{:after and e.seq > :after}}
   {{:event and e.event = :event}}
