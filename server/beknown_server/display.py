@@ -55,14 +55,20 @@ KINDS = {
 REASONS = {
     "claim": "Linked by identify",
     "alias": "Linked as an alias",
-    "forced_merge": "Merged by an operator",
-    "named": "Named by identify, after another user",
+    "forced_merge": "Merged by force",
+    "named": "Named a user by identify",
     "already_linked": "Linked again; nothing changed",
     "junk_id": "Refused: a placeholder that many people would share",
     "same_id": "Refused: both ids are the same",
     "not_allowed": "Refused: the project does not let pages force a merge",
     "unsigned": "Refused: the claim was not signed",
     "already_identified": "Refused: it belongs to another identified person",
+}
+
+# Who told a link that has no event, or none any more.
+UNTOLD = {
+    "forced_merge": "by an operator, or its event is gone",
+    "named": "kept of a claim that was undone or deleted, or its event is gone",
 }
 
 # The findings of the identity report: what to call them, and what was seen.
@@ -206,6 +212,11 @@ def reason(rule: str) -> str:
     return REASONS.get(rule, sentence(rule))
 
 
+def untold(rule: str) -> str:
+    """Give the words for who told a link of which no event is stored."""
+    return UNTOLD.get(rule, "its event is gone")
+
+
 def grouped(number: float) -> str:
     """Give a whole number with thin spaces between thousands."""
     return f"{number:,.0f}".replace(",", "\u2009")
@@ -276,6 +287,6 @@ def _moment(ms: int) -> datetime:
 
 
 FILTERS: Iterable[Callable[..., Any]] = (
-    label, kind, became, visitor, initials, hue, place, own_first, written, sentence, reason, opened, finding,
+    label, kind, became, visitor, initials, hue, place, own_first, written, sentence, reason, untold, opened, finding,
     grouped, figure, percent, shade, bucket, short, duration, iso, clock, day_and_clock,
 )  # fmt: skip

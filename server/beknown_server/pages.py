@@ -16,11 +16,11 @@ from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from . import access, display, live
+from . import access, links, live
 from .drawing import drawn
-from .identity import JOINS
+from .identity import REFUSED_FOR_GOOD
 from .site import current_site, now_ms
-from .store import Explanation, Link, Person, Place, Row
+from .store import Explanation, Place, Row
 
 DAY_MS = 24 * 3600 * 1000
 NOW_MS = 5 * 60 * 1000  # somebody seen within five minutes is on the site now
@@ -188,9 +188,7 @@ def person(any_id: str) -> ResponseReturnValue:
         person=found,
         origins=store.origins(g.project.id, found.person_id),
         visits=visits_of(rows),
-        known_ids=known_ids(found, explanation),
-        refused=links_of(explanation.refused),
-        undone=links_of(explanation.undone),
+        **why(found.distinct_ids, explanation),
         next=rows[-1].seq if len(rows) == TIMELINE else None,
         done=request.args.get("done", ""),
         told=CORRECTED,
@@ -219,16 +217,6 @@ class Visit:
         return max(row.timestamp for row in self.rows) - self.started
 
 
-@dataclass(frozen=True, slots=True)
-class KnownId:
-    """An id, the words for why it belongs to the person (or was refused), when that was decided, and by which link."""
-
-    distinct_id: str
-    reason: str
-    at: int | None
-    link: int | None = None
-
-
 def visits_of(rows: Sequence[Row]) -> list[Visit]:
     """Give the rows by session, the session with the newest row first; rows without one stay where they are."""
     visits: list[Visit] = []
@@ -246,27 +234,21 @@ def visits_of(rows: Sequence[Row]) -> list[Visit]:
     return visits
 
 
-def known_ids(found: Person, explanation: Explanation) -> list[KnownId]:
-    """Give each id of a person with why it is theirs: the link that joined it, else that it is where they began."""
-    joined = {link.distinct_id: link for link in reversed(explanation.links) if link.rule in JOINS}
-    reached = {link.to: link for link in reversed(explanation.links) if link.rule in JOINS}
-    known = [KnownId(found.distinct_ids[0], "The user's own id" if found.is_identified else "Where it began", None)]
-    for distinct_id in found.distinct_ids[1:]:
-        link = joined.get(distinct_id) or reached.get(distinct_id)
-        known.append(
-            KnownId(distinct_id, display.reason(link.rule), link.at, link.id)
-            if link
-            else KnownId(distinct_id, "Linked", None)
-        )
-    return known
-
-
-def links_of(links: Sequence[Link]) -> list[KnownId]:
-    """Give links with the reason of each: those that were refused, or that an operator has undone."""
-    return [
-        KnownId(f"{link.distinct_id} → {link.to}", display.reason(link.rule), link.undone or link.at, link.id)
-        for link in links
-    ]
+def why(distinct_ids: Sequence[str], explanation: Explanation) -> dict[str, object]:
+    """Give what the page says of a person's links: of each list the part that is asked for, and the events in it."""
+    ties = links.part(links.ties(distinct_ids, explanation), _start("links"))
+    refused = links.part(explanation.refused, _start("refused"))
+    undone = links.part(explanation.undone, _start("undone"))
+    shown = [*(tie.link for tie in ties.rows if tie.link), *refused.rows, *undone.rows]
+    uuids = [link.linked_by for link in shown]
+    told = current_site().store.recent(g.project.id, limit=len(uuids), uuids=uuids) if uuids else []
+    return {
+        "ties": ties,
+        "refused": refused,
+        "undone": undone,
+        "told_by": {row.uuid: row for row in told},
+        "final": REFUSED_FOR_GOOD,
+    }
 
 
 def login_link(project_id: int, base: str) -> str:
@@ -283,6 +265,10 @@ def whole(text: str) -> int | None:
 def _login(wanted: str, complaint: str) -> str:
     values = {"next": wanted, "complaint": complaint, "is_demo": _demo_home() is not None}
     return drawn("beknown/login.html", csrf=access.csrf(), **values)
+
+
+def _start(of_list: str) -> int:
+    return whole(request.args.get(of_list, "")) or 0
 
 
 def _name() -> str:

@@ -31,7 +31,7 @@ def test_a_person_is_merged_split_mended_and_deleted(two: Collector, windows: Wi
     page.press("#into", "Enter")
     page.wait_for_selector("[role=status] >> text=They are one person now")
     assert set(two.person("ada")["distinct_ids"]) == {"ada", "anon-a", "bob"}
-    page.click("li:has-text('Merged by an operator') >> text=Undo")
+    page.click("li:has-text('Merged by force') >> text=Undo")
     page.wait_for_selector("text=The link is undone")
     assert two.person("bob")["distinct_ids"] == ["bob"]
     page.goto(two.url + "/people/ada")

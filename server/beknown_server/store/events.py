@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from . import people
 from .records import Row
@@ -22,11 +24,15 @@ def recent(
     event: str | None = None,
     distinct_id: str | None = None,
     person_id: str | None = None,
+    uuids: Sequence[str] | None = None,
 ) -> list[Row]:
     """Give events ``before`` a ``seq``, newest first; or ``after`` one, oldest first; of a name (``event``), an id, a
-    person. ``most_bytes``: an event that has so many bytes of properties before it is left for the next question.
+    person, or with these ``uuids``. ``most_bytes``: an event that has so many bytes of properties before it is left for
+    the next question.
     """
     asked: dict[str, Any] = {"before": before, "after": after, "event": event}
+    if uuids is not None:
+        asked["uuids"] = [UUID(one).bytes for one in uuids]
     asked["newest" if after is None else "oldest"] = True
     if most_bytes is not None:
         fit = db.all("event.fits", project_id=project_id, limit=limit, most_bytes=most_bytes, **asked)

@@ -167,10 +167,11 @@ class Store:
         distinct_id: str | None = None,
         person_id: str | None = None,
         most_bytes: int | None = None,
+        uuids: Sequence[str] | None = None,
     ) -> list[Row]:
         """Give events by arrival, newest first; with ``after``, oldest first, those with a greater ``seq``. What has
-        ``most_bytes`` of properties before it is left for the next time."""
-        of = {"event": event, "distinct_id": distinct_id, "person_id": person_id}
+        ``most_bytes`` of properties before it is left for the next time. ``uuids``: only these, at most MOST_ITEMS."""
+        of: dict[str, Any] = {"event": event, "distinct_id": distinct_id, "person_id": person_id, "uuids": uuids}
         with self._reader() as db:
             return events.recent(db, project_id, limit=limit, most_bytes=most_bytes, before=before, after=after, **of)
 

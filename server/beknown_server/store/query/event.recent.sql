@@ -7,6 +7,7 @@ where {{:person +}}e.project_id = :project_id
   {{:before and e.seq < :before}}
   {{:after and e.seq > :after}}
   {{:event and e.event = :event}}
+  {{:uuids and e.seq in (select u.seq from event u where u.project_id = :project_id and u.uuid in (:uuids))}}
   {{:id and e.distinct_id = :id}}
   {{:person and e.distinct_id in (
       select i.id from distinct_id i where i.person = :person or (i.id = :person and i.person is null))}}
