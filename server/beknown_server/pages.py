@@ -169,7 +169,8 @@ def people() -> ResponseReturnValue:
     search, before = request.args.get("search", "").strip()[:200], Place.read(request.args.get("before", ""))
     found = current_site().store.people(g.project.id, search=search, limit=PAGE, before=before)
     older = str(found[-1].place) if len(found) == PAGE else None
-    return draw("beknown/people.html", search=search, people=found, next=older)
+    went = {"events": whole(request.args.get("deleted", "")), "ids": whole(request.args.get("ids", ""))}
+    return draw("beknown/people.html", search=search, people=found, next=older, went=went)
 
 
 @bp.get("/people/<path:any_id>")

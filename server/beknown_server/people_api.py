@@ -57,8 +57,10 @@ def split() -> ResponseReturnValue:
     """Part some ids from the others of their person; answer with the links that this undid."""
     mine, body = own_project(), sent()
     ids = body.get("distinct_ids")
-    if not isinstance(ids, list) or not 0 < len(ids) <= MOST_IDS or not all(isinstance(one, str) for one in ids):
-        raise Unusable("bad_ids", f"distinct_ids is not a list of 1 to {MOST_IDS} ids.", fix="Name the ids as texts.")
+    if not isinstance(ids, list) or len(ids) > MOST_IDS or not all(isinstance(one, str) for one in ids):
+        raise Unusable(
+            "bad_ids", f"distinct_ids is not a list of at most {MOST_IDS} ids.", fix="Name the ids as texts."
+        )
     return as_json({"undone": current_site().store.corrections.split(mine.id, ids, now=now_ms())})
 
 

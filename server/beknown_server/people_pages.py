@@ -11,7 +11,7 @@ from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from . import access
-from .errors import Refusal
+from .errors import Refusal, Unusable
 from .pages import draw, needs_session, whole
 from .people_api import delete_person
 from .site import current_site, now_ms
@@ -43,7 +43,7 @@ def suggestions() -> ResponseReturnValue:
 @bp.post("/people/merge")
 def merge() -> ResponseReturnValue:
     """Merge the person into another, whose id was typed."""
-    source, into = request.form.get("from", ""), request.form.get("into", "").strip()
+    source, into = request.form.get("from", ""), _seen(request.form.get("into", ""))
     current_site().store.corrections.merge(g.project.id, source, into, now=now_ms())
     return _back("merge", into)
 
@@ -71,9 +71,16 @@ def split() -> ResponseReturnValue:
 
 @bp.post("/people/delete")
 def delete() -> ResponseReturnValue:
-    """Delete the person for good."""
-    delete_person(current_site(), g.project, request.form.get("person", ""))
-    return redirect(url_for("pages.people"), 303)
+    """Delete the person for good, if the box was ticked, and say on the page of people what went."""
+    if not request.form.get("sure"):
+        raise Unusable("not_sure", "nothing was deleted: it was not said to be sure.", fix="Tick the box, then delete.")
+    events, ids = delete_person(current_site(), g.project, request.form.get("person", ""))
+    return redirect(url_for("pages.people", deleted=events, ids=ids), 303)
+
+
+def _seen(typed: str) -> str:
+    """Give an id as it was typed if it was seen like that, else without blanks around it."""
+    return typed if current_site().store.ref(g.project.id, typed) else typed.strip()
 
 
 def _link() -> int:

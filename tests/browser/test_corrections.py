@@ -47,7 +47,7 @@ def test_a_person_is_merged_split_mended_and_deleted(two: Collector, windows: Wi
     assert page.url.endswith("done=redo"), "not without a second thought"
     page.check("[name=sure]")
     page.click("text=Delete for good")
-    page.wait_for_url("**/people")
+    page.wait_for_selector("[role=status] >> text=are deleted, for good")
     assert "ada" not in page.locator("tbody").inner_text()
 
 

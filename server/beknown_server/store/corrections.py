@@ -57,7 +57,7 @@ class Corrections:
     def split(self, project_id: int, distinct_ids: list[str], *, now: int) -> list[int]:
         """Part these ids from the others of their person; give the numbers of the links that this undoes.
 
-        Raises NotFound for an id that was never seen, Unusable if they are several persons' or all of one's.
+        Raises NotFound for an id that was never seen, Unusable if they are none, several persons' or all of one's.
         """
         return self._writer.run(lambda db: split(db, project_id, distinct_ids, now=now), order=project_id)
 
@@ -114,9 +114,11 @@ def restore(db: Connection, project_id: int, link: int) -> None:
 def split(db: Connection, project_id: int, names: list[str], *, now: int) -> list[int]:
     """Part these ids of one person from its others; give the numbers of the links that are undone by it.
 
-    Raises NotFound for an id that was never seen, Unusable if they are not ids of one person, or all of its ids, or
-    would come together again by what others said of them.
+    Raises NotFound for an id that was never seen, Unusable if they are none, not ids of one person, or all of its ids,
+    or would come together again by what others said of them.
     """
+    if not names:
+        raise Unusable("none_chosen", "no id was chosen.", fix="Choose the ids that are somebody else's.")
     db.lock(project_id)
     rows = [_known(db, project_id, name) for name in dict.fromkeys(names)]
     persons = {row["person"] for row in rows}

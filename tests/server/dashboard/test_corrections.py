@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import unescape
+from uuid import uuid4
 
 import pytest
 from beknown_server import openapi
+from beknown_server.store import Claim, Event
 from jsonschema import Draft202012Validator
 
 from ..conftest import BOTH_ENGINES
@@ -89,7 +92,9 @@ def test_a_deletion_takes_the_events_too_also_from_what_is_counted(two):
         ("post", "persons/split", {"distinct_ids": ["ada", "anon-a"]}, 400, "whole_person"),
         ("post", "persons/split", {"distinct_ids": ["ada", "bob"]}, 400, "several_persons"),
         ("post", "persons/split", {"distinct_ids": ["nobody"]}, 404, "unknown_person"),
-        ("post", "persons/split", {"distinct_ids": []}, 400, "bad_ids"),
+        ("post", "persons/split", {"distinct_ids": []}, 400, "none_chosen"),
+        ("post", "persons/split", {}, 400, "bad_ids"),
+        ("post", "persons/split", {"distinct_ids": ["ada"] * 1001}, 400, "bad_ids"),
         ("post", "persons/split", {"distinct_ids": "ada"}, 400, "bad_ids"),
         ("post", "merges/4711/undo", None, 404, "unknown_link"),
         ("post", "merges/99999999999999999999999/undo", None, 404, "unknown_link"),
@@ -139,7 +144,7 @@ def test_the_dashboards_forms_do_the_same(two):
     assert posted(client, "/people/ada", "redo", link=link, person="ada").status_code == 303
     assert posted(client, "/people/ada", "split", distinct_id="anon-a", person="ada").status_code == 303
     assert ids(two, "anon-a") == ["anon-a"]
-    assert posted(client, "/people/ada", "delete", person="ada").status_code == 303
+    assert posted(client, "/people/ada", "delete", person="ada", sure="on").status_code == 303
     assert client.get("/people/bob").status_code == 404
 
 
@@ -159,7 +164,68 @@ def test_a_form_without_its_token_or_session_does_nothing(two):
     assert ids(two, "ada") == ["ada", "anon-a"]
 
 
-def test_what_a_form_cannot_do_is_said_on_a_page(two):
-    answer = posted(two.signed_in(), "/people/ada", "merge", **{"from": "ada", "into": "nobody"})
-    assert answer.status_code == 404
+@pytest.mark.parametrize(
+    ("verb", "fields", "status", "why"),
+    [
+        ("merge", {"from": "ada", "into": "nobody"}, 404, "nobody was seen under the id"),
+        ("merge", {"from": "ada", "into": ""}, 404, "nobody was seen under the id"),
+        ("merge", {"from": "ada", "into": "anon-a"}, 400, "are one person already"),
+        ("undo", {"link": "4711"}, 404, "there is no link 4711"),
+        ("undo", {"link": "9" * 30}, 404, "there is no link"),
+        ("undo", {"link": "-1"}, 404, "there is no link"),
+        ("undo", {}, 404, "there is no link"),
+        ("undo", {"link": "undone"}, 400, "is undone already"),
+        ("undo", {"link": "final"}, 400, "was refused for good"),
+        ("redo", {"link": "4711"}, 404, "there is no link 4711"),
+        ("redo", {"link": "standing"}, 400, "is not undone"),
+        ("redo", {}, 404, "there is no link"),
+        ("split", {}, 400, "no id was chosen"),
+        ("split", {"distinct_id": "nobody"}, 404, "nobody was seen under the id"),
+        ("split", {"distinct_id": ["ada", "bob"]}, 400, "these ids are not one person"),
+        ("split", {"distinct_id": ["ada", "anon-a"]}, 400, "these are all ids of the person"),
+        ("delete", {"person": "nobody", "sure": "on"}, 404, "nobody was seen under the id"),
+        ("delete", {"sure": "on", "person": ""}, 404, "nobody was seen under the id"),
+        ("delete", {}, 400, "nothing was deleted"),
+        ("delete", {"sure": ""}, 400, "nothing was deleted"),
+    ],
+)
+def test_what_a_form_cannot_do_is_said_on_a_page_and_changes_nothing(two, verb, fields, status, why):
+    two.happens("$pageview", "anon-c", at=NOW + 3)
+    corrections, project_id = two.store.corrections, two.project.id
+    undone = corrections.merge(project_id, "anon-c", "bob", now=NOW + 4)
+    corrections.undo(project_id, undone, now=NOW + 5)
+    junk = Event(str(uuid4()), "$identify", "bob", NOW + 6, {}, claim=Claim("claim", "null", "bob", "junk_id"))
+    two.store.append(project_id, [junk], NOW + 6)
+    final, standing = (two.store.explain(project_id, "bob").refused[0].id, two.store.explain(project_id, "ada").links)
+    named = {"undone": undone, "final": final, "standing": standing[0].id}
+    fields = {key: named.get(value, value) if isinstance(value, str) else value for key, value in fields.items()}
+    client = two.signed_in()
+    before = [client.get(f"/api/persons/{one}/explain", headers=KEY).json for one in ("ada", "bob", "anon-c")]
+    answer = posted(client, "/people/ada", verb, **{"person": "ada", **fields})
+    assert answer.status_code == status
     assert "This cannot be done" in answer.text
+    assert why in unescape(answer.text)
+    assert before == [client.get(f"/api/persons/{one}/explain", headers=KEY).json for one in ("ada", "bob", "anon-c")]
+
+
+def test_a_form_says_what_a_deletion_took(two):
+    client = two.signed_in()
+    answer = client.get(posted(client, "/people/ada", "delete", person="ada", sure="on").location)
+    assert (answer.status_code, answer.request.path) == (200, "/people")
+    assert "2 events and 2 ids are deleted" in answer.text
+    two.happens("$pageview", "lone", at=NOW)
+    answer = client.get(posted(client, "/people/lone", "delete", person="lone", sure="on").location)
+    assert "1 event and 1 id are deleted" in answer.text
+    for nonsense in ("?deleted=x&ids=1", "?deleted=1", "?deleted=-1&ids=2", "?ids=3", "?deleted=<b>&ids=2"):
+        answer = client.get("/people" + nonsense)
+        assert (answer.status_code, "deleted" in answer.text) == (200, False)
+
+
+@pytest.mark.parametrize("other", [" lead", "tr ", " both "])
+def test_the_form_finds_an_id_with_blanks_and_else_without_those_that_were_typed(two, other):
+    two.happens("$pageview", other, at=NOW)
+    client = two.signed_in()
+    assert posted(client, "/people/ada", "merge", **{"from": "ada", "into": other}).status_code == 303
+    assert ids(two, "ada") == sorted(["ada", "anon-a", other])
+    assert posted(client, "/people/ada", "merge", **{"from": "ada", "into": "  bob "}).status_code == 303
+    assert ids(two, "ada") == sorted(["ada", "anon-a", "anon-b", "bob", other])
