@@ -139,13 +139,12 @@ def _sent(event: Any, library: dict[str, str]) -> Sent:
     properties, options = event.get("properties"), event.get("options")
     dropped = _fault(event, properties, options)
     raw = {key: value for key, value in event.items() if key not in ("options", *LIFTED)}
-    if isinstance(properties, dict) and not dropped:
+    raw["properties"] = {**library, **(properties if isinstance(properties, dict) else {})}  # also to say who sent it
+    if not dropped:
         lifted = {property: event[key] for key, property in LIFTED.items() if isinstance(event.get(key), str)}
         chosen = {OPTIONS[key][1]: value for key, value in (options or {}).items() if key in OPTIONS}
         told = {name: value for name, value in chosen.items() if value is not None}
-        raw["properties"] = {**library, **properties, **lifted, **told}
-    elif properties is None:
-        raw["properties"] = dict(library)
+        raw["properties"] |= {**lifted, **told}
     if isinstance(raw.get("distinct_id"), str):
         raw["distinct_id"] = raw["distinct_id"].strip()
     return Sent(str(uuid), raw, dropped)

@@ -206,6 +206,23 @@ def test_an_event_is_dropped_by_name_and_the_others_are_stored(
     (warning,) = store.warnings(project.id)
     reason = warning.code.removeprefix("skipped: ")
     assert (DETAILS[reason], warning.fix, warning.count) == (details, SKIPS[reason], 1)
+    assert warning.example.endswith(" (posthog-python 7.91.1)")  # the header's: few senders say it in the event too
+
+
+@pytest.mark.parametrize("distinct_id", ["i" * 201, " "])
+def test_a_dropped_event_is_shown_with_its_own_library_and_page(
+    client: FlaskClient, store: Store, project: Project, distinct_id: str
+) -> None:
+    about = {"$lib": "shop", "$lib_version": "2", "$current_url": "https://shop.example/cart?secret=1"}
+    assert result(client, event(distinct_id=distinct_id, properties=about))["result"] == "drop"
+    (warning,) = store.warnings(project.id)
+    assert warning.example.endswith(" (shop 2 on https://shop.example/cart)")
+
+
+def test_a_session_is_kept_of_an_event_without_properties(client: FlaskClient, store: Store, project: Project) -> None:
+    assert result(client, event(session_id="s1", properties=None)) == {"result": "ok"}
+    (row,) = store.recent(project.id)
+    assert (row.session_id, row.properties["$lib"]) == ("s1", "posthog-python")
 
 
 PLACEHOLDERS = (

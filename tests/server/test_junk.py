@@ -12,6 +12,7 @@ from beknown_server.identity import refused_for_good
 from beknown_server.store import Project, Store
 from flask.testing import FlaskClient
 
+from . import test_ingest_v1 as newer
 from .conftest import KEY, uuid_of
 
 # What PostHog refuses to merge (posthog-server §2.6), and what its newer wire takes for nobody (§1.12).
@@ -104,6 +105,23 @@ def test_an_odd_id_is_kept_with_a_warning_that_names_library_and_page(
     assert sent(client, "clicked", given) == 200
     (row,) = store.recent(project.id)
     assert row.distinct_id == kept
+    assert_warned(store, project, codes)
+
+
+@pytest.mark.parametrize(("given", "kept", "codes"), ODD)
+def test_and_so_it_is_on_the_newer_wire_which_drops_what_is_too_long(
+    client: FlaskClient, store: Store, project: Project, given: Any, kept: str, codes: set[str]
+) -> None:
+    raw = newer.event(distinct_id=given, properties={"$current_url": "https://shop.example/cart?secret=1"})
+    answer = newer.send(client, newer.body(raw), PostHog_Sdk_Info="posthog-js/1.449.2")
+    dropped = codes == {"id_too_long"}
+    assert (answer.json["results"][raw["uuid"]]["result"] == "drop") is dropped
+    assert [row.distinct_id for row in store.recent(project.id)] == ([] if dropped else [kept])
+    assert_warned(store, project, {"skipped: distinct_id too long"} if dropped else codes)
+
+
+def assert_warned(store: Store, project: Project, codes: set[str]) -> None:
+    """Each of these was warned of, and the example names library and page, without what is behind the ``?``."""
     warned = {one.code: one.example for one in store.warnings(project.id)}
     assert codes <= set(warned)
     for code in codes:
