@@ -92,7 +92,7 @@ class Call:
 
 def capture(call: Call, name: "Any" = None, properties: "Any" = None, options: "Any" = None) -> "Events":
     """capture(event, properties, options): something happened. Options: ``$set $set_once $unset timestamp uuid``."""
-    if not isinstance(name, str) or not name.strip(wire.BLANKS):
+    if not isinstance(name, str) or not wire.trimmed(name):
         raise BadCall(f"capture() needs the event's name as its first argument, not {name!r}; nothing was sent.")
     wanted = options if isinstance(options, dict) else {}
     top, unset = call.person(wanted.get("$set"), wanted.get("$set_once")), _names(wanted.get("$unset"))

@@ -50,8 +50,22 @@ JUNK_IDS = (
 ).split()
 
 
-# What is trimmed from ids and names. Written out: CPython's strip() takes Unicode's blanks too, MicroPython's does not.
-BLANKS = " \t\n\r\x0b\x0c"
+# What is trimmed from ids and names: what Python's strip() takes, and U+FEFF, which JavaScript's trim() takes besides.
+# Written out, for MicroPython's strip() takes ASCII's alone.
+BLANKS = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+
+def trimmed(text: str) -> str:
+    """Give a text without the blanks (``BLANKS``) around it, as CPython's ``strip(BLANKS)`` does."""
+    first, last = 0, len(text)  # MicroPython's strip() compares bytes: of "voilà" it would leave half a letter
+    while first < last and text[first] in BLANKS:
+        first += 1
+    while first < last and text[last - 1] in BLANKS:
+        last -= 1
+    return text[first:last]
 
 
 def checked_id(value: "Any") -> str:
@@ -66,7 +80,7 @@ def checked_id(value: "Any") -> str:
         raise BadId(_advice(value, "is not text"))
     if is_junk(value):
         raise BadId(_advice(value, "is a placeholder that many people would share"))
-    text: str = value.strip(BLANKS)
+    text: str = trimmed(value)
     if any(letter < " " for letter in text):  # the first line of localStorage's text is the cookie
         raise BadId(_advice(text, "contains a line break or another control character"))
     if len(text) > MAX_ID:
@@ -76,9 +90,9 @@ def checked_id(value: "Any") -> str:
 
 def is_junk(text: str) -> bool:
     """Tell whether a text can be nobody's id: blank, a placeholder, only zeros, dashes, dots, or a printed object."""
-    bare = text.strip(BLANKS).lower()
+    bare = trimmed(text).lower()
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
-        bare = bare[1:-1].strip(BLANKS)
+        bare = trimmed(bare[1:-1])
     if not bare.replace("0", "").replace("-", "").replace(".", ""):
         return True  # "", "0", "0.0", "---", the all-zero UUID (Segment blocks ^[0-]*$)
     printed_object = bare.startswith("[object ") or (bare.startswith("<") and bare.endswith(">"))

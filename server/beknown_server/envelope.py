@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from beknown.wire import MAX_ID, MAX_NAME, is_junk
+from beknown.wire import BLANKS, MAX_ID, MAX_NAME, is_junk
 
 from .bags import as_id
 from .errors import Unauthorized, Unusable, WrongType
@@ -146,7 +146,7 @@ def _sent(event: Any, library: dict[str, str]) -> Sent:
         told = {name: value for name, value in chosen.items() if value is not None}
         raw["properties"] |= {**lifted, **told}
     if isinstance(raw.get("distinct_id"), str):
-        raw["distinct_id"] = raw["distinct_id"].strip()
+        raw["distinct_id"] = raw["distinct_id"].strip(BLANKS)
     return Sent(str(uuid), raw, dropped)
 
 
@@ -155,7 +155,7 @@ def _fault(event: dict[str, Any], properties: Any, options: Any) -> str | None:
     name, distinct_id = event.get("event"), event.get("distinct_id")
     if isinstance(name, str) and len(name) > MAX_NAME:
         return "event name too long"
-    if distinct_id is not None and len(as_id(distinct_id).strip()) > MAX_ID:
+    if distinct_id is not None and len(as_id(distinct_id).strip(BLANKS)) > MAX_ID:
         return "distinct_id too long"
     if _instant(event.get("timestamp")) is None:
         return "timestamp is not RFC 3339"

@@ -77,7 +77,7 @@ class Verdict(NamedTuple):
 
 def refused_for_good(kind: str, x: str, y: str, *, allowed: bool = True, signed: bool = True) -> str | None:
     """Give the rule that refuses a fact whatever else happened, or None. The ids are texts as they came."""
-    if any(is_junk(one) or len(one) > MAX_ID for one in (x, y)):
+    if any(len(one) > MAX_ID or is_junk(one) for one in (x, y)):
         return "junk_id"
     if x == y and kind != NAMED:
         return "same_id"

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import orjson
 from beknown.signature import is_signed_with
-from beknown.wire import MAX_ID, MAX_NAME, is_junk
+from beknown.wire import BLANKS, MAX_ID, MAX_NAME, is_junk
 
 from . import agent
 from .bags import as_id, clean, plain_bag, shown
@@ -207,7 +207,7 @@ def _name(raw: dict[str, Any], complaints: Complaints, terms: Terms) -> str:
     name = raw.get("event")
     if name in (None, "") and terms.nameless_is_identify:
         return "$identify"
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip(BLANKS):
         raise Skip("no event name")
     if len(name) > MAX_NAME:
         complaints.append(("name_too_long", shown(name)))
@@ -221,7 +221,7 @@ def _distinct_id(raw: dict[str, Any], properties: Any, complaints: Complaints) -
     if value is None:
         raise Skip("no distinct_id")
     text = as_id(value)
-    if not text.strip():
+    if not text.strip(BLANKS):
         raise Skip("blank distinct_id")
     complaints += _doubts(value, text)
     return text
@@ -235,7 +235,7 @@ def _doubts(value: Any, text: str) -> Complaints:
     found = [("id_not_text", example)] if not isinstance(value, str) else []
     if "\0" in text:
         found.append(("id_with_nul", example))
-    elif is_junk(text):
+    elif is_junk(text[:MAX_ID]):  # as it is kept
         found.append(("junk_id", example))
     if len(text) > MAX_ID:
         found.append(("id_too_long", example))

@@ -45,6 +45,19 @@ def test_blanks_zeros_dashes_and_printed_objects_are_refused():
         refused(junk)
 
 
+def test_every_blank_of_pythons_and_javascripts_is_one():
+    blanks = [0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x1F, 0x20, 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F]
+    for blank in [chr(point) for point in blanks + [0x205F, 0x3000, 0xFEFF] + list(range(0x2000, 0x200B))]:
+        for junk in (blank, blank + blank, blank + "null", "NULL" + blank, blank + "'" + blank + "none" + blank + "'"):
+            assert "merge strangers" in refused(junk)
+        assert wire.checked_id(blank + "ada" + blank) == "ada"
+
+
+def test_a_letter_that_is_written_with_a_blanks_bytes_is_none():
+    for good in ("voilà", "‚ada‚", "Ġa…", "。", "àà", "ﻀ", "、"):
+        assert wire.checked_id("\u00a0" + good + "\u2003") == good
+
+
 def test_what_is_not_text_is_refused_and_whole_numbers_become_text():
     for junk in (None, True, False, 1.5, [], {}, ["ada"]):
         refused(junk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -29,7 +30,18 @@ def spellings(junk: str) -> list[str]:
     return [
         form
         for one in cases
-        for form in (one, f" {one}", f"{one}\t", f'"{one}"', f"'{one}'", f' "{one}" ', f"' {one} '")
+        for form in (
+            one,
+            f" {one}",
+            f"{one}\t",
+            f'"{one}"',
+            f"'{one}'",
+            f' "{one}" ',
+            f"' {one} '",
+            f"\u00a0{one}",
+            f"{one}\u2003",
+            f"\ufeff'{one}\u3000'",
+        )
     ]
 
 
@@ -61,6 +73,25 @@ def test_what_only_looks_like_it_is_somebodys(good: str) -> None:
     assert not wire.is_junk(good)
     assert wire.checked_id(good) == good
     assert refused_for_good("claim", good, "zoe") is None
+
+
+def test_the_blanks_are_pythons_and_javascripts() -> None:
+    points = map(chr, range(sys.maxunicode + 1))
+    javascripts = "\ufeff"  # the only one that trim() takes and strip() does not (ECMA-262, WhiteSpace, LineTerminator)
+    assert sorted(wire.BLANKS) == sorted([*(one for one in points if one.isspace()), javascripts])
+
+
+@pytest.mark.parametrize("blank", wire.BLANKS)
+def test_a_blank_id_is_none_on_either_wire_and_links_nobody(
+    client: FlaskClient, store: Store, project: Project, blank: str
+) -> None:
+    assert sent(client, "clicked", blank) == 400
+    assert newer.result(client, newer.event(distinct_id=blank))["details"] == "missing_distinct_id"
+    assert store.recent(project.id) == []
+    assert sent(client, "$identify", "ada", **{"$anon_distinct_id": blank}) == 200
+    assert [one.rule for one in store.explain(project.id, "ada").refused] == ["junk_id"]
+    assert newer.result(client, newer.event(distinct_id=f"{blank}zoe{blank}"))["result"] == "ok"
+    assert store.recent(project.id)[0].distinct_id == "zoe"
 
 
 def sent(client: FlaskClient, name: str, distinct_id: Any, **properties: Any) -> int:
