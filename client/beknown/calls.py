@@ -159,7 +159,7 @@ def identify(
     state, before = call.state, call.identity
     if call.is_late and past.is_forgotten(state.past, call.id):  # claims nobody
         before = identity.Identity(before.device, before.distinct_id, identity.IDENTIFIED)
-    after, how, link = identity.identify(before, wire.checked_id(user), call.id)
+    after, how, link = identity.identify(before, identity.named(before, user, call.said), call.id)
     top, signed = call.person(set, set_once), _signed(proof)
     if how == "repeat":
         return _once_more(call, top, signed)
@@ -189,7 +189,7 @@ def _once_more(call: Call, top: "Properties", signed: "Properties") -> "Events":
 
 def alias(call: Call, other: "Any" = None, proof: "Any" = None) -> "Events":
     """alias(id, {signature}): that id is another name of this visitor, used where this one is not at hand."""
-    other = wire.checked_id(other)
+    other = identity.named(call.identity, other, call.said)
     if other == call.identity.distinct_id:
         raise BadCall(
             f"alias({other!r}) names the visitor's own id; there is nothing to link. Did you mean identify()?"

@@ -11,8 +11,12 @@ Rules:
   nothing in the data links the two.
 """
 
-from . import ids
+from . import ids, wire
 from .errors import BadId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ANONYMOUS = False
 IDENTIFIED = True
@@ -33,6 +37,25 @@ class Identity:
         self.device = device
         self.distinct_id = distinct_id
         self.identified = identified
+
+
+def named(identity: Identity, id: "Any", said: "list[tuple[str, str]]") -> str:
+    """Give the id by which a page names somebody as text; say that it was none, once: not if they are named so already.
+
+    Raises BadId for what is nobody's (wire.checked_id), and for a number that JavaScript may have rounded.
+    """
+    text = wire.checked_id(id)
+    if isinstance(id, str) or text == identity.distinct_id:
+        return text
+    if abs(id) >= wire.INEXACT:
+        raise BadId(f"the distinct id {text} is a number that JavaScript rounds, maybe to another user's. Pass text.")
+    said.append(
+        (
+            "warn",
+            f"the distinct id {text} is a number, and was taken as text. Pass text: JavaScript rounds large numbers.",
+        )
+    )
+    return text
 
 
 def transition(identity: Identity, user: str) -> str:

@@ -35,6 +35,7 @@ ASKED = "1y"  # the same, and the visitor has said yes
 DENIED = "denied"  # the whole cookie, and they have said no
 COOKIELESS = "$posthog_cookieless"  # nobody's distinct id: the server puts its hash of the day there, as PostHog's does
 
+INEXACT = 1 << 53  # from here on JavaScript's numbers, and all floats, leave whole numbers out: two users' may be one
 MAX_ID = 200  # characters in a distinct id (posthog-server §1.8)
 MAX_NAME = 200  # characters in an event's name (posthog-server §1.8)
 MAX_BATCH_EVENTS = 100  # events in one request of ours; the server takes more
@@ -89,14 +90,25 @@ def checked_id(value: "Any") -> str:
 
 
 def is_junk(text: str) -> bool:
-    """Tell whether a text can be nobody's id: blank, a placeholder, only zeros, dashes, dots, or a printed object."""
+    """Tell whether a text can be nobody's id: blank, a placeholder, only zeros, dashes, dots, a printed object, or a
+    number that was rounded."""
     bare = trimmed(text).lower()
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
         bare = trimmed(bare[1:-1])
     if not bare.replace("0", "").replace("-", "").replace(".", ""):
         return True  # "", "0", "0.0", "---", the all-zero UUID (Segment blocks ^[0-]*$)
     printed_object = bare.startswith("[object ") or (bare.startswith("<") and bare.endswith(">"))
-    return bare in JUNK_IDS or printed_object or "\0" in bare
+    return bare in JUNK_IDS or printed_object or "\0" in bare or _is_rounded(bare)
+
+
+def _is_rounded(text: str) -> bool:
+    # As JavaScript and Python print a float of that size: 1e+21, 9007199254740992.0. Hexadecimal ids have no "+".
+    if "e+" not in text and not text.endswith(".0"):
+        return False
+    try:
+        return abs(float(text)) >= INEXACT
+    except ValueError:
+        return False
 
 
 def _advice(value: "Any", why: str) -> str:

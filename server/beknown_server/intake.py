@@ -43,7 +43,8 @@ SIGNATURE, VERIFIED = "$signature", "$verified"
 # code -> what to do about it; the text of the warnings page
 FIXES = {
     "id_too_long": f"Ids have at most {MAX_ID} characters; the rest was cut. Send the user's id, not a token.",
-    "id_not_text": "It was kept as its JSON text, which another sender may write otherwise. Send ids as text.",
+    "id_not_text": "It was kept as its JSON text, which another sender may write otherwise; large numbers are rounded. "
+    "Send ids as text.",
     "id_with_nul": "The NUL was replaced by U+FFFD: databases cannot keep it. Look where the sender reads the id.",
     "name_too_long": f"Names have at most {MAX_NAME} characters; the rest was cut. Put what varies into a property.",
     "junk_id": "Many people would share this id. The events are kept under it. Send the user's own id, or none.",

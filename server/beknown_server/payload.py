@@ -194,10 +194,10 @@ def _mended(value: Any) -> Any:
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
         return [_mended(inner) for inner in value]
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        value = float(str(value))  # as orjson reads it: the same id is the same, whatever stands beside it
     if isinstance(value, float) and not isfinite(value):
         return None  # 1e999
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        return str(value)  # beyond what the store's JSON can hold
     if isinstance(value, dict):
         return {_mended(name): _mended(inner) for name, inner in value.items()}
     return value

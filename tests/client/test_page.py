@@ -1018,6 +1018,17 @@ def test_a_page_whose_thread_was_busy_answers_late_and_a_workers_calls_keep_thei
     assert visit.at == before, "nobody is waited for where nobody may be known"
 
 
+def test_a_number_as_an_id_is_explained_once_to_python_in_a_page_too():
+    visit = Visit()
+    python = library(visit, pageviews="off")
+    python.identify(42)
+    python.identify(42)
+    visit.settle()
+    assert (python.get_distinct_id(), names_of(visit)) == ("42", ["$identify"])
+    (line,) = visit.said
+    assert "42 is a number" in line
+
+
 def test_a_number_that_javascript_would_round_is_the_same_id_whoever_takes_the_call():
     big, text = 1234567890123456789, "1234567890123456789"
     alone = Visit()

@@ -213,6 +213,33 @@ def test_junk_ids_are_refused_loudly_and_change_nothing():
     assert page.journal == {}
 
 
+def test_a_number_as_an_id_becomes_text_and_the_author_is_told_once():
+    page = Page()
+    for number in (42, 42, "42"):
+        page.call("identify", number)
+    assert [event["distinct_id"] for event in page.send()] == ["42"]
+    (line,) = page.said
+    assert "42 is a number" in line
+    assert "Pass text" in line
+    page.answer()
+    page.call("alias", 7)
+    assert [event["properties"]["alias"] for event in page.send()] == ["7"]
+    assert len(page.said) == 2
+    assert "7 is a number" in page.said[1]
+
+
+def test_a_number_that_javascript_has_rounded_names_nobody():
+    page = Page()
+    for number in (9007199254740992, -9007199254740992, 123456789012345680000, 1e21):
+        page.call("identify", number)
+        page.call("alias", number)
+    assert page.send() == []
+    assert page.identity.distinct_id == SEED
+    assert len(page.said) == 8
+    page.call("identify", 9007199254740991)
+    assert [event["distinct_id"] for event in page.send()] == ["9007199254740991"]
+
+
 def test_a_capture_without_a_name_is_explained_and_dropped():
     page = Page()
     for nothing in (None, "", "  ", 5, {}):

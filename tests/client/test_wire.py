@@ -58,6 +58,13 @@ def test_a_letter_that_is_written_with_a_blanks_bytes_is_none():
         assert wire.checked_id("\u00a0" + good + "\u2003") == good
 
 
+def test_what_a_rounded_number_prints_is_refused():
+    for junk in ("1e+21", "1E+21", "1.2345678901234568e+20", "-1.5e+16", "9007199254740992.0", "'1e+400'"):
+        assert "merge strangers" in refused(junk)
+    for good in ("1e21", "1e+5", "12.0", "9007199254740991.0", "9007199254740993", "a1e+21", "me+1@a.example", "x.0"):
+        assert wire.checked_id(good) == good
+
+
 def test_what_is_not_text_is_refused_and_whole_numbers_become_text():
     for junk in (None, True, False, 1.5, [], {}, ["ada"]):
         refused(junk)

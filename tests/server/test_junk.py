@@ -22,6 +22,7 @@ WORDS = (
     "00000000-0000-0000-0000-000000000000 anonymous-user backend nan system user"
 ).split()
 UPSTREAM = [*WORDS, "[object Object]", "[object object]"]
+ROUNDED = ["1e+21", "1.2345678901234568e+20", "-1.2345678901234568e+20", "9007199254740992.0"]
 OF_PYTHON = ["None", "nan", "NaN", "<JsProxy 5>", "<JsNull>", "<object object at 0x7f>", "{}", "[]", "n/a"]
 
 
@@ -48,7 +49,7 @@ def spellings(junk: str) -> list[str]:
 EVERY = sorted(
     {
         form
-        for junk in [*wire.JUNK_IDS, *UPSTREAM, *OF_PYTHON, "", "-", "--", "000", "0.0", "..."]
+        for junk in [*wire.JUNK_IDS, *UPSTREAM, *OF_PYTHON, *ROUNDED, "", "-", "--", "000", "0.0", "..."]
         for form in spellings(junk)
     }
 )
@@ -67,7 +68,11 @@ def test_client_and_server_ask_the_same_table_and_refuse_every_spelling() -> Non
 
 
 @pytest.mark.parametrize(
-    "good", ["ada", "user-0", "01", "1", "nullo", "ada null", "idx", "x-0", "me@example.com", "ünï", "a" * 200]
+    "good",
+    [
+        *"ada|user-0|01|1|nullo|ada null|idx|x-0|me@example.com|ünï|1e21|1e+5|4.0|12345678901234567890".split("|"),
+        "a" * 200,
+    ],
 )
 def test_what_only_looks_like_it_is_somebodys(good: str) -> None:
     assert not wire.is_junk(good)
@@ -120,6 +125,8 @@ def test_no_spelling_of_any_of_them_ever_links_two_people(client: FlaskClient, s
 ODD = [
     pytest.param(42, "42", {"id_not_text"}, id="a number is its digits"),
     pytest.param(4.5, "4.5", {"id_not_text"}, id="a broken number is its digits"),
+    pytest.param(2**64 - 1, str(2**64 - 1), {"id_not_text"}, id="so it is as long as none are lost"),
+    pytest.param(10**20 + 1, "1e+20", {"id_not_text", "junk_id"}, id="a number of more digits is another's, too"),
     pytest.param(True, "true", {"junk_id"}, id="a truth value is its JSON text, which is junk"),
     pytest.param(["a", 1], '["a",1]', {"id_not_text"}, id="a list is its JSON text"),
     pytest.param({"id": 7}, '{"id":7}', {"id_not_text"}, id="an object is its JSON text"),
@@ -158,6 +165,34 @@ def assert_warned(store: Store, project: Project, codes: set[str]) -> None:
     for code in codes:
         assert "posthog-js 1.449.2 on https://shop.example/cart" in warned[code]
         assert "secret" not in warned[code]
+
+
+BESIDE = [
+    pytest.param({}, id="alone"),
+    pytest.param({"n": float("nan")}, id="beside a NaN"),
+    pytest.param({"cut": "\ud83e"}, id="beside half an emoji"),
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("name", ["$identify", "$create_alias"])
+def test_numbers_too_large_to_be_kept_link_nobody_however_they_are_read(
+    client: FlaskClient, store: Store, project: Project, name: str, beside: dict[str, Any]
+) -> None:
+    key = "$anon_distinct_id" if name == "$identify" else "alias"
+    for number, who in enumerate(("ada", "bob")):
+        huge = 123456789012345678901 + number
+        assert sent(client, name, who, **{key: huge}, **beside) == 200
+        assert sent(client, name, huge, **{key: f"anon-{number}"}, **beside) == 200
+        assert store.person(project.id, who).distinct_ids == [who]
+        assert store.person(project.id, f"anon-{number}") is None
+        assert [one.rule for one in store.explain(project.id, who).refused] == ["junk_id"]
+    rounded = "1.2345678901234568e+20"
+    assert {row.distinct_id for row in store.recent(project.id)} == {rounded, "ada", "bob"}
+    assert store.person(project.id, rounded).distinct_ids == [rounded]
+    warned = {one.code: one.fix for one in store.warnings(project.id)}
+    assert "Send ids as text" in warned["id_not_text"]
+    assert {"junk_id", "claim refused: junk_id"} <= set(warned)
 
 
 @pytest.mark.parametrize("given", [None, True, [], {}, "a\0b", "x" * 201, "null", "ada", float(0)])

@@ -94,7 +94,21 @@ def test_only_old_routes_unwrap_base64_inside_gzip() -> None:
 
 def test_it_mends_half_emojis_nan_and_huge_numbers() -> None:
     assert read(rb'{"cut": "ok \ud83e", "nan": NaN}') == {"cut": "ok \ufffd", "nan": None}
-    assert read(b'{"n": NaN, "big": 123456789012345678901234567890}')["big"] == "123456789012345678901234567890"
+    assert read(b'{"n": NaN, "far": 1e999}') == {"n": None, "far": None}
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["123456789012345678901", "-123456789012345678901", "18446744073709551616", "-9223372036854775809", "1e20"],
+)
+def test_a_huge_number_is_read_alike_whatever_stands_beside_it(number: str) -> None:
+    for beside in ("null", "NaN", r'"\ud83e"'):
+        assert read(f"[{number}, {beside}]".encode())[0] == float(number)
+    assert read(b"[18446744073709551615, -9223372036854775808, NaN]")[:2] == [2**64 - 1, -(2**63)]
+
+
+def test_a_number_beyond_all_is_none_beside_what_is_mended() -> None:
+    assert read(b"[" + b"9" * 400 + b", NaN]") == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ Rules:
 
 from ..errors import BadValue
 from ..values import MAX_ITEMS, unknown
+from ..wire import INEXACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 AS_TEXT = ("__fspath__", "urn")  # paths, UUIDs
 SAYING = ("isoformat", "tolist", "item")  # dates, arrays, scalars
 ONCE = ("__next__", "send", "read")  # iterators, generators, files
-INEXACT = 1 << 53  # from here on JavaScript's numbers leave whole numbers out
 MAX_INT = 1 << 1024  # where its numbers end; CPython's str() refuses some thousand digits, MicroPython's none
 
 
