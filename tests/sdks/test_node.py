@@ -40,11 +40,12 @@ def test_it_is_the_version_of_the_reference() -> None:
 @pytest.mark.parametrize("wire", WIRES)
 def test_every_call_arrives_once_without_an_error(line: Line, collected: Collected, wire: str) -> None:
     assert run(line, collected.key, "calls", wire) == []
-    calls = "signed up|$identify|$identify|$create_alias|$groupidentify|$set|personless|in context|at once"
+    calls = "signed up|$identify|$identify|$create_alias|$groupidentify|$set|$set|personless|in context|at once"
     assert collected.names() == Counter(calls.split("|"))
     person = collected.person("u1")
     assert sorted(person["distinct_ids"]) == ["a1", "phone-7", "u1"]
     assert (person["properties"]["email"], person["properties"]["name"]) == ("ada@x.example", "Ada")
+    assert "phone" not in person["properties"]  # it was set, and unset
     assert person["is_identified"]
     assert collected.one("signed up")["properties"]["$groups"] == {"company": "acme"}
     assert collected.one("signed up")["properties"]["$lib"] == "posthog-node"

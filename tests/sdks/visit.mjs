@@ -20,7 +20,8 @@ const scenarios = {
     sdk.capture({ distinctId: 'u1', event: '$identify', properties: { $anon_distinct_id: 'a1' } });
     sdk.alias({ distinctId: 'u1', alias: 'phone-7' });
     sdk.groupIdentify({ groupType: 'company', groupKey: 'acme', properties: { size: 3 } });
-    sdk.setPersonProperties?.({ distinctId: 'u1', properties: { name: 'Ada' } });
+    sdk.setPersonProperties({ distinctId: 'u1', properties: { name: 'Ada', phone: '7' } });
+    sdk.unsetPersonProperties({ distinctId: 'u1', properties: ['phone'] });
     sdk.capture({ event: 'personless' });
     sdk.withContext({ distinctId: 'u1', sessionId: 's1' }, () => sdk.capture({ event: 'in context' }));
     await sdk.captureImmediate({ distinctId: 'u1', event: 'at once' });

@@ -187,6 +187,23 @@ def test_set_goes_before_set_once_and_unset_ends_what_was_before_it() -> None:
 
 @BOTH_ENGINES
 @pytest.mark.parametrize("name", ["source", "$initial_utm_source"])  # a row of its own, and in layers
+def test_a_null_that_was_set_once_is_a_value_and_no_later_set_once_fills_it_in_any_order(
+    store: Store, project: Project, name: str
+) -> None:
+    for number, order in enumerate(permutations(range(3))):
+        anon, user = f"anon-{number}", f"user-{number}"
+        said = [
+            event("null", anon, NOW + 1, set_once={name: None}),
+            event("late", user, NOW + 2, set_once={name: "ad"}),
+            event("claim", user, NOW + 3, claim=Claim("claim", anon, user)),
+        ]
+        for place in order:
+            store.append(project.id, [said[place]], NOW + 9)
+        assert store.person(project.id, user).properties == {name: None}, order
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("name", ["source", "$initial_utm_source"])  # a row of its own, and in layers
 @pytest.mark.parametrize("unsetting", ["anon", "user"])
 def test_what_was_set_once_and_unset_is_set_by_no_later_set_once_in_any_order(
     store: Store, project: Project, name: str, unsetting: str

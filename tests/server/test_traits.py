@@ -41,6 +41,10 @@ def test_and_so_is_set_once(inner: dict[str, Any], top: dict[str, Any]) -> None:
     assert said(once(inner), **once(top))[1] == BAG
 
 
+def test_a_null_is_a_value_that_can_be_set() -> None:
+    assert said({"$set": {"a": None}, "$set_once": {"b": None}})[:2] == ({"a": None}, {"b": None})
+
+
 @pytest.mark.parametrize(
     ("properties", "top"),
     [
