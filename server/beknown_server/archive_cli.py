@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import os
 import sys
@@ -30,7 +29,8 @@ from .archive import Found, Record
 from .bags import shown
 from .command import Opened, project_id_of, project_option, settings_options
 from .errors import Misconfigured
-from .imports import BEYOND, Reader
+from .imports import Reader
+from .lines import Lines, parsed
 from .site import now_ms
 from .store import Store
 
@@ -183,10 +183,11 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
     with Opened(given) as store, file.open("rb") as raw:
         wanted = project_id_of(store, project_id)
         size = file.stat().st_size
-        store.archive.put_back(wanted, forgotten=tombstones(raw))
+        lines = Lines(raw)
+        store.archive.put_back(wanted, forgotten=tombstones(lines))
         with click.progressbar(length=2 * size, label="Import", file=sys.stderr) as bar:
             for reader in (Reader(now, events=False), Reader(now, events=True)):
-                for page in pages(raw, reader):
+                for page in pages(lines, reader):
                     counted += store_found(store, wanted, page)
                     skipped += page.skipped
                     bar.update(max(raw.tell() + size * reader.events - bar.pos, 0))
@@ -196,27 +197,32 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
     )
     for why, count in skipped.most_common():
         click.echo(f"{count} skipped: {why}.", err=True)
+    if lines.cut is not None:
+        raise Misconfigured(
+            f"{file} is cut off or damaged after {lines.cut:,} lines. What they say is imported; import the whole file "
+            "when you have it: what is here already stays as it is."
+        )
 
 
-def tombstones(raw: BinaryIO) -> list[tuple[str, int]]:
+def tombstones(lines: Lines) -> list[tuple[str, int]]:
     """Give what a file says of who was deleted. Wherever it says so, it holds for all of the file."""
     reader, stones = Reader(now_ms(), events=False), []
-    for line in lines(raw):
+    for line in lines:
         if isinstance(line, dict):
             stones += reader.read(line, "").forgotten if line.get("record") == "forgotten" else []
         elif b'"forgotten"' in line:
-            with suppress(orjson.JSONDecodeError):  # which is said when it is read for the second time
-                stones += reader.read(orjson.loads(line), "").forgotten
+            with suppress(ValueError):  # which is said when it is read for the second time
+                stones += reader.read(parsed(line), "").forgotten
     return stones
 
 
-def pages(raw: BinaryIO, reader: Reader) -> Iterator[Found]:
+def pages(lines: Lines, reader: Reader) -> Iterator[Found]:
     """Give what a reader takes of a file, page by page."""
     page = Found()
-    for number, line in enumerate(lines(raw)):
+    for number, line in enumerate(lines):
         try:
-            page.add(reader.read(orjson.loads(line) if isinstance(line, bytes) else line, str(number)))
-        except orjson.JSONDecodeError as reason:
+            page.add(reader.read(parsed(line) if isinstance(line, bytes) else line, str(number)))
+        except ValueError as reason:
             page.skipped[str(reason)] += reader.events  # of the two readers, one says so
         if page.size >= PAGE:
             yield page
@@ -235,31 +241,3 @@ def store_found(store: Store, project_id: int, found: Found) -> Counter[str]:
     left_out += [group.type for group in appended.ungrouped]
     found.skipped.update(f"no room for groups of another type: {shown(type)}" for type in left_out)
     return Counter(stored=appended.stored, repeated=appended.repeated, forgotten=len(appended.forgotten))
-
-
-def lines(raw: BinaryIO) -> Iterator[bytes | Record]:
-    """Give what a file holds: lines of JSON (or one document), or the rows of a CSV; gzipped or not."""
-    raw.seek(0)
-    zipped = raw.read(2) == b"\x1f\x8b"
-    raw.seek(0)
-    file: Any = gzip.GzipFile(fileobj=raw) if zipped else raw
-    first = file.readline()
-    file.seek(0)
-    if first.lstrip()[:1] not in (b"{", b"["):
-        csv.field_size_limit(2**31 - 1)
-        text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
-        yield from csv.DictReader(text, restkey=BEYOND)
-        text.detach()  # the file is closed by whoever opened it
-    elif is_json(first):
-        yield from (line for line in file if line.strip())
-    else:
-        yield file.read()  # one document over several lines
-
-
-def is_json(text: bytes) -> bool:
-    """Tell whether a text is one whole JSON value."""
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True

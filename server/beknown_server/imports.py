@@ -28,6 +28,7 @@ from .bags import as_id, clean, plain_bag
 from .identity import FORCED, NAMED, refused_for_good, writes
 from .intake import Skip, taken
 from .moments import moment
+from .payload import document
 from .store import Event, KeptFact, KeptId, place_of
 
 PLACES = uuid5(NAMESPACE_URL, "beknown import")  # the namespace of uuids for events that came without one
@@ -166,8 +167,8 @@ def _uncelled(item: Record) -> Record:
 def _parsed(cell: Any) -> Any:
     """Give what a cell says that holds an object or a list, else the cell."""
     if isinstance(cell, str) and cell[:1] in ("{", "["):
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(cell)
+        with suppress(ValueError):
+            return document(cell.encode())
     return cell
 
 

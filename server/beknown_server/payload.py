@@ -178,15 +178,23 @@ def parsed(payload: bytes) -> Any:
     if large and payload.count(b",") > MAX_COMMAS:
         raise TooLarge("too_many_values", f"the body holds over {MAX_COMMAS} values.", fix=SMALLER)
     try:
-        return orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        if b"\\u" not in payload and b"NaN" not in payload and b"Infinity" not in payload:
-            raise _not_json(error) from None
+        return document(payload)
+    except ValueError as error:
+        raise _not_json(error) from None
+
+
+def document(text: bytes) -> Any:
+    """Give the document that a text of JSON is, however large, mended as well. Raises ValueError if it is none."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        if b"\\u" not in text and b"NaN" not in text and b"Infinity" not in text:
+            raise
     # Half an emoji at the end of a cut text is what browsers send; NaN is what Python's json writes.
     try:
-        return _mended(json.loads(payload, parse_constant=lambda _: None))
-    except (ValueError, RecursionError) as error:
-        raise _not_json(error) from None
+        return _mended(json.loads(text, parse_constant=lambda _: None))
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
 
 
 def _mended(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Imports: PostHog's exports, lists of events and batches, and what an odd line costs."""
+"""Imports: PostHog's exports, lists of events and batches, and what an odd line or a file that is cut off costs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from beknown_server.store import clusters
+from beknown_server.cli import cli
+from beknown_server.errors import Misconfigured
+from beknown_server.lines import Lines
+from beknown_server.store import Project, clusters
+from click.testing import CliRunner
 
 from .archives import Command, picture, tell, visit
 from .conftest import uuid_of
@@ -172,6 +177,125 @@ def test_what_cannot_be_read_is_skipped_and_said(command: Command, tmp_path: Pat
     assert "no distinct_id" in said
 
 
+def line(**properties: Any) -> bytes:
+    return json.dumps({"event": "x", "distinct_id": "ada", "uuid": uuid_of(), "properties": properties}).encode()
+
+
+BOM = b"\xef\xbb\xbf"
+ODD = {  # the line, how many events it brings, how many lines are skipped
+    "broken": (b'{"broken', 0, 1),
+    "the end of a line": (b'lug": "pro"}}', 0, 1),
+    "a list that is not ended": (b"[", 0, 1),
+    "a number": (b"7", 0, 1),
+    "a text": (b'"7"', 0, 1),
+    "blank": (b"", 0, 0),
+    "blanks": (b" \t", 0, 0),
+    "a mark of the byte order": (BOM, 0, 0),
+    "a mark of the byte order before an event": (BOM + line(), 1, 0),
+    "not a number": (line(price=float("nan")), 1, 0),
+    "half an emoji": (line(title="\ud83d"), 1, 0),
+    "Latin-1": (line(city="Z#rich").replace(b"#", b"\xfc"), 1, 0),
+}
+
+
+@pytest.mark.parametrize("odd", list(ODD))
+@pytest.mark.parametrize("place", [0, 3, 5])
+def test_an_odd_line_costs_itself_only_wherever_it_stands(
+    command: Command, tmp_path: Path, odd: str, place: int
+) -> None:
+    mine, lines = command.project(), [line() for _ in range(5)]
+    text, brings, skipped = ODD[odd]
+    lines.insert(place, text)
+    (tmp_path / "file").write_bytes(b"\n".join(lines))
+    said = command.run("import", tmp_path / "file", project=mine)
+    assert said.startswith(f"{5 + brings} events stored")
+    assert said.count(" skipped: ") == skipped
+    if odd == "Latin-1":
+        assert "Z\ufffdrich" in [row.properties.get("city") for row in command.store.recent(mine.id)]
+
+
+@pytest.mark.parametrize("odd", [name for name, (_, brings, _) in ODD.items() if not brings])
+def test_an_odd_line_does_not_cost_the_one_after_it_either(command: Command, tmp_path: Path, odd: str) -> None:
+    (tmp_path / "file").write_bytes(ODD[odd][0] + b"\n" + line())
+    assert command.run("import", tmp_path / "file", project=command.project()).startswith("1 events stored")
+
+
+@pytest.mark.parametrize("head", [BOM, b"\n", BOM + b"\r\n \n"])
+@pytest.mark.parametrize("shape", list(shapes(EVENTS)))
+def test_a_mark_of_the_byte_order_and_blank_lines_cost_no_file_anything(
+    command: Command, tmp_path: Path, shape: str, head: bytes
+) -> None:
+    written = shapes(EVENTS)[shape]
+    zipped = shape == "gzip"
+    written = gzip.compress(head + gzip.decompress(written)) if zipped else head + written
+    (tmp_path / "file").write_bytes(written)
+    said = command.run("import", tmp_path / "file", project=command.project())
+    assert said.startswith(f"{len(EVENTS)} events stored")
+    assert "skipped" not in said
+
+
+def test_a_list_with_an_event_in_each_line_is_one_document(command: Command, tmp_path: Path) -> None:
+    for glue in (b",\n", b"\n,"):
+        for count in (1, 3):
+            (tmp_path / "file").write_bytes(b"[\n" + glue.join(line() for _ in range(count)) + b"\n]\n")
+            said = command.run("import", tmp_path / "file", project=command.project())
+            assert said.startswith(f"{count} events stored")
+            assert "skipped" not in said
+
+
+def test_only_one_document_is_read_whole() -> None:
+    class File(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if size != 2:  # which tells whether it is gzipped
+                raise MemoryError
+            return super().read(size)
+
+    for first in (b'{"broken', b"7", b"[", line(price=float("nan")), BOM):
+        lines = [first, line(), b'{"broken', line(), b"}", line()]
+        assert list(Lines(File(b"\n".join(lines)))) == [one for one in lines if one != BOM]
+
+
+@pytest.mark.parametrize("shape", ["ndjson", "csv"])
+def test_of_a_gzipped_file_that_is_cut_off_what_comes_before_is_read(
+    command: Command, tmp_path: Path, shape: str
+) -> None:
+    mine, events = command.project(), [{**EVENTS[0], "uuid": uuid_of()} for _ in range(300)]
+    zipped = gzip.compress(shapes(events)[shape])
+    read = cut_off(command, mine, tmp_path / "file.gz", zipped[: len(zipped) // 2])
+    stored = command.store.recent(mine.id, limit=1000)
+    assert read - (shape == "csv") - len(stored) in (0, 1)
+    assert 0 < len(stored) < 300
+    assert {row.distinct_id for row in stored} == {EVENTS[0]["distinct_id"]}
+    (tmp_path / "file.gz").write_bytes(zipped)
+    said = command.run("import", tmp_path / "file.gz", project=mine)
+    assert said.startswith(f"{300 - len(stored)} events stored, {len(stored)} were there")
+
+
+def cut_off(command: Command, project: Project, file: Path, written: bytes) -> int:
+    """Give how many lines an import says there were before the damage."""
+    file.write_bytes(written)
+    arguments = ["import", str(file), "--project", str(project.id), "--database", command.url]
+    done = CliRunner().invoke(cli, arguments)
+    assert isinstance(done.exception, Misconfigured)  # one sentence and exit code 2, as of any other (cli.main)
+    assert " events stored" in done.stdout
+    (lines,) = re.findall(rf"{file.name} is cut off or damaged after ([\d,]+) lines", str(done.exception))
+    return int(lines.replace(",", ""))
+
+
+@pytest.mark.parametrize("damage", ["but two bytes", "in its middle", "at its end"])
+def test_a_gzipped_file_that_is_damaged_raises_nothing_of_pythons(
+    command: Command, tmp_path: Path, damage: str
+) -> None:
+    mine, zipped = command.project(), gzip.compress(shapes(EVENTS)["a list, indented"])
+    middle = len(zipped) // 2
+    written = {
+        "but two bytes": zipped[:2],
+        "in its middle": zipped[:middle] + b"\xff" * 99 + zipped[middle:],
+        "at its end": zipped[:-8] + bytes(8),
+    }
+    assert (cut_off(command, mine, tmp_path / "file.gz", written[damage]) > 9) == (damage == "at its end")
+
+
 @pytest.mark.parametrize("shape", [lambda all: all, lambda all: {"batch": all}, lambda all: {"results": all}])
 def test_one_unusable_event_costs_its_list_nothing(command: Command, tmp_path: Path, shape: Any) -> None:
     mine = command.project()
@@ -242,6 +366,15 @@ def test_an_odd_row_of_csv_costs_itself_only(command: Command, tmp_path: Path) -
     assert said.startswith("3 events stored")
     assert "1 skipped: more cells than the header has." in said
     assert {row.distinct_id for row in command.store.recent(mine.id)} == {"ada", "cy", "dora"}
+
+
+def test_what_json_gets_wrong_is_mended_in_the_cells_of_a_csv_too(command: Command, tmp_path: Path) -> None:
+    mine = command.project()
+    cell = json.dumps({"price": float("nan"), "title": "\ud83d", "plan": "pro"})
+    (tmp_path / "file").write_bytes(_csv([{"event": "x", "distinct_id": "ada", "properties": cell}]))
+    command.run("import", tmp_path / "file", project=mine)
+    (row,) = command.store.recent(mine.id)
+    assert row.properties == {"price": None, "title": "\ufffd", "plan": "pro"}
 
 
 def test_an_odd_person_costs_itself_only(command: Command, tmp_path: Path) -> None:
