@@ -2,8 +2,9 @@
 
 Rules:
 - Pure, and the same for ndjson and CSV: a line is an object. In CSV nested values are JSON in their cell.
-- Every line has a ``record``: event, id, fact, group or forgotten. Events come as they are stored, with the fact
-  that they brought as it was judged then; so whatever the project demands now, the import ends in the same persons.
+- Every line has a ``record``: project, event, id, fact, group or forgotten. Events come as they are stored, with the
+  fact that they brought as it was judged then; so whatever a project demands now, the import ends in the same persons.
+- Of the project come its name and what it has chosen, which an import only tells; no key, for keys are secrets.
 - What a store could not keep raises ValueError here, so that an odd line costs itself only.
 """
 
@@ -21,7 +22,8 @@ from .bags import clean, shown
 from .identity import ALIAS, CLAIM, FORCED, NAMED, ONCE, REFUSED_FOR_GOOD, SET, Write
 from .intake import Terms, taken
 from .moments import moment
-from .store import Claim, Event, KeptFact, KeptGroup, KeptId, Row, place_of, text_of
+from .options import Chosen, chosen
+from .store import Claim, Event, KeptFact, KeptGroup, KeptId, Project, Row, place_of, text_of
 
 CSV = ("record", "number", "uuid", "event", "distinct_id", "timestamp", "session_id", "person_id", "properties", "more")
 
@@ -32,8 +34,9 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Found:
-    """What some lines bring into the store."""
+    """What some lines bring into the store, and what the project that they are of had chosen."""
 
+    options: Record = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     ids: list[KeptId] = field(default_factory=list)
     facts: list[KeptFact] = field(default_factory=list)
@@ -48,6 +51,7 @@ class Found:
 
     def add(self, more: Found) -> None:
         """Take in what another line brings."""
+        self.options |= more.options
         self.events += more.events
         self.ids += more.ids
         self.facts += more.facts
@@ -57,6 +61,11 @@ class Found:
 
 
 # Out --------------------------------------------------------------------------------------------------------------
+
+
+def project_record(project: Project) -> Record:
+    """Give the record of a project: its name, and every option."""
+    return {"record": "project", "name": project.name, "options": chosen(project.options)}
 
 
 def event_record(row: Row, fact: KeptFact | None) -> Record:
@@ -148,7 +157,9 @@ def vouched(now: int, uuid: str, *, keeps_marks: bool = False) -> Terms:
 def read(record: Record, now: int, found: Found) -> None:
     """Add what a record of ours brings. Raises Skip, or what Python does at an odd one (KeyError, ValueError, ...)."""
     kind = record["record"]
-    if kind == "event":
+    if kind == "project":
+        found.options = _options(record["options"])
+    elif kind == "event":
         found.events.append(_event(record, now))
     elif kind == "id":
         written = [_write(one) for one in record["written"]]
@@ -165,6 +176,13 @@ def read(record: Record, now: int, found: Found) -> None:
         found.forgotten.append((_hash(record["hash"]), _ms(record["at"])))
     else:
         raise ValueError(f"{shown(kind)} is no record")
+
+
+def _options(said: Any) -> Record:
+    asked = Chosen(dict(said), {})
+    if asked.wrong:
+        raise ValueError(" ".join(asked.wrong.values()))
+    return asked.options
 
 
 def _event(record: Record, now: int) -> Event:

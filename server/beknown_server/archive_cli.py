@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -27,15 +28,16 @@ import orjson
 from . import archive
 from .archive import Found, Record
 from .bags import shown
-from .command import Opened, project_id_of, project_option, settings_options
+from .command import Opened, project_id_of, project_of, project_option, settings_options
 from .errors import Misconfigured
 from .imports import Reader
 from .lines import Lines, parsed
+from .options import SWITCHES, chosen
 from .site import now_ms
-from .store import Store
+from .store import Project, Store
 
 PAGE = 1000  # records written, lines read at once
-START: Record = {"section": "event", "number": 0, "bytes": 0}
+START: Record = {"section": "project", "number": 0, "bytes": 0}
 WHOLE = 1  # the number of what has no numbers, and is written in one piece
 
 
@@ -45,7 +47,10 @@ WHOLE = 1  # the number of what has no numbers, and is written in one piece
 @project_option
 @settings_options("database")
 def export_command(form: str, output: Path | None, project_id: int | None, **given: Any) -> None:
-    """Write everything: events, ids with what was set on them, links and undos, groups. The same again resumes it."""
+    """Write the project's name and options, events, ids with what was set on them, links and undos, groups, deletions.
+
+    The same again resumes it. Not in it are keys, which are secrets, warnings, and when an event arrived.
+    """
     with Opened(given) as store:
         wanted = project_id_of(store, project_id)
         if output is None:
@@ -121,6 +126,10 @@ def sections(store: Store, project_id: int, start: Record) -> Iterator[Page]:
             yield section, after, records
 
 
+def _project(store: Store, project_id: int, after: int) -> list[Record]:
+    return [] if after else [archive.project_record(project_of(store, project_id))]
+
+
 def _events(store: Store, project_id: int, after: int) -> list[Record]:
     rows = store.recent(project_id, after=after, limit=PAGE)
     facts = store.archive.facts_of(project_id, [row.uuid for row in rows])
@@ -144,7 +153,14 @@ def _forgotten(store: Store, project_id: int, after: int) -> list[Record]:
 
 
 # section -> what gives its records after a number, in the order in which they are written
-PAGES = {"event": _events, "id": _ids, "fact": _facts, "group": _groups, "forgotten": _forgotten}
+PAGES = {
+    "project": _project,
+    "event": _events,
+    "id": _ids,
+    "fact": _facts,
+    "group": _groups,
+    "forgotten": _forgotten,
+}
 
 
 class Target:
@@ -177,9 +193,10 @@ class Target:
 def import_command(file: Path, project_id: int | None, **given: Any) -> None:
     """Read an export of ours, one of PostHog's (events, persons; ndjson, JSON or CSV), or a list of events or batches.
 
-    You vouch for what is in FILE: its claims need no signature. Reading a file twice changes nothing.
+    You vouch for what is in FILE: its claims need no signature. Reading a file twice changes nothing. What the project
+    has chosen stays; where the export's had chosen otherwise, the last sentence says how to choose the same.
     """
-    now, counted, skipped = now_ms(), Counter[str](), Counter[str]()
+    now, counted, skipped, options = now_ms(), Counter[str](), Counter[str](), Record()
     with Opened(given) as store, file.open("rb") as raw:
         wanted = project_id_of(store, project_id)
         size = file.stat().st_size
@@ -190,18 +207,45 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
                 for page in pages(lines, reader):
                     counted += store_found(store, wanted, page)
                     skipped += page.skipped
+                    options |= page.options
                     bar.update(max(raw.tell() + size * reader.events - bar.pos, 0))
             bar.update(2 * size - bar.pos)
+        unlike = otherwise(options, project_of(store, wanted))
     click.echo(
         f"{counted['stored']} events stored, {counted['repeated']} were there, {counted['forgotten']} forgotten."
     )
     for why, count in skipped.most_common():
         click.echo(f"{count} skipped: {why}.", err=True)
+    if unlike:
+        click.echo(unlike, err=True)
     if lines.cut is not None:
         raise Misconfigured(
             f"{file} is cut off or damaged after {lines.cut:,} lines. What they say is imported; import the whole file "
             "when you have it: what is here already stays as it is."
         )
+
+
+def otherwise(theirs: Record, mine: Project) -> str:
+    """Say which options the project of an export had chosen otherwise, and what chooses the same; empty if none."""
+    differ = {name: value for name, value in theirs.items() if value != chosen(mine.options)[name]}
+    commands: list[list[Any]] = []
+    flags = [one for name in differ for one in _flag(name, differ[name])]
+    if flags:
+        commands.append(["choose", mine.id, *flags])
+    if "origins" in differ:
+        commands.append(["origins", mine.id, *(differ["origins"] or ["--any"])])
+    if "retention_days" in differ:
+        commands.append(["keep", mine.id, differ["retention_days"] or 0])
+    told = [f"`{shlex.join(['beknown', 'project', *map(str, words)])}`" for words in commands]
+    return f"The export's project had chosen otherwise in {', '.join(differ)}: {', '.join(told)}." if told else ""
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    """Give the words by which ``beknown project choose`` is told of an option, none if by another command."""
+    option = name.replace("_", "-")
+    if name in SWITCHES:
+        return [f"--{option}" if value else f"--no-{option}"]
+    return [f"--{option}", value] if name in ("timezone", "week_start") else []
 
 
 def tombstones(lines: Lines) -> list[tuple[str, int]]:

@@ -20,10 +20,10 @@ from . import access
 from .archive_cli import export_command, import_command
 from .assets import library_path, manifest
 from .columns import Columns
-from .command import Opened, project_id_of, settings_of, settings_options
+from .command import Opened, project_id_of, project_of, settings_of, settings_options
 from .errors import Misconfigured, Refusal
 from .keys import first_project, new_secret_key, new_write_key
-from .options import Chosen
+from .options import SWITCHES, WEEK_STARTS, Chosen
 from .person_cli import person_group
 from .register import identity_report
 from .serving import listening, ready_store, serve
@@ -31,7 +31,7 @@ from .settings import Settings
 from .site import now_ms
 from .snippet import INLINE, tag
 from .snippet import pyscript as for_pyscript
-from .store import Project, Store, open_store
+from .store import Project, open_store
 from .terminal import printed
 
 KEEP_WRITE_KEY_HOURS = 90 * 24  # pages are cached, and apps updated late
@@ -127,19 +127,22 @@ def project_list(**given: Any) -> None:
 @click.argument("project_id", type=int)
 @click.option("--signed-identities/--no-signed-identities", default=None, help="Claims need the backend's signature.")
 @click.option("--merge-dangerously/--no-merge-dangerously", default=None, help="Pages may force merges.")
+@click.option("--timezone", help="Where a day begins and ends, such as Europe/Berlin.")
+@click.option("--week-start", type=click.Choice(list(WEEK_STARTS)), help="The first day of a week.")
 @settings_options("database")
-def project_choose(
-    project_id: int, signed_identities: bool | None, merge_dangerously: bool | None, **given: Any
-) -> None:
-    """Choose what a project believes; shows what is chosen."""
-    chosen = {"signed_identities": signed_identities, "merge_dangerously": merge_dangerously}
+def project_choose(project_id: int, **given: Any) -> None:
+    """Choose what a project believes, and what a day and a week are; shows what is chosen."""
+    names = (*SWITCHES, "timezone", "week_start")
+    asked = {name: value for name in names if (value := given.pop(name)) is not None}
     with Opened(given) as store:
-        mine = _project(store, project_id)
-        options = mine.options | {name: value for name, value in chosen.items() if value is not None}
-        if options != mine.options:
-            store.set_options(project_id, options)
-    for name in chosen:
-        click.echo(f"{name:18} {'yes' if options.get(name) else 'no'}")
+        wanted = Chosen(asked, project_of(store, project_id).options)
+        if wanted.wrong:
+            raise Misconfigured(" ".join(wanted.wrong.values()))
+        if asked:
+            store.set_options(project_id, wanted.options)
+    for name in names:
+        value = wanted.shown[name]
+        click.echo(f"{name:18} {value if isinstance(value, str) else 'yes' if value else 'no'}")
 
 
 @project_group.command("rotate-key")
@@ -151,7 +154,7 @@ def project_rotate_key(project_id: int, write: bool, keep_hours: int | None, **g
     """Make a new secret key; the old ones end now, or after --keep-hours."""
     keep_ms = (keep_hours if keep_hours is not None else KEEP_WRITE_KEY_HOURS if write else 0) * 3_600_000
     with Opened(given) as store:
-        _project(store, project_id)
+        project_of(store, project_id)
         if write:
             key = new_write_key()
             store.write_keys.rotate(project_id, key, now_ms(), keep_ms=keep_ms)
@@ -172,7 +175,7 @@ def project_rotate_key(project_id: int, write: bool, keep_hours: int | None, **g
 def project_origins(project_id: int, origins: tuple[str, ...], anywhere: bool, **given: Any) -> None:
     """Let only pages of these sites send: https://shop.example, shop.example or *.shop.example; none shows them."""
     with Opened(given) as store:
-        options = _project(store, project_id).options
+        options = project_of(store, project_id).options
         if origins or anywhere:
             chosen = Chosen({"origins": [] if anywhere else list(origins)}, options)
             if chosen.wrong:
@@ -189,15 +192,8 @@ def project_origins(project_id: int, origins: tuple[str, ...], anywhere: bool, *
 def project_keep(project_id: int, days: int, **given: Any) -> None:
     """Keep events for so many days, 0 for ever; the running server takes out what is older."""
     with Opened(given) as store:
-        store.set_options(project_id, {**_project(store, project_id).options, "retention_days": days or None})
+        store.set_options(project_id, {**project_of(store, project_id).options, "retention_days": days or None})
     click.echo(f"Events are kept for {days} days." if days else "Events are kept for ever.")
-
-
-def _project(store: Store, project_id: int) -> Project:
-    found = next((one for one in store.projects() if one.id == project_id), None)
-    if found is None:
-        raise Misconfigured(f"there is no project {project_id}. See `beknown project list`.")
-    return found
 
 
 @cli.command("backup")

@@ -11,7 +11,7 @@ import click
 from .errors import Misconfigured
 from .serving import ready_store
 from .settings import OPTIONS, Settings, read_settings
-from .store import Store
+from .store import Project, Store
 
 Command = Callable[..., Any]
 
@@ -63,3 +63,11 @@ def project_id_of(store: Store, wanted: int | None) -> int:
     if not ids or (wanted is not None and wanted not in ids):
         raise Misconfigured("there is no such project. See `beknown project list`.")
     return ids[0] if wanted is None else wanted
+
+
+def project_of(store: Store, project_id: int) -> Project:
+    """Give the project with this number; raises Misconfigured if there is none."""
+    found = next((one for one in store.projects() if one.id == project_id), None)
+    if found is None:
+        raise Misconfigured(f"there is no project {project_id}. See `beknown project list`.")
+    return found

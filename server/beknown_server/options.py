@@ -34,6 +34,11 @@ ORIGIN = re.compile(
 )
 
 
+def chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give every option, as it is where nothing was chosen."""
+    return {name: options.get(name, default) for name, default in DEFAULTS.items()}
+
+
 class Chosen:
     """The options with those changed that are asked for, and per option what is wrong with what was asked."""
 

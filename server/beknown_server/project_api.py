@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from . import access
 from .api import as_json, project
 from .errors import Unusable
-from .options import DEFAULTS, Chosen
+from .options import DEFAULTS, Chosen, chosen
 from .people_api import own_project, sent
 from .site import current_site
 from .store import Project
@@ -40,14 +40,13 @@ def change() -> ResponseReturnValue:
     if strange is not None:
         advice = f"These are: {', '.join(DEFAULTS)}. Keys are made at /settings or by `beknown project rotate-key`."
         raise Unusable("unknown_option", f"{strange[:40]!r} is no option that can be changed here.", fix=advice)
-    chosen = Chosen(asked, mine.options)
-    if chosen.wrong:
-        raise Unusable("bad_option", " ".join(f"{name}: {words}" for name, words in chosen.wrong.items()))
-    current_site().store.set_options(mine.id, chosen.options)
-    return as_json(project_json(replace(mine, options=chosen.options)))
+    wanted = Chosen(asked, mine.options)
+    if wanted.wrong:
+        raise Unusable("bad_option", " ".join(f"{name}: {words}" for name, words in wanted.wrong.items()))
+    current_site().store.set_options(mine.id, wanted.options)
+    return as_json(project_json(replace(mine, options=wanted.options)))
 
 
 def project_json(mine: Project) -> dict[str, Any]:
     """Give a project as the API writes it: its name, the key that stands in its pages, and every option."""
-    chosen = {name: mine.options.get(name, default) for name, default in DEFAULTS.items()}
-    return {"name": mine.name, "write_key": mine.write_key, **chosen}
+    return {"name": mine.name, "write_key": mine.write_key, **chosen(mine.options)}

@@ -8,6 +8,7 @@ import os
 import pty
 import random
 import re
+import shlex
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pytest
 from beknown_server import archive, archive_cli
 from beknown_server.cli import cli
 from beknown_server.errors import Misconfigured
+from beknown_server.options import DEFAULTS
 from beknown_server.store import Project, Store
 from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
@@ -140,7 +142,7 @@ def broken_off(command: Command, project: Project, file: Path) -> None:
 
     def fail(progress: Path, state: dict[str, Any], real: Any = archive_cli.keep) -> None:
         real(progress, state)
-        if state["bytes"]:
+        if state.get("section") == "event":
             raise OSError("the disk is full")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -251,6 +253,9 @@ ODD = [
     {"record": "event", "uuid": ["x"], "event": "x", "distinct_id": "a", "timestamp": "2026-11-23"},
     {"record": "group", "type": "company", "key": "acme", "written": [], "first_seen": None, "last_seen": None},
     {"record": "nonsense"},
+    {"record": "project", "name": "Shop"},
+    {"record": "project", "name": "Shop", "options": "none"},
+    {"record": "project", "name": "Shop", "options": {"timezone": "Nowhere", "week_start": "monday"}},
     *(
         {**about, "first_seen": "2026-11-23", "last_seen": "2026-11-23", "written": [written]}
         for about in (
@@ -291,6 +296,64 @@ def told(command: Command) -> list[Any]:
     project = command.project()
     tell(command.store, project, visit()[:2])
     return command.store.recent(project.id)
+
+
+CHOICES = {
+    "timezone": "Europe/Berlin",
+    "week_start": "monday",
+    "origins": ["https://shop.example", "*.shop.example"],
+    "retention_days": 36_500,
+    "signed_identities": True,
+    "merge_dangerously": True,
+}
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_an_export_tells_what_the_project_had_chosen_and_an_import_how_to_choose_the_same(
+    command: Command, tmp_path: Path, form: str
+) -> None:
+    store, mine, other = command.store, command.project(), command.project()
+    tell(store, mine, visit())
+    store.set_options(mine.id, CHOICES)
+    command.run("export", "--format", form, "--output", tmp_path / "all", project=mine)
+    head = records(tmp_path / "all")[0]
+    told = head if form == "ndjson" else json.loads(head["more"])
+    assert (head["record"], told["name"], told["options"]) == ("project", mine.name, CHOICES)
+    assert "bk_" not in (tmp_path / "all").read_text(), "a key is a secret"
+    last = command.run("import", tmp_path / "all", project=other).splitlines()[-1]
+    assert all(name in last for name in CHOICES)
+    assert options_of(store, other) == {}, "an import chooses nothing by itself"
+    choose(command, last)
+    assert options_of(store, other) == CHOICES
+    assert "choose" not in command.run("import", tmp_path / "all", project=other)
+    store.set_options(mine.id, {"signed_identities": True})
+    command.run("export", "--format", form, "--output", tmp_path / "fewer", project=mine)
+    choose(command, command.run("import", tmp_path / "fewer", project=other).splitlines()[-1])
+    assert options_of(store, other) == {**DEFAULTS, "signed_identities": True}
+
+
+def options_of(store: Store, project: Project) -> dict[str, Any]:
+    return next(one.options for one in store.projects() if one.id == project.id)
+
+
+def choose(command: Command, sentence: str) -> None:
+    """Do what a sentence advises."""
+    for words in re.findall("`(.+?)`", sentence):
+        program, *arguments = shlex.split(words)
+        done = CliRunner().invoke(cli, [*arguments, "--database", command.url], catch_exceptions=False)
+        assert (program, done.exit_code) == ("beknown", 0), done.output
+
+
+def test_an_export_from_before_it_told_of_the_project_is_imported_as_it_was(command: Command, tmp_path: Path) -> None:
+    mine, other = command.project(), command.project()
+    tell(command.store, mine, visit())
+    command.store.set_options(mine.id, CHOICES)
+    command.run("export", "--output", tmp_path / "all", project=mine)
+    (tmp_path / "old").write_text((tmp_path / "all").read_text().partition("\n")[2])
+    said = command.run("import", tmp_path / "old", project=other)
+    assert picture(command.store, other) == picture(command.store, mine)
+    assert "choose" not in said
+    assert "skipped" not in said
 
 
 @pytest.mark.parametrize("form", ["ndjson", "csv"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from beknown_server.cli import cli
-from beknown_server.errors import Refusal
+from beknown_server.errors import Misconfigured, Refusal
 from beknown_server.store import Claim, Project, Store
 from click.testing import CliRunner
 
@@ -81,3 +81,9 @@ def test_a_project_chooses_what_it_believes(run: Callable[..., str], store: Stor
     assert store.projects()[0].options == {"signed_identities": True, "merge_dangerously": True}
     run("project", "choose", str(project.id), "--no-signed-identities")
     assert store.projects()[0].options == {"signed_identities": False, "merge_dangerously": True}
+    assert "timezone           UTC" in run("project", "choose", str(project.id))
+    said = run("project", "choose", str(project.id), "--timezone", "Europe/Berlin", "--week-start", "monday")
+    assert "timezone           Europe/Berlin" in said
+    assert store.projects()[0].options["week_start"] == "monday"
+    with pytest.raises(Misconfigured, match="Choose one such as Europe/Berlin"):
+        run("project", "choose", str(project.id), "--timezone", "Nowhere")
