@@ -10,6 +10,7 @@ import random
 import re
 import shlex
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -524,15 +525,62 @@ def test_an_export_does_not_go_on_with_another(command: Command, tmp_path: Path)
 def test_an_export_into_a_pipe_shows_how_far_it_is(command: Command) -> None:
     mine = command.project()
     tell(command.store, mine, visit())
+    written, shown = on_a_terminal(command, "export", project=mine)
+    assert "Export" in shown
+    assert "100%" in shown
+    assert [json.loads(line)["record"] for line in written.splitlines()].count("event") == 4
+
+
+def test_an_export_into_a_file_and_an_import_show_how_far_they_are(command: Command, tmp_path: Path) -> None:
+    mine, other = command.project(), command.project()
+    tell(command.store, mine, visit())
+    for words, project in ((["export", "--output", tmp_path / "all"], mine), (["import", tmp_path / "all"], other)):
+        _, shown = on_a_terminal(command, *words, project=project)
+        assert str(words[0]).capitalize() in shown
+        assert "100%" in shown
+    assert picture(command.store, other) == picture(command.store, mine)
+
+
+def on_a_terminal(command: Command, *words: Any, project: Project) -> tuple[bytes, str]:
+    """Run a command whose notices go to a terminal; give what it writes, and what the terminal shows."""
     terminal, inner = pty.openpty()
-    words = [*COMMAND, "export", "--project", str(mine.id), "--database", command.url]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=inner, check=True)
+    arguments = [*COMMAND, *map(str, words), "--project", str(project.id), "--database", command.url]
+    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=inner, check=True)
     os.close(inner)  # so that reading ends
     shown = os.read(terminal, 10_000).decode()
     os.close(terminal)
-    assert "Export" in shown
-    assert "100%" in shown
-    assert [json.loads(line)["record"] for line in done.stdout.splitlines()].count("event") == 4
+    return done.stdout, shown
+
+
+AT_ONCE = """
+from beknown_server import archive_cli, cli
+archive_cli.PAGE = 9  # so that each finds some of what the other reads
+print(flush=True)
+input()  # until both have started
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_a_file_that_two_import_at_once_is_there_once(command: Command, tmp_path: Path, form: str) -> None:
+    mine, other = command.project(), command.project()
+    tell(command.store, mine, [*visit(), raw("$groupidentify", "acme", "ada", 6, {"seats": 5}, "$set")])
+    tell(command.store, mine, [raw("x", "", IDS[n % 4], 10 + n, {"n": n}, "$set") for n in range(300)])
+    command.store.corrections.merge(mine.id, "bob", "ada", now=NOW + 1000)
+    command.run("export", "--format", form, "--output", tmp_path / "all", project=mine)
+    words = [sys.executable, "-c", AT_ONCE, "import", tmp_path / "all", "--project", str(other.id)]
+    words += ["--database", command.url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    both = [subprocess.Popen(words, text=True, bufsize=1, **pipes) for _ in range(2)]
+    assert [one.stdout.readline() for one in both] == ["\n", "\n"]
+    for one in both:
+        one.stdin.write("\n")
+    said = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    counts = [[int(count) for count in re.findall(r"\d+", out)[:2]] for out in said]
+    assert sum(stored for stored, _ in counts) == 305
+    assert [stored + repeated for stored, repeated in counts] == [305, 305]
+    assert picture(command.store, other) == picture(command.store, mine)
 
 
 def test_a_record_and_its_row_of_csv_hold_the_same() -> None:

@@ -10,7 +10,7 @@ from beknown_server.site import now_ms
 from beknown_server.store import Project, Store
 from flask.testing import FlaskClient
 
-from .conftest import KEY
+from .conftest import BOTH_ENGINES, KEY
 
 DAY = 24 * 3600 * 1000
 NOW = now_ms()  # the salt of the day is made, or replaced, when the application starts
@@ -40,6 +40,7 @@ def test_a_browser_is_one_visitor_a_day_and_another_browser_another(
     assert first.startswith(cookieless.PREFIX)
 
 
+@BOTH_ENGINES
 def test_the_next_day_nobody_can_tell_and_the_salt_is_gone(
     client: FlaskClient, project: Project, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
