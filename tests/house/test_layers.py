@@ -31,8 +31,8 @@ ORDER = {
     SERVER: (
         "errors settings identity moments bags store spans asked formula segments parquet reading replica columns "
         "insights funnel conversion cohorts visits options report register terminal metrics rate site dialect runtime "
-        "wheel bundle assets cors admission body cookie cookieless lzstring inflate payload agent traits grouping intake "
-        "ingest archive imports lines envelope ingest_v1 parts harmless health deferred pixel furniture display "
+        "wheel bundle assets cors admission body cookie cookieless lzstring inflate payload agent traits grouping "
+        "intake ingest archive imports lines envelope ingest_v1 parts harmless health deferred pixel furniture display "
         "choices form figures flow drawing access kept pace live links pages api insights_api people_api project_api "
         "shapes openapi insight_pages people_pages "
         "snippet examples demo prefix keys settings_pages forward rounds expiry follow logs serving command person_cli "
