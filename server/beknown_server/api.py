@@ -100,7 +100,8 @@ def persons() -> ResponseReturnValue:
     return as_json({"results": [person_json(person) for person in people], "next": older})
 
 
-@bp.get("/persons/<path:any_id>")
+# With slashes as they are: the id ``/users/1`` is not ``users/1``.
+@bp.get("/persons/<anything:any_id>", merge_slashes=False)
 def person(any_id: str) -> ResponseReturnValue:
     """Answer with the person that an id belongs to, and whence each property came."""
     mine = project()
@@ -109,11 +110,13 @@ def person(any_id: str) -> ResponseReturnValue:
     return as_json({**person_json(found), "origins": {name: origin_json(one) for name, one in origins.items()}})
 
 
-@bp.get("/persons/<path:any_id>/explain")
+@bp.get("/persons/<anything:any_id>/explain", merge_slashes=False)
 def explain(any_id: str) -> ResponseReturnValue:
     """Answer with the links that make one person of these ids, and those that were refused."""
     mine = project()
     explanation = current_site().store.explain(mine.id, any_id)
+    if explanation is None and current_site().store.ref(mine.id, f"{any_id}/explain"):  # an id may end so itself
+        return person(f"{any_id}/explain")
     return as_json(explanation_json(explanation or _nobody(any_id)))
 
 

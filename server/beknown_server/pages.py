@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from flask import Blueprint, current_app, g, redirect, request, url_for
 from flask.blueprints import BlueprintSetupState
@@ -64,8 +65,7 @@ def needs_session() -> ResponseReturnValue | None:
     if _name() in OPEN or (_name() == "home" and _demo_home()):
         return None
     if g.project is None:
-        wanted = (request.script_root + request.full_path).rstrip("?") if request.method == "GET" else None
-        return redirect(url_for("pages.log_in_form", next=wanted))
+        return redirect(url_for("pages.log_in_form", next=_address() if request.method == "GET" else None))
     if request.method == "POST" and not access.csrf_is_right():
         return _login("", "This form was too old. Log in again."), 400
     return None
@@ -173,7 +173,7 @@ def people() -> ResponseReturnValue:
     return draw("beknown/people.html", search=search, people=found, next=older, went=went)
 
 
-@bp.get("/people/<path:any_id>")
+@bp.get("/people/<anything:any_id>", merge_slashes=False)  # api.py has the converter, and why
 def person(any_id: str) -> ResponseReturnValue:
     """Show one person: what they did, visit by visit, their properties, and why their ids are one."""
     store = current_site().store
@@ -274,6 +274,12 @@ def _start(of_list: str) -> int:
 
 def _name() -> str:
     return str(request.endpoint).rpartition(".")[2]
+
+
+def _address() -> str:
+    """Give the path and query of this request as they were asked for: what an id is made of stays escaped."""
+    query = request.query_string.decode("latin-1")
+    return quote(request.script_root + request.path) + (f"?{query}" if query else "")
 
 
 def _demo_home() -> Callable[[], str] | None:

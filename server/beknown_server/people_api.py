@@ -64,7 +64,7 @@ def split() -> ResponseReturnValue:
     return as_json({"undone": current_site().store.corrections.split(mine.id, ids, now=now_ms())})
 
 
-@bp.delete("/persons/<path:any_id>")
+@bp.delete("/persons/<anything:any_id>", merge_slashes=False)
 def delete(any_id: str) -> ResponseReturnValue:
     """Delete a person with events, ids and properties; late events do not bring them back."""
     events, ids = delete_person(current_site(), own_project(), any_id)

@@ -88,4 +88,5 @@ def _link() -> int:
 
 
 def _back(verb: str, any_id: str) -> ResponseReturnValue:
-    return redirect(url_for("pages.person", any_id=any_id, done=verb), 303)
+    found = current_site().store.ref(g.project.id, any_id)  # their own id is short and plain, whatever this one is
+    return redirect(url_for("pages.person", any_id=found.person_id if found else any_id, done=verb), 303)

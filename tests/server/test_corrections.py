@@ -438,8 +438,10 @@ def test_no_file_holds_the_deleted_any_more(tmp_path: Path, monkeypatch: pytest.
 def test_what_cannot_be_corrected_is_refused(store: Store, project: Project) -> None:
     junk = event("$identify", "ada", NOW, claim=Claim("claim", "null", "ada", "junk_id"))
     store.append(project.id, [junk, event("x", "null", NOW)], NOW)
-    with pytest.raises(Unusable, match="many people"):
-        store.corrections.merge(project.id, "ada", "null", now=NOW)
+    null = store.person(project.id, "null")
+    for shared in ("null", null.person_id):
+        with pytest.raises(Unusable, match="many people"):
+            store.corrections.merge(project.id, "ada", shared, now=NOW)
     (refused,) = store.explain(project.id, "ada").refused
     with pytest.raises(Unusable, match="refused for good"):
         store.corrections.undo(project.id, refused.id, now=NOW)

@@ -78,13 +78,16 @@ def merge(db: Connection, project_id: int, source: str, into: str, *, uuid: str,
     """
     db.lock(project_id)
     x, y = (_known(db, project_id, name) for name in (source, into))
+    claim = Claim(FORCED, x["name"], y["name"])  # not what they were called here: a person's own id is never junk
     if x["person"] == y["person"]:
-        raise Unusable("same_person", f"{source!r} and {into!r} are one person already.", fix="Nothing is to be done.")
-    rule = refused_for_good(FORCED, source, into)
+        raise Unusable(
+            "same_person", f"{claim.x!r} and {claim.y!r} are one person already.", fix="Nothing is to be done."
+        )
+    rule = refused_for_good(FORCED, claim.x, claim.y)
     if rule is not None:
         raise Unusable(rule, "many people share such an id: nobody can be merged with it.", fix="Name a person's id.")
     numbers = {"x": x["id"], "y": y["id"]}
-    learn(db, project_id, Claim(FORCED, source, into), at=now, uuid=UUID(uuid).bytes, **numbers)
+    learn(db, project_id, claim, at=now, uuid=UUID(uuid).bytes, **numbers)
     return int(db.all("fact.by_uuid", project_id=project_id, uuid=UUID(uuid).bytes)[0]["id"])
 
 

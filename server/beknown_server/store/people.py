@@ -43,7 +43,7 @@ def find(db: Connection, project_id: int, name: str) -> int | None:
 
 
 def find_row(db: Connection, project_id: int, name: str, *, nobodys: bool = False) -> Any:
-    """Give the row of a distinct id (``id``, ``person``), also by the id of the person that it once was, or None.
+    """Give the row (``id``, ``person``, ``name``) of an id, or None; also by the id of the person that it once was.
 
     ``nobodys``: also of an id that is no person's, of which only a flag, a group or a refused claim told.
     """

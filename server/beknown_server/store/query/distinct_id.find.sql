@@ -1,6 +1,6 @@
 -- By what people paste: a distinct id, or the id of a person (also of one that has since become part of another).
 -- Two searches, each in its index: of an "or" within a project SQLite reads every id of the project.
-select id, coalesce(person, id) as person from distinct_id
+select id, coalesce(person, id) as person, name from distinct_id
 where id in (
   select id from distinct_id where project_id = :project_id and name = :name
   {{:uuid union all select id from distinct_id where uuid = :uuid and +project_id = :project_id}}
