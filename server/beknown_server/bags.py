@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from beknown.values import MAX_DEPTH, MAX_ITEMS, MAX_STRING, REFUSED, plain_properties
+from beknown.wire import MAX_ID
 
 MAX_SHOWN = 80  # characters of a value in an example
 
@@ -16,6 +17,16 @@ _REFUSED = orjson.dumps(REFUSED)
 def clean(text: str) -> str:
     """Give a text that every database takes."""
     return text.replace("\0", "\ufffd")  # PostgreSQL cannot store NUL in text
+
+
+def mended(text: str) -> str:
+    """Give a text with U+FFFD for each half of an emoji, which no database takes either."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def kept_id(text: str) -> str:
+    """Give an id as it is stored when it comes as ``text``."""
+    return clean(mended(text)[:MAX_ID])
 
 
 def as_id(value: Any) -> str:

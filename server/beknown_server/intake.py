@@ -22,7 +22,7 @@ from beknown.signature import is_signed_with
 from beknown.wire import BLANKS, MAX_ID, MAX_NAME, is_junk
 
 from . import agent
-from .bags import as_id, clean, plain_bag, shown
+from .bags import as_id, clean, kept_id, plain_bag, shown
 from .grouping import MAX_GROUP, groups
 from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
 from .moments import micros, moment
@@ -131,7 +131,7 @@ def taken(raw: Any, terms: Terms) -> Taken:
     given = raw.get("properties")
     name = _name(raw, complaints, terms)
     whole_id = _distinct_id(raw, given, complaints)
-    distinct_id = clean(whole_id[:MAX_ID])
+    distinct_id = kept_id(whole_id)
     properties = _properties(given, complaints)
     properties |= agent.told(properties)
     timestamp, ahead = _timestamp(raw, properties, terms, complaints)
@@ -300,7 +300,7 @@ def _claim(
         is_signed_with(user, given.get(SIGNATURE), terms.signers) for user in _users(kind, source, distinct_id)
     )
     refused = refused_for_good(kind, source, distinct_id, allowed=allowed, signed=signed)
-    return Claim(kind, clean(source[:MAX_ID]), clean(distinct_id[:MAX_ID]), refused), signed
+    return Claim(kind, kept_id(source), kept_id(distinct_id), refused), signed
 
 
 def _said(name: str, distinct_id: str, given: dict[str, Any]) -> tuple[str, Any] | None:

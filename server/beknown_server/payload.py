@@ -26,6 +26,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from . import lzstring
+from .bags import mended
 from .errors import TooLarge, Unauthorized, Unusable
 from .inflate import GZIP, inflated
 from .moments import moment
@@ -199,7 +200,7 @@ def document(text: bytes) -> Any:
 
 def _mended(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return mended(value)
     if isinstance(value, list):
         return [_mended(inner) for inner in value]
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:

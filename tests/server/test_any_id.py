@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 
-from .conftest import KEY, SECRET
+from .conftest import BOTH_ENGINES, KEY, SECRET
 
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 ODD = [
@@ -48,8 +48,12 @@ class Site:
 
     def __init__(self, app: Flask, at: str, store: Store, database: str) -> None:
         self.app, self.at, self.store, self.database = app, at, store, database
-        batch = [{"event": "x", "distinct_id": one} for one in [*ODD, "base"]]
-        assert app.test_client().post(f"{at}/e/", json={"api_key": KEY, "batch": batch}).json == {"status": 1}
+        self.send(*ODD, "base")
+
+    def send(self, *ids: str) -> None:
+        batch = [{"event": "x", "distinct_id": one} for one in ids]
+        answer = self.app.test_client().post(f"{self.at}/e/", json={"api_key": KEY, "batch": batch})
+        assert answer.json == {"status": 1}
 
     def api(self, verb: str, any_id: str, more: str = "") -> Any:
         address = f"{self.at}/api/persons/{quote(any_id, safe='')}{more}"
@@ -160,3 +164,44 @@ def test_it_is_deleted_and_nobody_else(site: Site, delete: Callable[[Site, str],
     delete(site, odd)
     left = [one.distinct_ids for one in site.store.people(1, limit=100)]
     assert sorted(left) == sorted([one] for one in [*ODD, "base"] if one != odd)
+
+
+MENDED = [("auth0|" + "a" * 210, "auth0|" + "a" * 194), ("z" * 199 + "\0z", "z" * 199 + "\ufffd"), ("b\0b", "b\ufffdb")]
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize(("sent", "kept"), MENDED, ids=["long", "long, with NUL", "NUL"])
+@pytest.mark.parametrize("site", [""], indirect=True)
+def test_an_id_that_was_mended_when_it_came_is_found_as_the_site_knows_it(site: Site, sent: str, kept: str) -> None:
+    site.send(sent)
+    assert site.api("GET", sent).json["distinct_ids"] == [kept]
+    events = site.app.test_client().get("/api/events", query_string={"distinct_id": sent}, headers=BEARER).json
+    assert [one["distinct_id"] for one in events["results"]] == [kept]
+    client, arrived = site.signed_in(site.person(sent))
+    assert client.get(arrived.location).status_code == 200
+    assert site.submit(client, site.person("base"), "merge", into=sent).status_code == 303
+    (link,) = site.api("GET", sent, "/explain").json["links"]
+    assert (link["distinct_id"], link["to"]) == ("base", kept)
+    site.store.corrections.split(1, [sent], now=1)
+    assert site.ids("base") == ["base"]
+    assert site.api("DELETE", sent).json == {"events": 1, "distinct_ids": 1}
+    assert (site.ids("base"), site.ids(kept)) == (["base"], [])
+
+
+@pytest.mark.parametrize("site", [""], indirect=True)
+def test_half_an_emoji_is_found_as_it_was_kept(site: Site) -> None:
+    site.send("ada \ud83d")
+    assert site.ids("ada \ud83d") == ["ada \ufffd"]
+
+
+@pytest.mark.parametrize("site", [""], indirect=True)
+def test_the_terminal_finds_an_id_that_was_cut_and_shows_whose_it_is(site: Site) -> None:
+    (sent, kept), *_ = MENDED
+    site.send(sent)
+
+    def run(*words: str) -> str:
+        return CliRunner().invoke(cli, ["person", *words, sent, "--database", site.database]).output
+
+    assert f"id         {kept}\n" in run("show")
+    assert run("explain") == "Nothing was ever said about this id: it is alone.\n"
+    assert run("delete", "--yes") == "Deleted: 1 events, 1 ids.\n"

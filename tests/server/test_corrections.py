@@ -370,7 +370,7 @@ def test_warnings_do_not_quote_the_deleted_however_they_wrote_the_id(
     # As they were written once.
     store.warn(project.id, "id_too_long", f"'d' as {ada[:MAX_ID]!r}", "Mend it.", NOW)
     assert len(store.warnings(project.id)) == 3
-    store.corrections.delete(project.id, ada[:MAX_ID], now=LATER)
+    store.corrections.delete(project.id, ada, now=LATER)
     assert {one.example for one in store.warnings(project.id)} == {REPLACED}
 
 

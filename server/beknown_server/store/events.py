@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from ..bags import kept_id
 from . import people
 from .records import Row
 from .writer import Connection
@@ -38,7 +39,7 @@ def recent(
         fit = db.all("event.fits", project_id=project_id, limit=limit, most_bytes=most_bytes, **asked)
         limit = fit[0]["count"]
     if distinct_id is not None:
-        numbers = db.all("distinct_id.numbers", project_id=project_id, names=[distinct_id])
+        numbers = db.all("distinct_id.numbers", project_id=project_id, names=[kept_id(distinct_id)])
         asked["id"] = numbers[0]["id"] if numbers else NO_ROW
     if person_id is not None:
         key = people.find(db, project_id, person_id)

@@ -22,9 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from beknown.wire import MAX_ID
 
-from ..bags import as_id, clean
+from ..bags import as_id, kept_id
 from . import question, warnings
 from .clusters import replay_around, still_name
 from .records import Event
@@ -79,7 +78,7 @@ def _unname(db: Connection, project_id: int, names: dict[int, str]) -> None:
 
 def _without(key: str, value: Any, gone: set[str]) -> Any:
     is_id = isinstance(value, str) or key in CLAIMING  # elsewhere a number is a price, say
-    return NOBODY if is_id and clean(as_id(value)[:MAX_ID]) in gone else value
+    return NOBODY if is_id and kept_id(as_id(value)) in gone else value
 
 
 def remembered(db: Connection, project_id: int, events: Iterable[Event]) -> set[str]:

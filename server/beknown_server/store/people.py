@@ -15,6 +15,7 @@ from uuid import UUID
 
 import orjson
 
+from ..bags import kept_id
 from ..identity import ONCE, REFUSED, Write, folded, winners
 from . import layers, question
 from .records import Explanation, Link, Origin, Person, PersonRef, Place
@@ -45,10 +46,11 @@ def find(db: Connection, project_id: int, name: str) -> int | None:
 def find_row(db: Connection, project_id: int, name: str, *, nobodys: bool = False) -> Any:
     """Give the row (``id``, ``person``, ``name``) of an id, or None; also by the id of the person that it once was.
 
+    It is looked for as it was stored: cut, and mended, where the site's own is longer or holds what no database takes.
     ``nobodys``: also of an id that is no person's, of which only a flag, a group or a refused claim told.
     """
-    personal = None if nobodys else True
-    rows = db.all("distinct_id.find", project_id=project_id, name=name, uuid=_bytes(name), personal=personal)
+    personal, kept = None if nobodys else True, kept_id(name)
+    rows = db.all("distinct_id.find", project_id=project_id, name=kept, uuid=_bytes(name), personal=personal)
     return rows[0] if rows else None
 
 
