@@ -12,14 +12,26 @@ from .command import Opened, project_id_of, project_option, settings_of, setting
 from .errors import Misconfigured
 from .site import now_ms
 
+# Unknown options are not taken for ids: a slip in `delete --project` would name somebody.
+DASHES = "An id that begins with a dash goes behind --, after all options: -- -id"
 
-@click.group("person")
+
+def typed(distinct_id: str) -> str:
+    """Give an id as it was typed; raises Misconfigured if it is no text, which no id that was kept is."""
+    try:
+        distinct_id.encode()
+    except UnicodeEncodeError:
+        raise Misconfigured(f"{distinct_id!r} is not UTF-8: /people shows ids as they were kept.") from None
+    return distinct_id
+
+
+@click.group("person", epilog=DASHES)
 def person_group() -> None:
     """Persons: who they are and why."""
 
 
-@person_group.command("show")
-@click.argument("distinct_id")
+@person_group.command("show", epilog=DASHES)
+@click.argument("distinct_id", type=typed)
 @project_option
 @settings_options("database")
 def person_show(distinct_id: str, project_id: int | None, **given: Any) -> None:
@@ -37,8 +49,8 @@ def person_show(distinct_id: str, project_id: int | None, **given: Any) -> None:
         click.echo(f"property   {key} = {person.properties[key]!r}")
 
 
-@person_group.command("explain")
-@click.argument("distinct_id")
+@person_group.command("explain", epilog=DASHES)
+@click.argument("distinct_id", type=typed)
 @project_option
 @settings_options("database")
 def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> None:
@@ -55,9 +67,9 @@ def person_explain(distinct_id: str, project_id: int | None, **given: Any) -> No
         click.echo("Nothing was ever said about this id: it is alone.")
 
 
-@person_group.command("merge")
-@click.argument("source", metavar="FROM")
-@click.argument("into")
+@person_group.command("merge", epilog=DASHES)
+@click.argument("source", metavar="FROM", type=typed)
+@click.argument("into", type=typed)
 @project_option
 @settings_options("database")
 def person_merge(source: str, into: str, project_id: int | None, **given: Any) -> None:
@@ -91,8 +103,8 @@ def person_redo(link: int, project_id: int | None, **given: Any) -> None:
     click.echo("It counts again.")
 
 
-@person_group.command("split")
-@click.argument("distinct_ids", nargs=-1, required=True)
+@person_group.command("split", epilog=DASHES)
+@click.argument("distinct_ids", nargs=-1, required=True, type=typed)
 @project_option
 @settings_options("database")
 def person_split(distinct_ids: tuple[str, ...], project_id: int | None, **given: Any) -> None:
@@ -102,8 +114,8 @@ def person_split(distinct_ids: tuple[str, ...], project_id: int | None, **given:
     click.echo(f"Split off. Undone links: {', '.join(str(link) for link in undone)}")
 
 
-@person_group.command("delete")
-@click.argument("distinct_id")
+@person_group.command("delete", epilog=DASHES)
+@click.argument("distinct_id", type=typed)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @project_option
 @settings_options("database", "columns")

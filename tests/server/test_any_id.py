@@ -205,3 +205,10 @@ def test_the_terminal_finds_an_id_that_was_cut_and_shows_whose_it_is(site: Site)
     assert f"id         {kept}\n" in run("show")
     assert run("explain") == "Nothing was ever said about this id: it is alone.\n"
     assert run("delete", "--yes") == "Deleted: 1 events, 1 ids.\n"
+
+
+@pytest.mark.parametrize("verb", ["show", "explain", "merge", "split", "delete"])
+def test_the_help_says_how_to_name_an_id_that_begins_with_a_dash(verb: str) -> None:
+    for words in (["person", "--help"], ["person", verb, "--help"]):
+        told = CliRunner().invoke(cli, words).output
+        assert "An id that begins with a dash goes behind --, after all options: -- -id" in told

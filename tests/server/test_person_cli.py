@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from beknown_server.errors import Misconfigured, Refusal
 from beknown_server.store import Claim, Project, Store
 from click.testing import CliRunner
 
-from .conftest import BOTH_ENGINES, NOW, event
+from .conftest import BOTH_ENGINES, COMMAND, NOW, event
 
 pytestmark = BOTH_ENGINES
 
@@ -67,11 +68,61 @@ def test_delete_asks_first(run: Callable[..., str], store: Store, project: Proje
     assert store.person(project.id, "ada") is None
 
 
-def test_what_cannot_be_done_is_one_sentence(run: Callable[..., str]) -> None:
-    with pytest.raises(Refusal, match="no link 4711"):
-        run("person", "undo", "4711")
-    with pytest.raises(Refusal, match="nobody was seen"):
-        run("person", "merge", "ada", "nobody")
+def test_explain_names_the_link_its_time_the_rule_and_the_event(
+    run: Callable[..., str], store: Store, project: Project
+) -> None:
+    refused = event("$identify", "bob", NOW + 60_000, claim=Claim("claim", "anon-1", "bob"))
+    store.append(project.id, [refused], NOW)
+    events = {one.timestamp - NOW: one.uuid for one in store.recent(project.id)}
+    assert run("person", "explain", "anon-2") == (
+        f"linked        1  2026-11-18T11:06:40.000Z  anon-1 -> ada  claim  by {events[0]}\n"
+        f"linked        2  2026-11-18T11:06:40.001Z  anon-2 -> ada  claim  by {events[1]}\n"
+        f"refused       4  2026-11-18T11:07:40.000Z  anon-1 -> bob  already_identified  by {refused.uuid}\n"
+    )
+    run("person", "undo", "2")
+    assert run("person", "explain", "anon-2") == (
+        f"undone        2  2026-11-18T11:06:40.001Z  anon-2 -> ada  claim  by {events[1]}\n"
+    )
+    store.append(project.id, [event("x", "eve", NOW)], NOW)
+    assert run("person", "explain", "eve") == "Nothing was ever said about this id: it is alone.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("show nobody", "no event ever came from 'nobody'."),
+        ("explain nobody", "no event ever came from 'nobody'."),
+        ("merge ada nobody", "nobody was seen under the id 'nobody'."),
+        ("merge nobody ada", "nobody was seen under the id 'nobody'."),
+        ("merge ada anon-1", "'ada' and 'anon-1' are one person already."),
+        ("undo 4711", "there is no link 4711."),
+        ("redo 4711", "there is no link 4711."),
+        ("redo 1", "link 1 is not undone."),
+        ("split nobody", "nobody was seen under the id 'nobody'."),
+        ("split anon-1 nobody", "nobody was seen under the id 'nobody'."),
+        ("split ada anon-1 anon-2", "these are all ids of the person."),
+        ("delete --yes nobody", "nobody was seen under the id 'nobody'."),
+        *(
+            (f"{verb} a\udcff", "'a\\udcff' is not UTF-8: /people shows ids as they were kept.")
+            for verb in ("show", "explain", "split", "delete")
+        ),
+        *(
+            (f"merge {two}", "'a\\udcff' is not UTF-8: /people shows ids as they were kept.")
+            for two in ("ada a\udcff", "a\udcff ada")
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(run: Callable[..., str], words: str, said: str) -> None:
+    with pytest.raises((Refusal, Misconfigured)) as caught:
+        run("person", *words.split())
+    assert str(caught.value) == said
+
+
+def test_bytes_that_are_no_text_end_with_a_sentence(database: str, store: Store) -> None:
+    words = ["person", "delete", b"\xff", "--yes", "--database", database]
+    done = subprocess.run([*COMMAND, *words], capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"beknown: '\\udcff' is not UTF-8: /people shows ids as they were kept.\n"
 
 
 def test_a_project_chooses_what_it_believes(run: Callable[..., str], store: Store, project: Project) -> None:

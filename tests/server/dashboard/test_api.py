@@ -104,15 +104,17 @@ def test_an_unknown_person_is_404(ada):
         assert answer.json["code"] == "unknown_person"
 
 
-def test_explain_names_the_event_and_the_rule(ada):
+def test_explain_names_the_event_the_rule_and_the_time(ada):
     ada.happens("$identify", "eve", anon="ada")
     client = ada.client()
-    identify = client.get("/api/events?event=$identify&distinct_id=ada", headers=KEY).json["results"][0]
+    claim, identify = client.get("/api/events?event=$identify", headers=KEY).json["results"]
     answer = client.get("/api/persons/ada/explain", headers=KEY).json
-    assert [(one["distinct_id"], one["linked_by"], one["rule"]) for one in answer["links"]] == [
-        ("anon-0001", identify["uuid"], "claim")
-    ]
-    assert [one["rule"] for one in answer["refused"]] == ["already_identified"]
+    link = {"distinct_id": "anon-0001", "to": "ada", "linked_by": identify["uuid"], "rule": "claim", "undone": None}
+    assert answer["links"] == [{**link, "id": 1, "at": "2026-11-23T22:59:30.000Z"}]
+    refused = {"distinct_id": "ada", "to": "eve", "linked_by": claim["uuid"], "undone": None}
+    at = "2026-11-23T23:00:00.000Z"
+    assert answer["refused"] == [{**refused, "id": 2, "rule": "already_identified", "at": at}]
+    assert answer["undone"] == []
 
 
 def test_people_are_searched(ada):
