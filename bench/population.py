@@ -49,7 +49,7 @@ class World:
     late: float = 0.4  # of the log-ins come after some pages
     shared: float = 0.06  # of the persons use a household's device, too
     forgets_reset: float = 0.4  # of those who leave a shared device stay logged in
-    stale: float = 0.3  # of the log-ins over another user: the backend claims the cookie's old anonymous id
+    stale: float = 0.3  # of the log-ins over another user: the backend claims the device id in the cookie
     cleared: float = 0.02  # of the visits begin with cleared cookies
     private: float = 0.03  # of the visits are in a private window
     blocked: float = 0.01  # of the devices keep nothing: a new id on each page
@@ -88,7 +88,6 @@ class Device:
     blocked: bool
     shared: bool
     identity: Identity | None = None
-    first_id: str = ""  # the anonymous id that a backend finds in the cookie of whoever came first
     used: int = 0
 
 
@@ -164,8 +163,6 @@ class Town:
         private = dice.random() < world.private
         lost = dice.random() < world.cleared or (device.forgets and at - device.used > 7 * DAY)
         identity = kept if kept and not (private or lost or device.blocked) else self._fresh(at)
-        if identity is not kept:
-            device.first_id = device.first_id if private else identity.distinct_id
         self.visits += 1
         delay = dice.randrange(HOUR, 48 * HOUR) if dice.random() < world.offline else 0
         is_user = person.signs_up is not None and at >= START + person.signs_up * DAY
@@ -194,9 +191,9 @@ class Town:
 
     def _log_in(self, person: Person, device: Device, identity: Identity, now: int, delay: int) -> Identity:
         after, how, _ = identify(identity, person.user, self._uuid(now))
-        if how == "switch" and device.first_id and self.dice.random() < self.world.stale:
+        if how == "switch" and self.dice.random() < self.world.stale:
             # The log-in is the backend's first, and only then the page's: it is there before the tag says anything.
-            claims = device.first_id
+            claims = identity.device  # as the cookie has it; what the tag makes of it comes after
             self._say(person, device, person.user, now - 500, 0, personal=True, claims=claims, place=SERVER)
         claims = identity.distinct_id if how == "claim" else None
         self._say(person, device, person.user, now, delay, personal=True, claims=claims, named=how == "switch")

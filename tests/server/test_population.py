@@ -64,3 +64,13 @@ def test_an_unseen_user_on_somebodys_device_is_joined_by_upstreams_rules_and_not
     ours, theirs = population.beknown(trace), population.posthog(trace)
     assert ours(trace[0]) == ours(trace[1]) != ours(trace[2])
     assert theirs(trace[0]) == theirs(trace[1]) == theirs(trace[2])
+
+
+def test_a_backend_claims_the_device_that_the_cookie_names_now_and_not_the_one_before_a_switch(population: Any) -> None:
+    town = population.Town(population.World(stale=1), 0, 7, 1)
+    device, identity, cookies = town._device("home"), town._fresh(population.START), []
+    for number in range(3):
+        cookies.append(identity.device)
+        identity = town._log_in(population.Person(number, 1, 0), device, identity, population.START, 0)
+    assert [one.claims for one in town.trace if one.place == population.SERVER] == cookies[1:]
+    assert len({cookies[1], cookies[2]}) == 2  # the second log-in over another user gave the browser another device
