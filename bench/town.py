@@ -1,10 +1,13 @@
 """Simulated people whose truth is known, and the trace that they leave; bench/population.py counts it.
 
-People have several devices, some of them shared; they sign up or never do, log in early, late or not at all, and forget
-to log out; browsers clear cookies, block storage, open private windows, forget after seven days (Safari); phones are
-offline for hours; backends speak for a user at once, and identify a user with whatever anonymous id the cookie holds.
-How often each thing comes is an assumption: ``World``. What a browser does with its id is not: that is decided by the
-client's own ``beknown.identity``.
+People have several devices, some of them shared; they sign up or never do, log in early, late or not at all, forget to
+log out, have two tabs open; browsers clear cookies, block storage, open private windows, forget after seven days
+(Safari); phones are offline for hours; backends speak for a user at once, and identify a user with whatever anonymous
+id the cookie holds. How often each thing comes is an assumption: ``World``. What a browser does with its id is not:
+that is decided by the client's own ``beknown.identity``.
+
+Of two tabs each follows at its next call what was done in the other, as with our tag. The trace is one for all ways of
+counting: that a tab of posthog-js, as it comes, keeps its old id until it is loaded again is not held against it.
 """
 
 from __future__ import annotations
@@ -28,8 +31,10 @@ class World:
     stays_anonymous: float = 0.25  # of a user's visits to a browser that does not know them: no log-in
     late: float = 0.4  # of the log-ins come after some pages
     shared: float = 0.06  # of the persons use a household's device, too
+    logs_out: float = 0.03  # of a user's visits to a device of their own have a log-out
     forgets_reset: float = 0.4  # of those who leave a shared device stay logged in
     stale: float = 0.3  # of the log-ins over another user: the backend claims the device id in the cookie
+    two_tabs: float = 0.15  # of the visits are in two tabs at once; one of them logs in or out, both go on
     cleared: float = 0.02  # of the visits begin with cleared cookies
     private: float = 0.03  # of the visits are in a private window
     blocked: float = 0.01  # of the devices keep nothing: a new id on each page
@@ -41,11 +46,12 @@ class World:
 TROUBLES: dict[str, dict[str, float]] = {
     "an ordinary site": {},
     "no trouble at all": dict.fromkeys(
-        ["shared", "forgets_reset", "stale", "cleared", "private", "blocked", "safari", "offline"], 0.0
+        ["shared", "forgets_reset", "stale", "cleared", "private", "blocked", "safari", "offline", "two_tabs"], 0.0
     )
     | {"stays_anonymous": 0.0, "users": 1.0},
     "shared devices": {"shared": 0.4, "forgets_reset": 0.7, "stale": 0.6},
     "late and forgotten log-ins": {"late": 0.9, "stays_anonymous": 0.6},
+    "two tabs": {"two_tabs": 0.8, "late": 0.8, "logs_out": 0.3},
     "cleared, private, blocked": {"cleared": 0.15, "private": 0.2, "blocked": 0.1},
     "mostly Safari": {"safari": 0.95},
     "mostly offline, devices shared": {
@@ -86,6 +92,16 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What somebody does in a visit: the pages in each of its tabs, before which they log in, after which out."""
+
+    pages: int
+    tabs: int
+    login_at: int | None
+    logout_at: int | None
+
+
+@dataclass(frozen=True)
 class Happened:
     """One event: when, when it arrived, in which visit, whose it is, under which id, and what it says of ids."""
 
@@ -98,6 +114,7 @@ class Happened:
     personal: bool
     claims: str | None = None
     named: bool = False
+    tab: int = 0  # of the visit's
 
 
 class Town:
@@ -146,28 +163,43 @@ class Town:
         self.visits += 1
         delay = dice.randrange(HOUR, 48 * HOUR) if dice.random() < world.offline else 0
         is_user = person.signs_up is not None and at >= START + person.signs_up * DAY
+        plan = self._plan(person, device, identity, is_user)
+        for page in range(plan.pages + 1):
+            now = at + page * MINUTE
+            if device.blocked and page:
+                identity = self._fresh(now)
+            if page == plan.login_at:
+                identity = self._log_in(person, device, identity, now, delay)
+            if page < plan.pages:
+                self._look(person, device, identity, now, delay, plan.tabs)
+            if page == plan.logout_at and identity.identified:
+                identity = reset(identity, self._uuid(now))
+        if is_user and dice.random() < world.backend:
+            self._say(person, device, person.user, at + plan.pages * MINUTE, 0, personal=True, place=SERVER)
+        if not private:
+            device.identity, device.used = identity, at
+
+    def _plan(self, person: Person, device: Device, identity: Identity, is_user: bool) -> Plan:
+        world, dice = self.world, self.dice
+        pages = dice.randint(1, 6)
+        tabs = 2 if dice.random() < world.two_tabs else 1
+        login_at = dice.randint(1, pages) if dice.random() < world.late else 0
+        logout_at = pages if tabs == 1 else dice.randint(login_at, pages)  # at the end, or while the other tab goes on
         logs_in = (
             is_user
             and identity.distinct_id != person.user
             and (identity.identified or dice.random() >= world.stays_anonymous)
         )
-        pages = dice.randint(1, 6)
-        login_at = dice.randint(1, pages) if dice.random() < world.late else 0
-        for page in range(pages + 1):
-            now = at + page * MINUTE
-            if device.blocked and page:
-                identity = self._fresh(now)
-            if logs_in and page == login_at:
-                identity = self._log_in(person, device, identity, now, delay)
-            if page < pages:
-                self._say(person, device, identity.distinct_id, now + 1, delay, personal=identity.identified)
-        if is_user and dice.random() < world.backend:
-            self._say(person, device, person.user, at + pages * MINUTE, 0, personal=True, place=SERVER)
-        leaves = dice.random() < (0.9 if device.shared else 0.03)
-        if identity.identified and leaves and not (device.shared and dice.random() < world.forgets_reset):
-            identity = reset(identity, self._uuid(at))
-        if not private:
-            device.identity, device.used = identity, at
+        logs_out = dice.random() < (0.9 if device.shared else world.logs_out)
+        stays = device.shared and dice.random() < world.forgets_reset
+        return Plan(pages, tabs, login_at if logs_in else None, logout_at if logs_out and not stays else None)
+
+    def _look(self, person: Person, device: Device, identity: Identity, now: int, delay: int, tabs: int) -> None:
+        for tab in range(tabs):
+            # What a browser keeps is kept for all its tabs; where it keeps nothing, the other tab knows nobody.
+            seen = self._fresh(now) if device.blocked and tab else identity
+            at = now + 1 + tab * MINUTE // 2
+            self._say(person, device, seen.distinct_id, at, delay, personal=seen.identified, tab=tab)
 
     def _log_in(self, person: Person, device: Device, identity: Identity, now: int, delay: int) -> Identity:
         after, how, _ = identify(identity, person.user, self._uuid(now))
@@ -190,11 +222,12 @@ class Town:
         personal: bool,
         claims: str | None = None,
         named: bool = False,
+        tab: int = 0,
         place: tuple[str, str] | None = None,
     ) -> None:
         where = place or (device.address, device.browser)
         self.trace.append(
-            Happened(at, at + delay, self.visits, person.number, distinct_id, where, personal, claims, named)
+            Happened(at, at + delay, self.visits, person.number, distinct_id, where, personal, claims, named, tab)
         )
 
     def _fresh(self, at: int) -> Identity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,33 @@ def test_the_same_seed_is_the_same_town(population: Any) -> None:
     assert one == two
 
 
-def test_without_trouble_everybody_who_logs_in_is_known(population: Any) -> None:
-    calm = population.replace(population.World(), **population.TROUBLES["no trouble at all"])
+@pytest.mark.parametrize("two_tabs", [0, 1])
+def test_without_trouble_everybody_who_logs_in_is_known(population: Any, two_tabs: float) -> None:
+    calm = population.replace(population.World(), **population.TROUBLES["no trouble at all"] | {"two_tabs": two_tabs})
     town = population.Town(calm, 120, 28, 5)
     for way in (population.beknown, population.posthog):
         found = population.judged(town.trace, way(town.trace), 28)
         assert found["precision"] == 1
         assert found["recall"] > 0.97
+
+
+def test_of_two_tabs_each_follows_at_its_next_call_what_was_done_in_the_other(population: Any) -> None:
+    world = population.World(two_tabs=1, late=1, logs_out=1, blocked=0)
+    visits: dict[int, list[Any]] = {}
+    for one in population.Town(world, 60, 14, 7).trace:
+        if one.place != population.SERVER:
+            visits.setdefault(one.visit, []).append(one)
+    changes = set()
+    for visit in visits.values():
+        looked = [one for one in visit if not (one.claims or one.named)]  # the rest are log-ins, in the first tab
+        assert looked == sorted(looked, key=lambda one: one.at)
+        assert [one.tab for one in looked] == [0, 1] * (len(looked) // 2)
+        ids = [name for name, _ in groupby(visit, key=lambda one: one.distinct_id)]
+        assert len(ids) == len(set(ids))  # neither tab says anything as whom the visitor was before
+        other = [one for one in looked if one.tab == 1]
+        changes |= {after.personal - before.personal for before, after in pairwise(other)}
+    assert changes == {0, 1, -1}  # the other tab was logged in, and out
+    assert population.TROUBLES["two tabs"]["two_tabs"] > population.World().two_tabs > 0
 
 
 def test_an_unseen_user_on_somebodys_device_is_joined_by_upstreams_rules_and_not_by_ours(population: Any) -> None:
