@@ -1,11 +1,12 @@
-"""How well people are told apart: simulated people, whose truth is known, counted in four ways from one trace.
+"""How well people are told apart: simulated people, whose truth is known, counted in five ways from one trace.
 
     python bench/population.py [--people 3000] [--days 35] [--seed 1] [--results FOLDER]
 
 The people and their troubles are town.py's. The same events are counted by
     beknown       ``beknown_server.identity.replay`` of what was said, in the order it happened
     PostHog       its documented rules (reference: the decision table of merges), in the order of arrival
-    daily hash    of address and browser, as Plausible, Umami and Shynet do
+    daily hash    of address and browser, with a salt that lasts a day, as Plausible does
+    monthly hash  the same with a salt that lasts a calendar month, as Umami does unless told otherwise
     raw ids       every distinct id is somebody
 
 Units are visits of browsers (a visit under two ids is two). Of all pairs of units: precision is the share of "same
@@ -20,6 +21,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 
@@ -29,7 +31,7 @@ from town import DAY, SERVER, START, TROUBLES, Happened, Town, World
 RESULTS = Path(__file__).parent / "results"
 
 
-# Four ways to count ---------------------------------------------------------------------------------------------------
+# Five ways to count ---------------------------------------------------------------------------------------------------
 
 Whose = Callable[[Happened], Hashable]
 
@@ -78,18 +80,28 @@ def daily_hash(trace: list[Happened]) -> Whose:
     return lambda one: (one.at // DAY, *one.place)
 
 
+def monthly_hash(trace: list[Happened]) -> Whose:
+    return lambda one: (f"{datetime.fromtimestamp(one.at / 1000, UTC):%Y-%m}", *one.place)
+
+
 def raw_ids(trace: list[Happened]) -> Whose:
     return lambda one: one.distinct_id
 
 
-WAYS = {"beknown": beknown, "PostHog's rules": posthog, "daily hash": daily_hash, "raw ids": raw_ids}
+WAYS = {
+    "beknown": beknown,
+    "PostHog's rules": posthog,
+    "daily hash": daily_hash,
+    "monthly hash": monthly_hash,
+    "raw ids": raw_ids,
+}
 
 
 # How well ------------------------------------------------------------------------------------------------------------
 
 
 def judged(trace: list[Happened], whose: Whose, days: int) -> dict[str, float]:
-    """Hold one way of counting against the truth: what browsers sent, since a daily hash sees nothing else."""
+    """Hold one way of counting against the truth: what browsers sent, since a hash sees nothing else."""
     trace = [one for one in trace if one.place != SERVER]
     units = {(one.visit, one.distinct_id): (one.truth, whose(one)) for one in trace}
     both, truly, said = Counter(units.values()), Counter[int](), Counter[Hashable]()
@@ -133,7 +145,7 @@ def main() -> None:
         "# How well people are told apart",
         "",
         f"`python bench/population.py --people {chosen.people} --days {chosen.days} --seed {chosen.seed}`: simulated",
-        "people whose truth is known, one trace counted in four ways. Errors are relative to the truth.",
+        "people whose truth is known, one trace counted in five ways. Errors are relative to the truth.",
     ]
     for name, trouble in TROUBLES.items():
         town = Town(replace(World(), **trouble), chosen.people, chosen.days, chosen.seed)

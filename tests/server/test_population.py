@@ -1,4 +1,4 @@
-"""bench/population judges rightly: its measures on cases with known answers, and its four ways on a small town."""
+"""bench/population judges rightly: its measures on cases with known answers, and its five ways on a small town."""
 
 from __future__ import annotations
 
@@ -93,3 +93,10 @@ def test_a_backend_claims_the_device_that_the_cookie_names_now_and_not_the_one_b
         identity = town._log_in(person, device, identity, population.START, 0)
     assert [one.claims for one in town.trace if one.place == population.SERVER] == cookies[1:]
     assert len({*cookies[1:]}) == 2  # the second log-in over another user gave the browser another device
+
+
+def test_a_hash_forgets_at_the_end_of_its_day_or_calendar_month(population: Any) -> None:
+    trace = [event(population, day, day, 1, "ada") for day in (0, 1, 29, 30)]  # the first, second and last of November
+    assert len(set(map(population.daily_hash(trace), trace))) == 4
+    first, second, last, december = map(population.monthly_hash(trace), trace)
+    assert first == second == last != december
