@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from beknown import calls
 from beknown_server.settings import OPTIONS
 
@@ -105,3 +106,17 @@ def test_the_bytes_that_it_quotes_are_those_of_the_last_run_with_a_bundle_about_
     size = sum(each["brotli"] for each in built if Path(each["path"]).name in first and "pyscript" not in each["path"])
     for told in (tag, quoted[0]):
         assert size < int(told.replace(",", "")) < size * 1.06, "measure again: bench/page.py, bench/hosts.py"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/identity.md"])
+def test_the_people_told_apart_are_those_of_the_last_run_row_by_row(page: str) -> None:
+    measured: dict[str, list[str]] = {}
+    for part in (ROOT / "bench/results/population.md").read_text().split("\n## ")[1:]:
+        measured[part.partition(" (")[0].lower()] = re.findall(r"^\| (.+%) \|$", part, re.MULTILINE)
+    quoted: dict[str, list[str]] = {}
+    world = ""  # only the first of its rows names it
+    for name, row in re.findall(r"^\| ?([a-z, ]*?) \| (.+%) \|$", (ROOT / page).read_text(), re.MULTILINE):
+        world = name or world
+        quoted.setdefault(world, []).append(row)
+    assert {"an ordinary site", "shared devices"} <= set(quoted)
+    assert quoted == {name: measured[name] for name in quoted}
