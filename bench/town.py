@@ -7,7 +7,8 @@ id the cookie holds. How often each thing comes is an assumption: ``World``. Wha
 that is decided by the client's own ``beknown.identity``.
 
 Of two tabs each follows at its next call what was done in the other, as with our tag. The trace is one for all ways of
-counting: that a tab of posthog-js, as it comes, keeps its old id until it is loaded again is not held against it.
+counting: that a tab of posthog-js keeps its old id until it is loaded again, unless its ``defaults`` are of 2026-08-29
+or later, is not held against it.
 """
 
 from __future__ import annotations
