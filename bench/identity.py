@@ -6,7 +6,7 @@ A claim is one `$identify` of a visitor who was seen before, stored alone: `Stor
 to the disk. Beside it, in turn and in the same store: the same event without the claim, so that what identity adds
 shows. Late is what happened before anything else that was said about the same ids:
 
-    late claim      of one more device of a user who was a user before: the everyday case
+    late claim      of one more device of a user who was a user before: the everyday case; and the same said again
     late alias      before all claims: all that is connected is decided anew (a replay)
     undo            of a claim in the middle: the same
 
@@ -35,6 +35,7 @@ import psycopg
 from beknown.ids import uuid7
 from beknown_server.errors import TooBusy
 from beknown_server.store import Claim, Event, Project, Store, open_store
+from beknown_server.store.arrivals import person_id
 from postgres import Postgres
 
 RESULTS = Path(__file__).parent / "results"
@@ -50,13 +51,15 @@ BY_PERSONS = {
     "plain": "event without a claim",
     "claim": "event with a claim",
     "late_alias": "late alias of a user of 2 ids (replay)",
-    "read": "reading the person",
+    "read": "the person of an anonymous id",
+    "read_by_id": "the person by their id",
 }
 BY_SIZE = {
     "ids": "ids",
     "event": "event",
     "claim": "claim in order",
     "late_claim": "late claim",
+    "late_repeat": "the same again",
     "late_alias": "late alias (replay)",
     "undo": "undo (replay)",
 }
@@ -106,15 +109,17 @@ def by_persons(store: Store, url: str, wanted: list[int]) -> list[dict[str, Any]
         settle(url)
         pairs = range(there - there % -10, persons, 10)  # users of two ids, to whom nothing else happens here
         there = persons
-        times: dict[str, list[float]] = {"claim": [], "plain": [], "late_alias": [], "read": []}
+        times: dict[str, list[float]] = {name: [] for name in BY_PERSONS if name != "persons"}
         for number, pair in enumerate(pairs[:: max(len(pairs) // RUNS, 1)][:RUNS]):
             at, user = NOW + 10_000_000 + there + number, f"user-{(number * (persons // RUNS)) | 1}"
-            visitor = f"new-{persons}-{number}"
+            visitor = uuid7(at, os.urandom(10))  # as the tag makes them: it might be a person's id as well
             store.append(project.id, [event("$pageview", visitor, at)], LATER)
             times["claim"].append(told(store, project, claim(visitor, user, at + 1)))
             times["plain"].append(told(store, project, event("x", user, at + 2)))
             times["late_alias"].append(told(store, project, alias(f"old-{pair}", f"user-{pair}", NOW - 99)))
             times["read"].append(timed(lambda: store.person(project.id, visitor)))  # noqa: B023
+            person = str(person_id(project.id, user))
+            times["read_by_id"].append(timed(lambda: store.person(project.id, person)))  # noqa: B023
         rows.append({"persons": persons, **{name: median(times[name]) for name in times}})
         print(rows[-1], flush=True)
     return rows
@@ -135,6 +140,7 @@ def by_size(store: Store, url: str, sizes: list[int]) -> list[dict[str, Any]]:
             times["event"].append(told(store, project, event("x", "user", at)))
             times["claim"].append(told(store, project, claim(f"in-order-{number}", "user", at)))
             times["late_claim"].append(told(store, project, claim(f"late-{number}", "user", NOW + size // 2)))
+            times["late_repeat"].append(told(store, project, claim(f"late-{number}", "user", NOW + size)))
         for number in range(FEW):
             times["late_alias"].append(told(store, project, alias(f"old-{number}", "user", NOW - 99 + number)))
             times["undo"].append(timed(lambda: store.corrections.undo(project.id, middle.id, now=LATER)))  # noqa: B023

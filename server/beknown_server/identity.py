@@ -7,7 +7,8 @@ Rules:
 - A refused fact joins nothing. It is kept, with the rule that refused it: a late fact may turn it round.
 - Whoever ``identify()`` names is a user from then on, also when the claim is refused as ``already_identified``: the
   site said so, whatever became of the anonymous id. Otherwise the next alias could still join two users.
-- ``decide`` is the whole of rules 3 to 7; ``replay`` and the store's constant-time path both go through it.
+- ``decide`` is every rule below that does not refuse for good; ``replay`` and the store's constant-time path both go
+  through it.
 - In order means: later than every fact that names an id of either side's cluster. Facts elsewhere cannot matter:
   clusters only grow, so whatever never touched these two decides the same with and without this fact.
 

@@ -16,7 +16,7 @@ from beknown_server.errors import TooBusy
 from beknown_server.identity import refused_for_good
 from beknown_server.store import Claim, Event, Project, Store, open_store
 from beknown_server.store.arrivals import person_id
-from beknown_server.store.clusters import naming
+from beknown_server.store.clusters import stand_in
 
 from . import oracle
 from .oracle import Said
@@ -93,7 +93,7 @@ def differences(store: Store, project: Project, said: list[Said]) -> list[str]:
 
 def named(claim: Said) -> Said:
     """Give what stays of a claim that goes: that it named a user."""
-    uuid = str(UUID(bytes=naming(UUID(claim.uuid).bytes)))
+    uuid = str(UUID(bytes=stand_in(UUID(claim.uuid).bytes)))
     return Said(claim.at, uuid, "named", claim.y, claim.y)
 
 

@@ -64,15 +64,15 @@ def _apply(db: Connection, fact: Fact, x: Any, y: Any) -> str:
     verdict = decide(fact, _standing(x), _standing(y), same=same)
     latest = max([fact.key, *(_latest(one) for one in (x, y) if one["latest_at"] is not None)])
     if not verdict.joins:
-        _save(db, y["person"], verdict.after, y["size"] or 1, latest)
+        _save(db, y["person"], verdict.after, y["size"], latest)
         if not same:
-            _save(db, x["person"], _standing(x), x["size"] or 1, latest)
+            _save(db, x["person"], _standing(x), x["size"], latest)
         return verdict.rule
-    small, large = sorted((x, y), key=lambda one: one["size"] or 1)
+    small, large = sorted((x, y), key=lambda one: one["size"])
     db.many("distinct_id.move", [{"person": small["person"], "into": large["person"]}])
     db.many("distinct_id.place", [{"id": one["id"], "person": large["person"]} for one in (small, large)])
     db.many("person.remove", [{"id": small["person"]}])
-    _save(db, large["person"], verdict.after, (x["size"] or 1) + (y["size"] or 1), latest)
+    _save(db, large["person"], verdict.after, x["size"] + y["size"], latest)
     return verdict.rule
 
 
@@ -124,14 +124,14 @@ def still_name(db: Connection, project_id: int, facts: Iterable[Any]) -> None:
     """Let whoever these claims (rows of fact.around) named stay a user when they go: the site said so, whatever becomes
     of the other id. The next replay finds it."""
     for fact in facts:
-        uuid = naming(bytes(fact["uuid"]))
+        uuid = stand_in(bytes(fact["uuid"]))
         if fact["kind"] == CLAIM and not db.all("fact.by_uuid", project_id=project_id, uuid=uuid):
             row = {"project_id": project_id, "kind": NAMED, "x": fact["y"], "y": fact["y"], "at": fact["at"]}
             db.many("fact.add", [{**row, "uuid": uuid, "rule": "", "final": 0}])
 
 
-def naming(claim: bytes) -> bytes:
-    """Give the uuid of the fact that keeps of a claim that it named a user."""
+def stand_in(claim: bytes) -> bytes:
+    """Give the uuid of the fact that stands in for a claim that is gone: it says only that its user is a user."""
     return sha256(claim + b"named").digest()[:16]
 
 

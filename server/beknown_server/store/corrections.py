@@ -21,7 +21,7 @@ from beknown.ids import RANDOM_BYTES, uuid7
 from ..errors import NotFound, Unusable
 from ..identity import FORCED, JOINS, refused_for_good
 from . import people, question
-from .clusters import learn, naming, replay_around, still_name
+from .clusters import learn, replay_around, stand_in, still_name
 from .forgetting import Deleted, forget
 from .records import Claim
 from .writer import Connection, Writer
@@ -48,11 +48,11 @@ class Corrections:
 
         Raises NotFound if there is no link of this number, Unusable if there is nothing to undo.
         """
-        return self._writer.run(lambda db: withdraw(db, project_id, link, now=now), order=project_id)
+        return self._writer.run(lambda db: undo(db, project_id, link, now=now), order=project_id)
 
     def redo(self, project_id: int, link: int) -> None:
         """Take an undo back. Raises NotFound if there is no such link, Unusable if it is not undone."""
-        self._writer.run(lambda db: restore(db, project_id, link), order=project_id)
+        self._writer.run(lambda db: redo(db, project_id, link), order=project_id)
 
     def split(self, project_id: int, distinct_ids: list[str], *, now: int) -> list[int]:
         """Part these ids from the others of their person; give the numbers of the links that this undoes.
@@ -91,7 +91,7 @@ def merge(db: Connection, project_id: int, source: str, into: str, *, uuid: str,
     return int(db.all("fact.by_uuid", project_id=project_id, uuid=UUID(uuid).bytes)[0]["id"])
 
 
-def withdraw(db: Connection, project_id: int, link: int, *, now: int) -> list[int]:
+def undo(db: Connection, project_id: int, link: int, *, now: int) -> list[int]:
     """Undo one link; give the links by which its two ids are one person all the same.
 
     Raises NotFound if there is none of this number, Unusable if it joined or refused nothing.
@@ -105,12 +105,13 @@ def withdraw(db: Connection, project_id: int, link: int, *, now: int) -> list[in
     return _chain(db, fact["x"], fact["y"])
 
 
-def restore(db: Connection, project_id: int, link: int) -> None:
+def redo(db: Connection, project_id: int, link: int) -> None:
     """Take an undo back. Raises NotFound if there is no such link, Unusable if it is not undone."""
     fact = _fact(db, project_id, link)
     if fact["withdrawn"] is None:
         raise Unusable("not_undone", f"link {link} is not undone.")
-    db.many("fact.remove", [{"project_id": project_id, "uuid": naming(bytes(fact["uuid"]))}])  # it says so itself
+    # The claim is back: its stand-in goes.
+    db.many("fact.remove", [{"project_id": project_id, "uuid": stand_in(bytes(fact["uuid"]))}])
     _mark(db, project_id, [fact], None)
 
 
