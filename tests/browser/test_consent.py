@@ -63,7 +63,9 @@ def test_pending_stores_and_sends_nothing_and_a_yes_replays_what_waited(
     assert page.evaluate("beknown.consent()") == "granted"
     page.evaluate("beknown.flush()")
     collector.wait_for("late")
-    assert [event["event"] for event in collector.events()] == ["$pageview", "early", "$identify", "late"]
+    _, early, known, _ = events = collector.events()
+    assert [event["event"] for event in events] == ["$pageview", "early", "$identify", "late"]
+    assert known["properties"]["$anon_distinct_id"] == early["distinct_id"] != "ada"  # a claim, not a name alone
     page.reload()
     page.wait_for_function("window.beknown && beknown.consent() == 'granted'")
     page.evaluate("beknown.flush()")

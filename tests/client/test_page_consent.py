@@ -19,6 +19,8 @@ def test_pending_keeps_nothing_and_a_yes_runs_what_waited_in_order():
     python.opt_in()
     visit.settle()
     assert names_of(visit) == ["$pageview", "early", "$identify", "late"]
+    visitor = visit.sent[1]["distinct_id"]
+    assert visit.sent[2]["properties"]["$anon_distinct_id"] == visitor != "ada"  # a claim, not a name alone
     assert (python.consent(), python.get_distinct_id()) == ("granted", "ada")
     assert wire.unpack_cookie(visit.cookies[NAME])["asked"] is True
 
