@@ -22,12 +22,19 @@ from beknown_server import Settings, create_app
 from beknown_server.store import Event, Project, Store, open_store
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, Phase, settings
 
 from ..ports import free_port
 
 KEY, SECRET = "bk_tests", "bks_tests_secret"
 NOW = 1_795_000_000_000  # some day in 2026
 BOTH_ENGINES = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+# A counter-example is worth minutes; explaining it would tell its delivery over and over.
+SHRINKING = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+)
 COMMAND = [sys.executable, "-m", "beknown_server"]
 
 

@@ -12,7 +12,6 @@ import pytest
 from beknown.wire import MAX_ID
 from beknown_server.columns import Columns
 from beknown_server.errors import NotFound, Unusable
-from beknown_server.identity import Fact, replay
 from beknown_server.store import Claim, Event, Project, Store, open_store
 from beknown_server.store.warnings import REPLACED
 from flask.testing import FlaskClient
@@ -217,27 +216,16 @@ def test_whom_a_deletion_leaves_is_what_the_facts_that_are_left_say(store: Store
 @pytest.mark.parametrize("seed", range(25))
 def test_after_a_deletion_the_rest_is_replayed(store: Store, project: Project, seed: int) -> None:
     chance = random.Random(seed)
-    told = [one for one in histories.history(chance) if one.kind]
+    told = histories.history(chance)
     arrived = [histories.event_of(one) for one in told]
     chance.shuffle(arrived)
     for one in arrived:
         store.append(project.id, [one], NOW)
-    gone = chance.choice([name for name in histories.IDS if store.person(project.id, name)])
+    gone = chance.choice([name for name in histories.IDS if store.person(project.id, name)] or [told[0].y])
     deleted = set(store.corrections.delete(project.id, gone, now=LATER).names)
-    counted = {one.uuid: one for one in told if not one.refused}.values()
-    left = [
-        Fact("named", one.y, one.y, one.at, one.uuid)
-        if one.x in deleted
-        else Fact(one.kind, one.x, one.y, one.at, one.uuid)
-        for one in counted
-        if one.y not in deleted and (one.x not in deleted or one.kind == "claim")
-    ]
-    clusters, _ = replay(left)
-    for name in set(histories.IDS) - deleted:
-        person, cluster = store.person(project.id, name), clusters.get(name)
-        if person is not None:
-            assert sorted(person.distinct_ids) == sorted(cluster.members if cluster else [name])
-            assert person.is_identified == bool(cluster and cluster.standing.identified)
+    kept = [one for one in told if one.y not in deleted]
+    left = histories.without(told, deleted)
+    assert histories.differences(store, project, left, kept=kept, seen=told, deleted=deleted) == []
 
 
 @BOTH_ENGINES
