@@ -215,12 +215,12 @@ def _feed(mine: Project) -> live.Feed:
     def recent(**options: Any) -> list[Row]:
         return site.store.recent(mine.id, most_bytes=live.PAGE_BYTES, **options)
 
-    def last_change() -> int:
-        return site.store.latest(mine.id)[1]
+    def deletions(after: int) -> tuple[int, bool]:
+        return site.store.deletions(mine.id, after)
 
     seats = current_app.extensions.setdefault("beknown.seats", threading.Semaphore(site.settings.viewers))
     feeds: dict[int, live.Feed] = current_app.extensions.setdefault("beknown.live", {})
-    made = live.Feed(recent, last_change, seats=seats, is_stopping=site.is_stopping)
+    made = live.Feed(recent, deletions, seats=seats, is_stopping=site.is_stopping)
     return feeds.setdefault(mine.id, made)
 
 

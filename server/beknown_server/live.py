@@ -15,9 +15,8 @@ Rules:
   a viewer is refused. What all viewers get is drawn, joined and encoded once, what they search is searched once.
 - Memory is bounded in bytes (KEPT_BYTES for each of the things that are kept), and so is every question (PAGE_BYTES):
   an event may have a megabyte of properties.
-- What is in memory is as old as the last change of anybody's ids (a claim, an operator's correction, a deletion), in
-  whichever process that was: it is let go of before a viewer comes in, and as often as the store is asked. Whoever
-  wants it then has it from the store again: of nobody who was deleted, and with the persons of now.
+- What is in memory of somebody who was deleted goes with them, in whichever process that was: it is let go of before
+  a viewer comes in, and as often as the store is asked. What is missing then is read from the store again.
 - A process that was asked to end lets its viewers go at once; they come back to the next one.
 """
 
@@ -59,7 +58,7 @@ STREAM_SECONDS = 600
 log = logging.getLogger("beknown.live")
 
 Recent = Callable[..., list[Row]]
-LastChange = Callable[[], int]
+Deletions = Callable[[int], tuple[int, bool]]
 Draw = Callable[[Row], str]
 
 
@@ -84,14 +83,14 @@ class Feed:
 
     ``recent(after=seq, limit=n)`` answers with rows beyond ``seq``, oldest first; without ``after``, newest first. It
     may give fewer than there are, but never none of some.
-    ``last_change()`` answers with the number of the last change of some id's person, or deletion of some id.
+    ``deletions(change)`` answers with the number of the last change, and whether somebody was deleted after ``change``.
     """
 
     def __init__(
-        self, recent: Recent, last_change: LastChange, *, seats: threading.Semaphore, is_stopping: Callable[[], bool]
+        self, recent: Recent, deletions: Deletions, *, seats: threading.Semaphore, is_stopping: Callable[[], bool]
     ) -> None:
         self._recent = recent
-        self._last_change = last_change
+        self._deletions = deletions
         self._seats = seats  # shared by all feeds of a process
         self._is_stopping = is_stopping
         self.pace = Pace(is_stopping)
@@ -106,7 +105,7 @@ class Feed:
         self._floor = 0  # rows beyond this seq are all in _rows
         self._is_cut = False  # what came before those of _rows was more than anybody reads
         self._head = 0  # the newest seq that was read
-        self._change = 0  # changes up to this one are heeded
+        self._change = 0  # deletions up to this one are heeded
         # What was drawn, and the same by batch, with the rows that it is of.
         self._drawn: Kept[int, Drawn] = Kept(KEPT, KEPT_BYTES, lambda drawn: drawn.size)
         self._texts: Kept[tuple[int, int, str, str], tuple[list[Row], bytes]] = Kept(
@@ -134,7 +133,7 @@ class Feed:
                     self._seats.release()
                     raise
         try:
-            self._heed(self._last_change())
+            self._heed(self._deletions(self._change))
         except BaseException:
             self.leave()
             raise
@@ -218,9 +217,10 @@ class Feed:
             known = self._drawn.put(row.seq, Drawn(row))
         return known
 
-    def _heed(self, change: int) -> int:
-        """Let go of all that was read, if anybody's ids changed since; give the number of the last change."""
-        if change != self._change:
+    def _heed(self, deletions: tuple[int, bool]) -> int:
+        """Let go of all that was read, if somebody was deleted since; give the number of the last change."""
+        change, is_deleted = deletions
+        if is_deleted:
             with self._changed:
                 self._forget()
             with self._asking:  # who is reading a page just now puts it in its place first
@@ -237,7 +237,7 @@ class Feed:
         self._is_cut = False
 
     def _start(self) -> None:
-        self._change = self._last_change()
+        self._change, _ = self._deletions(self._change)
         newest = self._recent(limit=1)
         self._head = newest[0].seq if newest else 0
         self._forget()
@@ -250,8 +250,8 @@ class Feed:
             while self._goes_on():
                 began = time.monotonic()
                 # In this order: of what is read after it, those who were deleted before it are no part. Only here the
-                # number moves on, so that what this thread read before a change goes the next time at the latest.
-                self._change = self._heed(self._last_change())
+                # number moves on, so that what this thread read before a deletion goes the next time at the latest.
+                self._change = self._heed(self._deletions(self._change))
                 rows, is_flood = self._news()
                 if rows:
                     self._add(rows, is_flood)
