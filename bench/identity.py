@@ -34,8 +34,7 @@ from typing import Any
 import psycopg
 from beknown.ids import uuid7
 from beknown_server.errors import TooBusy
-from beknown_server.store import Claim, Event, Project, Store, open_store
-from beknown_server.store.arrivals import person_id
+from beknown_server.store import Claim, Event, Project, Store, open_store, person_id
 from postgres import Postgres
 
 RESULTS = Path(__file__).parent / "results"

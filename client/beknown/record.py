@@ -53,15 +53,15 @@ def whose(distinct_id: Any, call: str) -> str:
 
 def named(event: Any) -> str:
     """Give an event's name, cut at the wire's limit; raise BadCall if it is none."""
-    if not isinstance(event, str) or not event.strip():
+    if not isinstance(event, str) or not event.strip(wire.BLANKS):
         raise BadCall(f"capture() needs the event's name as text, not {event!r}; nothing was sent.")
     return event[: wire.MAX_NAME]
 
 
 def of_group(kind: Any, key: Any) -> tuple[Properties, str]:
     """Give how an event names a group, and the distinct id of what is said of it by nobody; raise BadCall without."""
-    named = isinstance(key, (str, int, UUID)) and not isinstance(key, bool) and str(key).strip()
-    if not (isinstance(kind, str) and kind.strip() and named):
+    named = isinstance(key, (str, int, UUID)) and not isinstance(key, bool) and str(key).strip(wire.BLANKS)
+    if not (isinstance(kind, str) and kind.strip(wire.BLANKS) and named):
         raise BadCall(
             f"group_identify() needs a type and a key, as in group_identify('company', 'acme'), not {kind!r} and "
             f"{key!r}; nothing was sent."

@@ -2,8 +2,9 @@
 
 Rules:
 - Pure, and the same for ndjson and CSV: a line is an object. In CSV nested values are JSON in their cell.
-- Every line has a ``record``: project, event, id, fact, group or forgotten. Events come as they are stored, with the
-  fact that they brought as it was judged then; so whatever a project demands now, the import ends in the same persons.
+- Every line has a ``record``: project, event, id, fact, group, forgotten, and the last one end. Events come as they are
+  stored, with the fact that they brought as it was judged then; so whatever a project demands now, the import ends in
+  the same persons.
 - Of the project come its name and what it has chosen, which an import only tells; no key, for keys are secrets.
 - What a store could not keep raises ValueError here, so that an odd line costs itself only.
 """
@@ -174,7 +175,7 @@ def read(record: Record, now: int, found: Found) -> None:
             found.groups.append(KeptGroup(_text(record["type"]), _text(record["key"]), *seen, written))
     elif kind == "forgotten":
         found.forgotten.append((_hash(record["hash"]), _ms(record["at"])))
-    else:
+    elif kind != "end":
         raise ValueError(f"{shown(kind)} is no record")
 
 

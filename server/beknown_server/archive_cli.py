@@ -3,7 +3,8 @@
 Rules:
 - An export that broke off goes on where it stopped: beside the file lies ``<file>.progress`` until it is whole. It
   says of what project and in which format, so that one file never holds two.
-- Who is deleted while an export runs is in it. So the tombstones are written last, and an import reads them first.
+- Who is deleted while an export runs is in it. So the tombstones are written last, and an import reads them first. And
+  the end is a record too: without it nothing is imported, for those who were deleted would be back.
 - An import that broke off is begun again: what is there already is recognised.
 - Then it reads all but the events, and then those: a link that was undone is there, undone, before the event comes that
   says it. So it need not ask which links are its own to undo.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import shlex
 import sys
 from collections import Counter
@@ -38,6 +40,7 @@ from .store import Project, Store
 
 PAGE = 1000  # records written, lines read at once
 START: Record = {"section": "project", "number": 0, "bytes": 0}
+TELLING = re.compile(rb'"record": ?"(?:project|forgotten|end)"')  # without this a line is not worth reading so early
 WHOLE = 1  # the number of what has no numbers, and is written in one piece
 
 
@@ -152,6 +155,10 @@ def _forgotten(store: Store, project_id: int, after: int) -> list[Record]:
     return [] if after else [archive.forgotten_record(*one) for one in store.archive.forgotten(project_id)]
 
 
+def _end(store: Store, project_id: int, after: int) -> list[Record]:
+    return [] if after else [{"record": "end"}]
+
+
 # section -> what gives its records after a number, in the order in which they are written
 PAGES = {
     "project": _project,
@@ -160,6 +167,7 @@ PAGES = {
     "fact": _facts,
     "group": _groups,
     "forgotten": _forgotten,
+    "end": _end,
 }
 
 
@@ -201,7 +209,7 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
         wanted = project_id_of(store, project_id)
         size = file.stat().st_size
         lines = Lines(raw)
-        store.archive.put_back(wanted, forgotten=tombstones(lines))
+        store.archive.put_back(wanted, forgotten=tombstones(file.name, lines))
         with click.progressbar(length=2 * size, label="Import", file=sys.stderr) as bar:
             for reader in (Reader(now, events=False), Reader(now, events=True)):
                 for page in pages(lines, reader):
@@ -217,7 +225,7 @@ def import_command(file: Path, project_id: int | None, **given: Any) -> None:
     for why, count in skipped.most_common():
         click.echo(f"{count} skipped: {why}.", err=True)
     if unlike:
-        click.echo(unlike, err=True)
+        click.echo(unlike + (" With the same --database." if given["database"] else ""), err=True)
     if lines.cut is not None:
         raise Misconfigured(
             f"{file} is cut off or damaged after {lines.cut:,} lines. What they say is imported; import the whole file "
@@ -248,15 +256,26 @@ def _flag(name: str, value: Any) -> list[str]:
     return [f"--{option}", value] if name in ("timezone", "week_start") else []
 
 
-def tombstones(lines: Lines) -> list[tuple[str, int]]:
-    """Give what a file says of who was deleted. Wherever it says so, it holds for all of the file."""
+def tombstones(name: str, lines: Lines) -> list[tuple[str, int]]:
+    """Give what a file says of who was deleted. Wherever it says so, it holds for all of the file.
+
+    Raises Misconfigured for an export of ours that is not whole.
+    """
     reader, stones = Reader(now_ms(), events=False), []
+    first, ends = "", False
     for line in lines:
-        if isinstance(line, dict):
-            stones += reader.read(line, "").forgotten if line.get("record") == "forgotten" else []
-        elif b'"forgotten"' in line:
-            with suppress(ValueError):  # which is said when it is read for the second time
-                stones += reader.read(parsed(line), "").forgotten
+        if isinstance(line, bytes) and first and not TELLING.search(line):
+            continue
+        with suppress(ValueError):  # which is said when it is read for the second time
+            record = parsed(line) if isinstance(line, bytes) else line
+            kind = str(record.get("record")) if isinstance(record, dict) else ""
+            first, ends = first or kind, ends or kind == "end"
+            stones += reader.read(record, "").forgotten if kind == "forgotten" else []
+    if not ends and (first == "project" or (first in PAGES and lines.cut is not None)):  # older ones have no end
+        raise Misconfigured(
+            f"{name} is an export that is not whole: its end is missing, and with it who was deleted. Nothing was "
+            "imported. The same `beknown export` as before goes on with it; or copy the whole file."
+        )
     return stones
 
 

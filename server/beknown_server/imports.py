@@ -20,11 +20,11 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from beknown.wire import MAX_ID, MAX_NAME, is_junk
+from beknown.wire import MAX_NAME, is_junk
 
 from . import archive
 from .archive import Found, Record, vouched
-from .bags import as_id, clean, plain_bag
+from .bags import as_id, clean, kept_id, plain_bag
 from .identity import FORCED, NAMED, refused_for_good, writes
 from .intake import Skip, taken
 from .moments import moment
@@ -87,7 +87,7 @@ class Reader:
     def _person(self, row: Record, found: Found) -> None:
         ids = row.get("distinct_ids")
         ids = [as_id(one) for one in (ids if isinstance(ids, list) else [row.get("distinct_id")]) if one is not None]
-        ids = [clean(one[:MAX_ID]) for one in ids]
+        ids = [kept_id(one) for one in ids]
         if _is_true(row.get("is_deleted")):
             return
         if not ids:

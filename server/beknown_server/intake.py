@@ -23,7 +23,7 @@ from beknown.wire import BLANKS, MAX_ID, MAX_NAME, is_junk
 
 from . import agent
 from .bags import as_id, clean, kept_id, plain_bag, shown
-from .grouping import MAX_GROUP, groups
+from .grouping import MAX_GROUP, MOST_NAMED, groups
 from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
 from .moments import micros, moment
 from .store import Claim, Event
@@ -56,6 +56,7 @@ FIXES = {
     "group_key_too_long": f"Group keys have at most {MAX_GROUP} characters; the group was left out of the event.",
     "group_without_name": "A group has a type and a key: {$groups: {company: 'acme'}}. What has not was left out.",
     "group_set_not_an_object": "The group was noted, without properties. Send $group_set as an object.",
+    "too_many_groups": f"An event belongs to at most {MOST_NAMED} groups; the rest was left out.",
     "too_many_group_types": "A project has five types of groups, the first that came; this event made no group.",
     "forgotten": "It names somebody who was deleted after it happened, so it was not stored. Nothing is to be done.",
     "invalid_process_person_profile": "Only true and false are understood; the event was taken as true.",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 from flask import Blueprint, current_app, g, redirect, request, url_for
@@ -21,7 +22,7 @@ from . import access, links, live
 from .drawing import drawn
 from .identity import REFUSED_FOR_GOOD
 from .site import current_site, now_ms
-from .store import Explanation, Place, Row
+from .store import Explanation, Place, Row, person_id
 
 DAY_MS = 24 * 3600 * 1000
 NOW_MS = 5 * 60 * 1000  # somebody seen within five minutes is on the site now
@@ -183,7 +184,7 @@ def person(any_id: str) -> ResponseReturnValue:
         return draw("beknown/sorry.html", title="Nobody found", detail=detail), 404
     before = whole(request.args.get("before", ""))
     rows = store.recent(g.project.id, limit=TIMELINE, before=before, person_id=found.person_id)
-    explanation = store.explain(g.project.id, found.distinct_ids[0]) or Explanation([], [])
+    explanation = store.explain(g.project.id, found.person_id) or Explanation([], [])
     return draw(
         "beknown/person.html",
         person=found,
@@ -192,6 +193,7 @@ def person(any_id: str) -> ResponseReturnValue:
         **why(found.distinct_ids, explanation),
         next=rows[-1].seq if len(rows) == TIMELINE else None,
         done=request.args.get("done", ""),
+        own_id=partial(person_id, g.project.id),
         told=CORRECTED,
     )
 
@@ -277,7 +279,7 @@ def _name() -> str:
 
 
 def _address() -> str:
-    """Give the path and query of this request as they were asked for: what an id is made of stays escaped."""
+    """Give the path and query of this request as they were asked for: an id stays escaped, but for its slashes."""
     query = request.query_string.decode("latin-1")
     return quote(request.script_root + request.path) + (f"?{query}" if query else "")
 

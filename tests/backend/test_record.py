@@ -96,7 +96,7 @@ def test_a_time_without_zone_is_utc() -> None:
 def test_a_uuid_that_is_none_and_a_name_that_is_none_are_refused() -> None:
     with pytest.raises(BadCall, match="uuid"):
         record.checked_uuid("4711")
-    for name in ("", "  ", None, 7):
+    for name in ("", "  ", "\ufeff", None, 7):
         with pytest.raises(BadCall, match="name"):
             record.named(name)
     assert len(record.named("x" * 500)) == 200

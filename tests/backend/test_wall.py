@@ -111,7 +111,8 @@ def test_mappings_of_any_kind_are_bags(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "key"), [(None, None), ("company", None), ("company", " "), ("", "acme"), (5, "acme")]
+    ("kind", "key"),
+    [(None, None), ("company", None), ("company", " "), ("company", "\ufeff"), ("", "acme"), (5, "acme")],
 )
 def test_a_group_without_type_or_key_is_refused(recorder: Recorder, kind: Any, key: Any) -> None:
     with Client(KEY, recorder.url, raise_errors=True) as client:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from beknown_server import Settings, create_app, mount
 from beknown_server.cli import cli
-from beknown_server.store import Project, Store
+from beknown_server.store import Project, Store, person_id
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
@@ -136,6 +138,31 @@ def test_what_is_undone_and_redone_leads_back_to_the_person(site: Site, odd: str
         page = client.get(done.location).text
         assert told in page
         assert forms(page)[f"{site.at}/people/delete"]["person"] == site.store.person(1, odd).person_id
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("site", [""], indirect=True)
+def test_it_is_split_off_by_its_box(site: Site, odd: str) -> None:
+    site.store.corrections.merge(1, odd, "base", now=1)
+    client, _ = site.signed_in(site.person("base"))
+    (box,) = re.findall(r'name="distinct_id" value="([^"]*)"', client.get(site.person("base")).text)
+    sent = "\r\n".join(unescape(box).splitlines())
+    assert site.submit(client, site.person("base"), "split", distinct_id=sent).status_code == 303
+    assert (site.ids("base"), site.ids(odd)) == (["base"], [odd])
+
+
+def test_who_calls_themselves_by_anothers_own_id_is_not_taken_for_them(site: Site) -> None:
+    site.store.corrections.merge(1, "x", "base", now=1)
+    own = str(person_id(1, "base"))
+    site.send(own)
+    assert site.ids(own) == ["base", "x"]
+    assert site.ids(str(person_id(1, own))) == [own]
+    client, arrived = site.signed_in(site.person("base"))
+    assert "Merged by force" in client.get(arrived.location).text
+    assert site.submit(client, site.person("base"), "merge", into="a").status_code == 303
+    assert site.ids("a") == ["a", "base", "x"]
+    assert site.submit(client, site.person("base"), "delete", sure="on").status_code == 303
+    assert (site.ids("base"), site.ids(str(person_id(1, own)))) == ([], [own])
 
 
 def by_api(site: Site, odd: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import pty
@@ -588,3 +589,35 @@ def test_a_record_and_its_row_of_csv_hold_the_same() -> None:
     row = archive.csv_row(record)
     assert json.loads(row["properties"]) == {"a": [1]}
     assert json.loads(row["more"]) == {"fact": {"kind": "claim"}}
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_an_export_that_is_not_whole_is_not_imported(command: Command, tmp_path: Path, form: str) -> None:
+    mine, theirs, file = command.project(), command.project(), tmp_path / "all"
+    tell(command.store, mine, visit())
+    command.store.corrections.delete(mine.id, "bob", now=NOW)
+    command.run("export", "--format", form, "--output", file, project=mine)
+    whole = file.read_bytes()
+    assert b"end" in whole.splitlines()[-1]
+    for cut in (len(whole) // 2, whole.rindex(b"end") - 20):
+        for part in (whole[:cut], gzip.compress(whole)[:-20], gzip.compress(whole[:cut])):
+            file.write_bytes(part)
+            arguments = ["import", str(file), "--project", str(theirs.id), "--database", command.url]
+            done = CliRunner().invoke(cli, arguments)
+            assert isinstance(done.exception, Misconfigured)
+            assert "is not whole" in str(done.exception)
+    assert command.store.recent(theirs.id) == []
+    file.write_bytes(whole)
+    command.run("import", file, project=theirs)
+    assert picture(command.store, theirs) == picture(command.store, mine)
+
+
+def test_an_older_export_that_was_gzipped_and_cut_is_not_imported_either(command: Command, tmp_path: Path) -> None:
+    mine, file = command.project(), tmp_path / "file.gz"
+    record = archive.event_record(told(command)[0], None)
+    zipped = gzip.compress(b"\n".join(json.dumps({**record, "uuid": uuid_of()}).encode() for _ in range(99)))
+    file.write_bytes(zipped[: len(zipped) // 2])
+    arguments = ["import", str(file), "--project", str(mine.id), "--database", command.url]
+    done = CliRunner().invoke(cli, arguments)
+    assert "is not whole" in str(done.exception)
+    assert command.store.recent(mine.id) == []

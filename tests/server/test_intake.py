@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from beknown.ids import uuid7
+from beknown_server.grouping import MOST_NAMED
 from beknown_server.identity import REFUSED
 from beknown_server.intake import CLAIM_FIXES, FIXES, MAX_SET, SKIPS, Skip, Taken, Terms, described, taken
 from beknown_server.moments import moment
@@ -143,6 +144,7 @@ GROUPS = [
     ("company", None, None, ("group_without_name", "company: null")),
     ("company", "", None, ("group_without_name", "company: ")),
     ("company", " \n", None, ("group_without_name", "company:  \n")),
+    ("company", "\ufeff", None, ("group_without_name", "company: \ufeff")),
     (" ", "acme", None, ("group_without_name", " : acme")),
     ("company", "c" * 401, None, ("group_key_too_long", "company: " + "c" * 80)),
 ]
@@ -157,6 +159,7 @@ def test_a_group_is_told_alike_by_an_event_of_its_own_and_by_those_that_belong_t
     blue = Group("team", "blue", {})
     wanted = (Group(*group, {}),) if group else ()
     assert (own.event.groups, belonging.event.groups) == (wanted, (*wanted, blue))
+    assert belonging.event.properties["$groups"] == {**({kind: key} if group else {}), "team": "blue"}
     assert own.complaints == belonging.complaints == ([complaint] if complaint else [])
 
 
@@ -167,6 +170,12 @@ def test_groups_that_are_no_object_are_none(given: Any, example: str | None) -> 
     found = take(event(properties={"$groups": given}))  # PHP writes an empty one as []
     assert found.event.groups == ()
     assert found.complaints == ([("group_without_name", f"$groups: {example}")] if example else [])
+
+
+def test_an_event_belongs_to_so_many_groups_and_no_more() -> None:
+    found = take(event(properties={"$groups": {f"type {number}": "x" for number in range(9000)}}))
+    assert len(found.event.groups) == len(found.event.properties["$groups"]) == MOST_NAMED
+    assert found.complaints == [("too_many_groups", "$groups of 9000 types")]
 
 
 def test_a_group_that_is_described_and_belonged_to_is_told_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Misconfigured
+from .arrivals import person_id
 from .order import place_of, text_of
 from .postgres import Postgres
 from .records import (
@@ -49,6 +50,7 @@ __all__ = [
     "Store",
     "Warning",
     "open_store",
+    "person_id",
     "place_of",
     "text_of",
 ]
