@@ -40,6 +40,7 @@ REFUSED = (*REFUSED_FOR_GOOD, "already_identified")
 JOINS = (CLAIM, ALIAS, FORCED)  # the rules that make one person of two
 
 SET, ONCE = "set", "once"
+CLAIMING = ("$anon_distinct_id", "alias")  # an event's properties whose value is an id, whatever its type
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from beknown.wire import BLANKS, MAX_ID, MAX_NAME, is_junk
 from . import agent
 from .bags import as_id, clean, kept_id, plain_bag, shown
 from .grouping import MAX_GROUP, MOST_NAMED, groups
-from .identity import ALIAS, CLAIM, FORCED, NAMED, refused_for_good
+from .identity import ALIAS, CLAIM, CLAIMING, FORCED, NAMED, refused_for_good
 from .moments import micros, moment
 from .store import Claim, Event
 from .traits import MAX_SET, traits
@@ -143,6 +143,8 @@ def taken(raw: Any, terms: Terms) -> Taken:
     set_, once, unset = traits(raw, properties, name, complain)
     session = properties.get("$session_id")
     claim, signed = _claim(name, whole_id, given, terms, complaints)
+    for key in CLAIMING if _lacks_its_profile(name, properties) else ():
+        properties.pop(key, None)  # no fact tells of that id, so its deletion would not find it here
     properties.pop(SIGNATURE, None)  # whoever could read it could make the same claim
     if not terms.keeps_marks:
         properties.pop(VERIFIED, None)  # anybody could say so of themselves
@@ -287,7 +289,7 @@ def _claim(
     The source is absorbed, the event's own id is meant to survive.
     """
     given = properties if isinstance(properties, dict) else {}
-    if name in NEED_A_PROFILE and given.get("$process_person_profile") is False:
+    if _lacks_its_profile(name, given):
         complaints.append(("personless_identity", f"{name} for {shown(distinct_id)}"))
         return None, False
     found = _said(name, distinct_id, given)
@@ -302,6 +304,10 @@ def _claim(
     )
     refused = refused_for_good(kind, source, distinct_id, allowed=allowed, signed=signed)
     return Claim(kind, kept_id(source), kept_id(distinct_id), refused), signed
+
+
+def _lacks_its_profile(name: str, properties: dict[str, Any]) -> bool:
+    return name in NEED_A_PROFILE and properties.get("$process_person_profile") is False
 
 
 def _said(name: str, distinct_id: str, given: dict[str, Any]) -> tuple[str, Any] | None:

@@ -25,7 +25,7 @@ def is_for_pages(case: dict[str, Any]) -> bool:
     """Tell whether a case uses only what a page can do: calls, the next page, and what is found there."""
     return (
         case.get("browser", True)
-        and set(case) <= {"case", "browser", "options", "facts", "stored", "steps", "events", "said", "state"}
+        and set(case) <= {"case", "browser", "python", "options", "facts", "stored", "steps", "events", "said", "state"}
         and set(case.get("facts", {})) <= {"posthog"}
         and all(isinstance(step, list) or step == {"page": True} for step in case["steps"])
     )
@@ -33,6 +33,8 @@ def is_for_pages(case: dict[str, Any]) -> bool:
 
 def is_for_python(case: dict[str, Any]) -> bool:
     """Tell whether Python can make a case's calls: it refuses unknown names and missing arguments by itself."""
+    if not case.get("python", True):
+        return False  # as JavaScript's numbers are rounded, and Python's are not
     if case.keys() & {"options", "facts", "stored"}:
         return False  # the stage's pages have one init() for all cases, and begin with nothing stored
     for step in case["steps"]:

@@ -301,7 +301,7 @@ for _case in CASES:
 
 
 def test_the_suite_is_not_empty_and_every_name_in_a_case_is_known():
-    known = "case browser facts options stored journal steps flush events said state unsent repeats".split()
+    known = "case browser python facts options stored journal steps flush events said state unsent repeats".split()
     assert len(CASES) >= 150
     for case in CASES:
         assert [name for name in case if name not in known] == [], case["case"]

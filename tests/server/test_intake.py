@@ -338,6 +338,7 @@ def test_an_event_without_a_person_profile_writes_and_links_nothing_and_that_is_
     properties = {**sender, **about, "$process_person_profile": False, "$set": {"a": 1}}
     found = take({"event": name, "distinct_id": "ada", "properties": properties}, options={"merge_dangerously": True})
     assert (found.event.set_, found.event.claim, found.event.groups) == ({}, None, ())
+    assert not {"$anon_distinct_id", "alias"} & found.event.properties.keys()
     assert found.complaints == [("personless_identity", f"{name} for ada (web 1.2 on https://shop/a)")]
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from ..bags import as_id, kept_id
+from ..identity import CLAIMING
 from . import question, warnings
 from .clusters import replay_around, still_name
 from .records import Event
@@ -31,7 +32,6 @@ from .writer import Connection
 
 TABLES = ("event", "property", "fact", "person", "distinct_id")  # in this order: the last is what the others point at
 NOBODY = "(deleted)"
-CLAIMING = ("$anon_distinct_id", "alias")  # the properties whose value is an id, whatever its type
 
 
 @dataclass(frozen=True, slots=True)
