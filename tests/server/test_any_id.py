@@ -186,7 +186,7 @@ def by_command(site: Site, odd: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("delete", [by_api, by_form, by_command])
+@pytest.mark.parametrize(("site", "delete"), [("/t", by_api), ("/t", by_form), ("", by_command)], indirect=["site"])
 def test_it_is_deleted_and_nobody_else(site: Site, delete: Callable[[Site, str], None], odd: str) -> None:
     delete(site, odd)
     left = [one.distinct_ids for one in site.store.people(1, limit=100)]
