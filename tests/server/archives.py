@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from beknown_server.cli import cli
+from beknown_server.errors import Misconfigured
 from beknown_server.intake import Terms, taken
 from beknown_server.store import Project, Store, open_store
 from click.testing import CliRunner
@@ -66,6 +67,13 @@ class Command:
         done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.stdout + done.stderr
+
+    def refused(self, *words: Any, project: Project) -> tuple[str, str]:
+        """Give what it printed, and the one sentence that it ended with (cli.main makes exit code 2 of it)."""
+        arguments = [*map(str, words), "--project", str(project.id), "--database", self.url]
+        done = CliRunner().invoke(cli, arguments)
+        assert isinstance(done.exception, Misconfigured)
+        return done.stdout, str(done.exception)
 
 
 def visit() -> list[dict[str, Any]]:

@@ -602,10 +602,8 @@ def test_an_export_that_is_not_whole_is_not_imported(command: Command, tmp_path:
     for cut in (len(whole) // 2, whole.rindex(b"end") - 20):
         for part in (whole[:cut], gzip.compress(whole)[:-20], gzip.compress(whole[:cut])):
             file.write_bytes(part)
-            arguments = ["import", str(file), "--project", str(theirs.id), "--database", command.url]
-            done = CliRunner().invoke(cli, arguments)
-            assert isinstance(done.exception, Misconfigured)
-            assert "is not whole" in str(done.exception)
+            _, why = command.refused("import", file, project=theirs)
+            assert "is not whole" in why
     assert command.store.recent(theirs.id) == []
     file.write_bytes(whole)
     command.run("import", file, project=theirs)
@@ -617,7 +615,6 @@ def test_an_older_export_that_was_gzipped_and_cut_is_not_imported_either(command
     record = archive.event_record(told(command)[0], None)
     zipped = gzip.compress(b"\n".join(json.dumps({**record, "uuid": uuid_of()}).encode() for _ in range(99)))
     file.write_bytes(zipped[: len(zipped) // 2])
-    arguments = ["import", str(file), "--project", str(mine.id), "--database", command.url]
-    done = CliRunner().invoke(cli, arguments)
-    assert "is not whole" in str(done.exception)
+    _, why = command.refused("import", file, project=mine)
+    assert "is not whole" in why
     assert command.store.recent(mine.id) == []

@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beknown_server.cli import cli
-from beknown_server.errors import Misconfigured
 from beknown_server.lines import Lines
 from beknown_server.store import Project, clusters
-from click.testing import CliRunner
 
 from .archives import Command, picture, tell, visit
 from .conftest import uuid_of
@@ -274,11 +271,9 @@ def test_of_a_gzipped_file_that_is_cut_off_what_comes_before_is_read(
 def cut_off(command: Command, project: Project, file: Path, written: bytes) -> int:
     """Give how many lines an import says there were before the damage."""
     file.write_bytes(written)
-    arguments = ["import", str(file), "--project", str(project.id), "--database", command.url]
-    done = CliRunner().invoke(cli, arguments)
-    assert isinstance(done.exception, Misconfigured)  # one sentence and exit code 2, as of any other (cli.main)
-    assert " events stored" in done.stdout
-    (lines,) = re.findall(rf"{file.name} is cut off or damaged after ([\d,]+) lines", str(done.exception))
+    told, why = command.refused("import", file, project=project)
+    assert " events stored" in told
+    (lines,) = re.findall(rf"{file.name} is cut off or damaged after ([\d,]+) lines", why)
     return int(lines.replace(",", ""))
 
 
